@@ -1,0 +1,61 @@
+# Two commands on a fresh machine with git, make and Python 3.11 to 3.13: `make demo` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PY := $(BIN)/python
+RUN_STAMP := .venv/.installed-run
+TEST_STAMP := .venv/.installed-test
+PIP = $(PYTHON) -m pip --python $(PY) --disable-pip-version-check install --quiet
+PROJECT = $(PIP) --no-deps --no-build-isolation --editable .
+LANGUAGE_OPTION = $(if $(LANG_CHOICE),--lang $(LANG_CHOICE),)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test test-long check bench locks clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(PY):
+	@echo "Making .venv / Création de .venv"
+	@$(PYTHON) -m venv .venv || $(PYTHON) -m venv --without-pip .venv
+
+$(RUN_STAMP): requirements/run.txt pyproject.toml | $(PY)
+	@echo "Installing what comity runs on (once) / Installation, une seule fois"
+	@$(PIP) --require-hashes -r requirements/run.txt
+	@$(PROJECT)
+	@touch $@
+
+$(TEST_STAMP): requirements/test.txt pyproject.toml | $(PY)
+	@echo "Installing what comity is tested with (once) / Installation, une seule fois"
+	@$(PIP) --require-hashes -r requirements/test.txt
+	@$(PROJECT)
+	@touch $@ $(RUN_STAMP)
+
+demo: $(RUN_STAMP) ## run the main job, every journey, on this machine  (LANG_CHOICE=fr en français)
+	@$(BIN)/comity demo $(LANGUAGE_OPTION)
+
+serve: $(RUN_STAMP) ## start registry, status host, issuer, wallet and verifier, and leave them up
+	@$(BIN)/comity serve $(LANGUAGE_OPTION)
+
+check: $(TEST_STAMP) ## lint, types, import rules, French gate
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(PY) -m tests.house.french
+
+test: $(TEST_STAMP) ## everything, ending with pytest's own summary line
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+test-long: $(TEST_STAMP) ## the fuller matrices
+	@COMITY_LONG=1 $(BIN)/pytest -n 2 --dist loadgroup
+
+bench: $(TEST_STAMP) ## measure, side by side with peers
+	@$(PY) -m benchmarks
+
+locks: ## resolve requirements/*.in again for 3.11 to 3.13 (needs uv)
+	@for name in run test; do uv pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --quiet requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+clean: ## remove what make and the demo made
+	rm -rf .venv .comity .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
