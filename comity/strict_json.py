@@ -1,0 +1,130 @@
+"""JSON in and out, without the freedoms that let two readers see two different documents.
+
+RFC 8259 leaves duplicate members, lone surrogates and the size of numbers to the reader. A signed document that reads
+differently in two places is an attack (RFC 7519 §4, RFC 8725 §2.9), so everything ambiguous is refused here.
+"""
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from comity.errors import Code, Malformed
+
+MAX_BYTES = 1 << 20
+"""Largest document read when the caller names no other limit, in bytes."""
+
+MAX_DEPTH = 32
+"""Deepest nesting of arrays and objects when the caller names no other limit; ``[]`` has depth 1."""
+
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def parse(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401
+    """Return the value of a JSON text (RFC 8259).
+
+    Refused beside bad syntax: more than ``max_bytes`` bytes, nesting deeper than ``max_depth``, invalid UTF-8 or a byte
+    order mark, two members of one name in any object, ``NaN`` and ``Infinity`` and numbers that overflow to them,
+    lone surrogates, and anything but white space after the value.
+
+    Raises:
+        Malformed: ``malformed_json``, ``duplicate_member`` or ``too_large``.
+    """
+    text = _text(data, max_bytes)
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise _refused("JSON is nested too deeply") from None
+    except ValueError:  # JSONDecodeError, and integers of more digits than the interpreter converts
+        raise _refused("the text is not valid JSON") from None
+    # Walking costs more than parsing, so it happens only for texts that could hold what it looks for.
+    if text.count("[") + text.count("{") > max_depth:
+        _check_depth(value, max_depth)
+    if _SURROGATE_ESCAPE.search(text):
+        _check_surrogates(value)
+    return value
+
+
+def parse_object(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    """Return the JSON object in ``data``; like :func:`parse`, and any other kind of value is ``malformed_json``.
+
+    Raises:
+        Malformed: ``malformed_json``, ``duplicate_member`` or ``too_large``.
+    """
+    value = parse(data, max_bytes=max_bytes, max_depth=max_depth)
+    if not isinstance(value, dict):
+        raise _refused("a JSON object was expected")
+    return value
+
+
+def serialise(value: Any) -> bytes:  # noqa: ANN401
+    """Return ``value`` as compact UTF-8 JSON, members in the order given.
+
+    Not a canonical form (:mod:`comity.jcs` is): it is what we sign and send, and the bytes are kept from then on.
+
+    Raises:
+        Malformed: ``malformed_json`` when JSON cannot carry the value (NaN, Infinity, lone surrogates, other types).
+    """
+    try:
+        return _ENCODER.encode(value).encode("utf-8")
+    except (TypeError, ValueError, RecursionError):
+        raise _refused("the value cannot be written as JSON") from None
+
+
+def _refused(detail: str) -> Malformed:
+    return Malformed(Code.MALFORMED_JSON, detail)
+
+
+def _text(data: bytes | str, max_bytes: int) -> str:
+    if len(data) > max_bytes:
+        raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
+    try:
+        # A str is encoded too: its length in bytes counts, and lone surrogates do not survive.
+        raw = data.encode("utf-8") if isinstance(data, str) else data
+        text = raw.decode("utf-8")
+    except UnicodeError:
+        raise _refused("JSON is not valid UTF-8") from None
+    if len(raw) > max_bytes:
+        raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
+    return text
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Malformed(Code.DUPLICATE_MEMBER, "a JSON object has two members of one name")
+    return members
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _refused("a JSON number is too large")
+    return number
+
+
+def _no_constant(_name: str) -> NoReturn:
+    raise _refused("NaN and Infinity are not JSON")
+
+
+def _check_depth(value: object, max_depth: int) -> None:
+    """Walk level by level, without recursion."""
+    level = [value]
+    depth = 0
+    while containers := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        if depth > max_depth:
+            raise _refused(f"JSON is nested deeper than {max_depth} levels")
+        level = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
+
+
+def _check_surrogates(value: object) -> None:
+    """Refuse strings that hold half a surrogate pair: no UTF-8 exists for them."""
+    try:
+        _ENCODER.encode(value).encode("utf-8")
+    except UnicodeEncodeError:
+        raise _refused("a JSON string holds half a surrogate pair") from None
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_members, parse_float=_finite, parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
