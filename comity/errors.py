@@ -115,6 +115,7 @@ class Code(StrEnum):
     # --- protocols (issuing)
     OFFER_UNKNOWN = "offer_unknown"
     OFFER_EXPIRED = "offer_expired"
+    OFFER_INVALID = "offer_invalid"
     CODE_ALREADY_USED = "code_already_used"
     TRANSACTION_CODE_WRONG = "transaction_code_wrong"
     TRANSACTION_CODE_REQUIRED = "transaction_code_required"
@@ -137,6 +138,7 @@ class Code(StrEnum):
     REQUEST_ALREADY_ANSWERED = "request_already_answered"
     REQUEST_INVALID = "request_invalid"
     RESPONSE_CODE_INVALID = "response_code_invalid"
+    RESPONSE_INVALID = "response_invalid"
     RESPONSE_NOT_ENCRYPTED = "response_not_encrypted"
     DECRYPTION_FAILED = "decryption_failed"
     STATE_MISMATCH = "state_mismatch"

@@ -1,0 +1,94 @@
+"""The credential request (OpenID4VCI 1.0 §8.2)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from comity.errors import Code
+from comity.openid.members import Document, Members
+from comity.openid.refusal import OAuthErrorCode, Refusal
+
+_REFUSE = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.INVALID_CREDENTIAL_REQUEST)
+_PROOF = Refusal(code=Code.PROOF_INVALID, error=OAuthErrorCode.INVALID_PROOF)
+_TOO_MANY = Refusal(code=Code.BATCH_TOO_LARGE, error=OAuthErrorCode.INVALID_PROOF)
+_ENCRYPTION = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.INVALID_ENCRYPTION_PARAMETERS)
+PROOF_TYPES = frozenset({"jwt", "di_vp", "attestation"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialRequest:
+    """A request for one or more copies of one credential. Exactly one of the two identifiers is set.
+
+    Attributes:
+        configuration_id: from the metadata; used when the token response named no credential identifiers.
+        credential_identifier: from the token response.
+        proofs: key proof JWTs, in the order received; () when none were sent.
+    """
+
+    configuration_id: str | None = None
+    credential_identifier: str | None = None
+    proofs: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, document: Document, *, batch_size: int = 1) -> "CredentialRequest":
+        """Read a credential request (VCI-40). Members nobody knows are ignored.
+
+        Not checked here: the proofs themselves and that their keys are distinct (:mod:`comity.openid.key_proof`),
+        whether proofs are needed (:meth:`require_proofs`), whether the token covers what is asked for.
+
+        Args:
+            document: the request body.
+            batch_size: most proofs the issuer accepts.
+
+        Raises:
+            OAuthError: ``invalid_credential_request``; ``invalid_proof`` for malformed, unsupported or too many
+                proofs; ``invalid_encryption_parameters`` for an encrypted answer, which this issuer does not offer.
+        """
+        members = Members.read(document, "credential request", _REFUSE)
+        configuration = members.optional_string("credential_configuration_id")
+        identifier = members.optional_string("credential_identifier")
+        if (configuration is None) == (identifier is None):
+            raise _REFUSE(
+                "credential request: exactly one of credential_configuration_id and credential_identifier is needed"
+            )
+        if members.has("credential_response_encryption"):
+            raise _ENCRYPTION("encrypted credential responses are not offered")
+        return cls(
+            configuration_id=configuration,
+            credential_identifier=identifier,
+            proofs=_proofs(members, batch_size) if members.has("proofs") else (),
+        )
+
+    def require_proofs(self) -> None:
+        """Refuse a request without proofs for a configuration that binds to a key (OpenID4VCI §8.3.1.2).
+
+        Raises:
+            OAuthError: ``invalid_proof``.
+        """
+        if not self.proofs:
+            raise _PROOF("a key proof is needed for this credential")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        body: dict[str, Any] = {}
+        if self.configuration_id is not None:
+            body["credential_configuration_id"] = self.configuration_id
+        if self.credential_identifier is not None:
+            body["credential_identifier"] = self.credential_identifier
+        if self.proofs:
+            body["proofs"] = {"jwt": list(self.proofs)}
+        return body
+
+
+def _proofs(members: Members, batch_size: int) -> tuple[str, ...]:
+    proofs = members.value["proofs"]
+    if not isinstance(proofs, dict) or len(proofs) != 1:
+        raise _REFUSE("credential request: proofs must be an object with exactly one proof type")
+    if "jwt" not in proofs:
+        known = PROOF_TYPES.intersection(proofs)
+        raise _PROOF("this proof type is not supported" if known else "this proof type is not known")
+    values = proofs["jwt"]
+    if not isinstance(values, list) or not values or not all(isinstance(value, str) and value for value in values):
+        raise _PROOF("credential request: proofs must hold a non-empty array of key proofs")
+    if len(values) > batch_size:
+        raise _TOO_MANY(f"credential request: at most {batch_size} key proofs are accepted at once")
+    return tuple(values)

@@ -1,0 +1,235 @@
+"""The OAuth 2.0 parts of issuing: the pre-authorized code grant and authorization server metadata.
+
+OpenID4VCI 1.0 §6 (token endpoint), RFC 6749 §5, RFC 8414. What is not here: whether a code is known, unused and whether
+the transaction code is right (the issuer's store), and everything about access tokens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from comity.errors import Code
+from comity.openid import endpoint, form
+from comity.openid.members import Document, Members
+from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal, description
+
+__all__ = [
+    "PRE_AUTHORIZED_GRANT",
+    "AuthorizationServerMetadata",
+    "ErrorResponse",
+    "GrantedConfiguration",
+    "OAuthError",
+    "OAuthErrorCode",
+    "Refusal",
+    "TokenRequest",
+    "TokenResponse",
+    "description",
+]
+
+PRE_AUTHORIZED_GRANT = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
+WELL_KNOWN_NAME = "oauth-authorization-server"
+
+_TOKEN_REQUEST = Refusal(code=Code.REQUEST_INVALID)
+_GRANT = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.UNSUPPORTED_GRANT_TYPE)
+_TOKEN_RESPONSE = Refusal(code=Code.RESPONSE_INVALID)
+_METADATA = Refusal(code=Code.METADATA_INVALID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """A request for an access token with a pre-authorized code (OpenID4VCI §6.1).
+
+    Attributes:
+        pre_authorized_code: from the offer.
+        tx_code: what the person typed; None when absent or empty (RFC 6749 §3.1: no value means omitted).
+        client_id: None for an anonymous wallet.
+        resource: the credential issuer the token is meant for (RFC 8707); None when not said.
+    """
+
+    pre_authorized_code: str = field(repr=False)
+    tx_code: str | None = field(default=None, repr=False)
+    client_id: str | None = None
+    resource: str | None = None
+
+    @classmethod
+    def parse(cls, body: bytes | str) -> "TokenRequest":
+        """Read the form body of a token request. Parameters that nobody knows are ignored.
+
+        Whether a transaction code is expected, and right, is not checked here.
+
+        Raises:
+            OAuthError: ``unsupported_grant_type`` for another grant; ``invalid_request`` for anything else.
+        """
+        fields = form.decode(body, _TOKEN_REQUEST, repeatable=("resource",))
+        grant = fields.get("grant_type")
+        if grant is None:
+            raise _TOKEN_REQUEST("grant_type is missing")
+        if grant != PRE_AUTHORIZED_GRANT:
+            raise _GRANT("only the pre-authorized code grant is supported")
+        code = fields.get("pre-authorized_code")
+        if code is None:
+            raise _TOKEN_REQUEST("pre-authorized_code is missing")
+        return cls(
+            pre_authorized_code=code,
+            tx_code=fields.get("tx_code"),
+            client_id=fields.get("client_id"),
+            resource=fields.get("resource"),
+        )
+
+    def to_form(self) -> str:
+        """Return the form body."""
+        fields = {"grant_type": PRE_AUTHORIZED_GRANT, "pre-authorized_code": self.pre_authorized_code}
+        optional = {"tx_code": self.tx_code, "client_id": self.client_id, "resource": self.resource}
+        return form.encode(fields | {name: value for name, value in optional.items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantedConfiguration:
+    """One ``authorization_details`` entry of type ``openid_credential`` in a token response (OpenID4VCI §6.2)."""
+
+    configuration_id: str
+    credential_identifiers: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {
+            "type": "openid_credential",
+            "credential_configuration_id": self.configuration_id,
+            "credential_identifiers": list(self.credential_identifiers),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenResponse:
+    """An access token (OpenID4VCI §6.2). ``expires_in`` is in seconds. Sent with ``Cache-Control: no-store``."""
+
+    access_token: str = field(repr=False)
+    expires_in: int | None = None
+    granted: tuple[GrantedConfiguration, ...] = ()
+
+    @classmethod
+    def parse(cls, document: Document) -> "TokenResponse":
+        """Read a token response. A ``c_nonce`` of older drafts is ignored.
+
+        Raises:
+            OAuthError: malformed, or a token type other than Bearer (this wallet asks for no other).
+        """
+        members = Members.read(document, "token response", _TOKEN_RESPONSE)
+        if members.string("token_type").lower() != "bearer":  # RFC 6749 §5.1: case insensitive
+            raise _TOKEN_RESPONSE("token response: token_type is not Bearer")
+        return cls(
+            access_token=members.string("access_token"),
+            expires_in=members.optional_integer("expires_in", minimum=1),
+            granted=tuple(
+                GrantedConfiguration(
+                    configuration_id=entry.string("credential_configuration_id"),
+                    credential_identifiers=entry.strings("credential_identifiers"),
+                )
+                for entry in members.optional_array("authorization_details")
+                if entry.string("type") == "openid_credential"
+            ),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        body: dict[str, Any] = {"access_token": self.access_token, "token_type": "Bearer"}
+        if self.expires_in is not None:
+            body["expires_in"] = self.expires_in
+        if self.granted:
+            body["authorization_details"] = [entry.to_dict() for entry in self.granted]
+        return body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorResponse:
+    """An error another party answered with; ``error`` may be a code this house does not know."""
+
+    error: str
+    description: str | None = None
+
+    @classmethod
+    def parse(cls, document: Document) -> "ErrorResponse":
+        """Read an error body.
+
+        Raises:
+            OAuthError: not an object with an ``error``.
+        """
+        members = Members.read(document, "error response", _TOKEN_RESPONSE)
+        text = members.value.get("error_description")
+        return cls(error=members.string("error"), description=description(text) if isinstance(text, str) else None)
+
+    @property
+    def known(self) -> OAuthErrorCode | None:
+        """The error as one of ours, or None."""
+        return OAuthErrorCode(self.error) if self.error in set(OAuthErrorCode) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationServerMetadata:
+    """What the authorization server says of itself (RFC 8414, OpenID4VCI §12.3).
+
+    Attributes:
+        issuer: its identifier.
+        token_endpoint: where codes are exchanged.
+        grant_types: None when the document does not list them (RFC 8414 then means code and implicit).
+        anonymous_access: whether a pre-authorized code may be exchanged without a client_id.
+    """
+
+    issuer: str
+    token_endpoint: str
+    grant_types: tuple[str, ...] | None = (PRE_AUTHORIZED_GRANT,)
+    anonymous_access: bool = True
+
+    @staticmethod
+    def url(issuer: str) -> str:
+        """Return where the metadata of ``issuer`` are (RFC 8414 §3, path inserted)."""
+        return endpoint.well_known_url(issuer, WELL_KNOWN_NAME)
+
+    @classmethod
+    def parse(cls, document: Document, *, issuer: str) -> "AuthorizationServerMetadata":
+        """Read metadata fetched for ``issuer``.
+
+        Raises:
+            OAuthError: ``metadata_invalid``: malformed, of another issuer (string comparison, RFC 8414 §3.3), or a
+                token endpoint that does not lie below the issuer (attack I20, I21).
+        """
+        members = Members.read(document, "authorization server metadata", _METADATA)
+        if members.string("issuer") != issuer:
+            raise _METADATA("authorization server metadata: issuer is not the one asked for")
+        token_endpoint = members.url("token_endpoint")
+        if not endpoint.belongs_to(token_endpoint, issuer):
+            raise _METADATA("authorization server metadata: the token endpoint belongs to somebody else")
+        return cls(
+            issuer=issuer,
+            token_endpoint=token_endpoint,
+            grant_types=members.optional_strings("grant_types_supported") or None,
+            anonymous_access=members.boolean("pre-authorized_grant_anonymous_access_supported", default=False),
+        )
+
+    @property
+    def supports_pre_authorized_grant(self) -> bool:
+        """Whether the pre-authorized code grant is listed."""
+        return self.grant_types is not None and PRE_AUTHORIZED_GRANT in self.grant_types
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object. OpenID4VCI §12.3: ``response_types_supported`` may be left out for this grant alone."""
+        body: dict[str, Any] = {"issuer": self.issuer, "token_endpoint": self.token_endpoint}
+        if self.grant_types is not None:
+            body["grant_types_supported"] = list(self.grant_types)
+        body["token_endpoint_auth_methods_supported"] = ["none"]
+        body["pre-authorized_grant_anonymous_access_supported"] = self.anonymous_access
+        return body
+
+
+def nonce_response(nonce: str) -> Mapping[str, str]:
+    """Return the body of the nonce endpoint (OpenID4VCI §7.2); sent with ``Cache-Control: no-store``."""
+    return {"c_nonce": nonce}
+
+
+def parse_nonce_response(document: Document) -> str:
+    """Return the ``c_nonce`` of a nonce response.
+
+    Raises:
+        OAuthError: no non-empty ``c_nonce`` in it.
+    """
+    return Members.read(document, "nonce response", _TOKEN_RESPONSE).string("c_nonce")

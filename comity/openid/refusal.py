@@ -1,0 +1,100 @@
+"""Error codes of the protocols, and the one exception with which this package refuses a message."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from comity.errors import Code, Malformed
+
+_NOT_ALLOWED_IN_DESCRIPTION = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")
+
+
+class OAuthErrorCode(StrEnum):
+    """The ``error`` values of RFC 6749 §5.2, RFC 6750 §3.1, OpenID4VCI 1.0 and OpenID4VP 1.0 that we send or read."""
+
+    # RFC 6749
+    INVALID_REQUEST = "invalid_request"
+    INVALID_CLIENT = "invalid_client"
+    INVALID_GRANT = "invalid_grant"
+    UNAUTHORIZED_CLIENT = "unauthorized_client"
+    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+    INVALID_SCOPE = "invalid_scope"
+    ACCESS_DENIED = "access_denied"
+    SERVER_ERROR = "server_error"
+    TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
+    # RFC 6750
+    INVALID_TOKEN = "invalid_token"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    # OpenID4VCI 1.0 §8.3.1.2, §9.3, §11.3; invalid_tx_code is the 1.1 draft's, read but never sent
+    INVALID_TX_CODE = "invalid_tx_code"
+    INVALID_CREDENTIAL_REQUEST = "invalid_credential_request"
+    UNKNOWN_CREDENTIAL_CONFIGURATION = "unknown_credential_configuration"
+    UNKNOWN_CREDENTIAL_IDENTIFIER = "unknown_credential_identifier"
+    INVALID_PROOF = "invalid_proof"
+    INVALID_NONCE = "invalid_nonce"
+    INVALID_ENCRYPTION_PARAMETERS = "invalid_encryption_parameters"
+    CREDENTIAL_REQUEST_DENIED = "credential_request_denied"
+    INVALID_TRANSACTION_ID = "invalid_transaction_id"
+    INVALID_NOTIFICATION_ID = "invalid_notification_id"
+    INVALID_NOTIFICATION_REQUEST = "invalid_notification_request"
+    # OpenID4VP 1.0 §8.5
+    VP_FORMATS_NOT_SUPPORTED = "vp_formats_not_supported"
+    INVALID_REQUEST_URI_METHOD = "invalid_request_uri_method"
+    INVALID_TRANSACTION_DATA = "invalid_transaction_data"
+    WALLET_UNAVAILABLE = "wallet_unavailable"
+
+    @property
+    def status(self) -> int:
+        """The HTTP status an endpoint answers with: 400 unless the RFCs name another."""
+        return _STATUS.get(self, 400)
+
+
+_STATUS = {
+    OAuthErrorCode.INVALID_CLIENT: 401,
+    OAuthErrorCode.INVALID_TOKEN: 401,
+    OAuthErrorCode.INSUFFICIENT_SCOPE: 403,
+    OAuthErrorCode.SERVER_ERROR: 500,
+    OAuthErrorCode.TEMPORARILY_UNAVAILABLE: 503,
+}
+
+
+def description(text: str) -> str:
+    """Return ``text`` with every character that an ``error_description`` may not hold turned into an apostrophe.
+
+    RFC 6749 §5.2: only %x20-21 / %x23-5B / %x5D-7E.
+    """
+    return _NOT_ALLOWED_IN_DESCRIPTION.sub("'", text)
+
+
+class OAuthError(Malformed):
+    """A message that is refused, with what to tell the other side.
+
+    Attributes:
+        code: ours, stable and translated.
+        error: the code the protocol demands.
+        detail: one plain sentence; never a token, key or claim value.
+    """
+
+    def __init__(self, code: Code, detail: str, *, error: OAuthErrorCode = OAuthErrorCode.INVALID_REQUEST) -> None:
+        super().__init__(code, detail)
+        self.error = error
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the error response body (RFC 6749 §5.2)."""
+        return {"error": self.error.value, "error_description": description(self.detail)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """How the messages of one kind are refused: our code and the protocol's."""
+
+    code: Code
+    error: OAuthErrorCode = OAuthErrorCode.INVALID_REQUEST
+
+    def __call__(self, detail: str, code: Code | None = None) -> OAuthError:
+        """Return the exception to raise; ``code`` replaces ours where a more telling one is known."""
+        return OAuthError(code or self.code, detail, error=self.error)
+
+    def of(self, problem: Malformed) -> OAuthError:
+        """Return the refusal of a message in which a lower layer found ``problem``; its code and detail are kept."""
+        return self(problem.detail, problem.code)
