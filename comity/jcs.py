@@ -7,7 +7,7 @@ import rfc8785
 from comity.errors import Code, Malformed
 
 
-def canonicalise(value: Any) -> bytes:  # noqa: ANN401
+def canonicalise(value: Any) -> bytes:
     """Return the one canonical form of ``value`` as UTF-8 bytes (RFC 8785 §3).
 
     Raises:
@@ -16,5 +16,5 @@ def canonicalise(value: Any) -> bytes:  # noqa: ANN401
     """
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, UnicodeError, RecursionError, TypeError, AttributeError):
+    except (ValueError, RecursionError):  # every error of the package is a ValueError
         raise Malformed(Code.MALFORMED_JSON, "the value has no canonical JSON form") from None

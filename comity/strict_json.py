@@ -20,7 +20,7 @@ MAX_DEPTH = 32
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401
+def parse(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:
     """Return the value of a JSON text (RFC 8259).
 
     Refused beside bad syntax: more than ``max_bytes`` bytes, nesting deeper than ``max_depth``, invalid UTF-8 or a byte
@@ -57,7 +57,7 @@ def parse_object(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: in
     return value
 
 
-def serialise(value: Any) -> bytes:  # noqa: ANN401
+def serialise(value: Any) -> bytes:
     """Return ``value`` as compact UTF-8 JSON, members in the order given.
 
     Not a canonical form (:mod:`comity.jcs` is): it is what we sign and send, and the bytes are kept from then on.
