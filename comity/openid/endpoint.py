@@ -1,6 +1,6 @@
 """URLs inside protocol messages: their shape, and whether one belongs to another.
 
-Whether an address may be contacted at all (loopback http, private networks) is decided once, in ``comity.runtime.urls``.
+Whether an address may be contacted at all (loopback http, private networks) is decided once: ``comity.runtime.urls``.
 """
 
 import re
@@ -37,7 +37,7 @@ def is_endpoint(url: str) -> bool:
 
 
 def is_identifier(url: str) -> bool:
-    """Tell whether ``url`` can be an issuer identifier: an endpoint without a query (OpenID4VCI §12.2.1, RFC 8414 §2)."""
+    """Tell whether ``url`` can be an issuer identifier: no query either (OpenID4VCI §12.2.1, RFC 8414 §2)."""
     return "?" not in url and is_endpoint(url)
 
 

@@ -212,7 +212,7 @@ class AuthorizationServerMetadata:
         return self.grant_types is not None and PRE_AUTHORIZED_GRANT in self.grant_types
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object. OpenID4VCI §12.3: ``response_types_supported`` may be left out for this grant alone."""
+        """Return the JSON object (OpenID4VCI §12.3: this grant alone needs no ``response_types_supported``)."""
         body: dict[str, Any] = {"issuer": self.issuer, "token_endpoint": self.token_endpoint}
         if self.grant_types is not None:
             body["grant_types_supported"] = list(self.grant_types)

@@ -171,6 +171,4 @@ def _transaction_code(members: Members) -> TransactionCode:
     text = members.optional_string("description")
     if text is not None and len(text) > MAX_DESCRIPTION:
         raise _REFUSE("credential offer: tx_code description is longer than 300 characters")
-    return TransactionCode(
-        input_mode=mode, length=members.optional_integer("length", minimum=1), description=text
-    )
+    return TransactionCode(input_mode=mode, length=members.optional_integer("length", minimum=1), description=text)
