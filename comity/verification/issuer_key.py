@@ -1,0 +1,76 @@
+"""Check 3: the issuer's key, by the one mechanism that the registry entry names for the format, and by no other.
+
+An attacker must not be able to choose how the key of an issuer is found. So the mechanism comes from the registry
+entry; what the credential carries (a certificate chain, a key id) only has to fit it.
+"""
+
+from datetime import datetime
+
+from comity import did, keys, x509
+from comity.credential import Kid, X5c
+from comity.errors import Code, Malformed
+from comity.formats.opened import OpenedCredential
+from comity.keys import PublicKey
+from comity.trust.snapshot import IssuerEntry
+from comity.verification.evidence import Need, NeedKind
+
+DID_DOCUMENT_TYPES = ("application/did+json", "application/json", "application/did+ld+json")
+
+
+def document_needed(opened: OpenedCredential, entry: IssuerEntry) -> Need | None:
+    """Return the DID document to fetch before the key is known; only ever for a DID that the registry lists."""
+    identifier = entry.identifier
+    if identifier.mechanism == "x5c":
+        if not isinstance(opened.key, X5c):
+            raise Malformed(Code.KEY_MECHANISM_NOT_ALLOWED, "this issuer is known by its certificate, not by a key id")
+        return None
+    if not isinstance(opened.key, Kid):
+        raise Malformed(Code.KEY_MECHANISM_NOT_ALLOWED, "this issuer is known by its DID, not by a certificate")
+    if did.parse(opened.key.did_url).did != identifier.id:
+        raise Malformed(Code.ISSUER_MISMATCH, "the signing key belongs to another DID than the issuer's")
+    return document_need(identifier.id)
+
+
+def document_need(issuer_did: str) -> Need | None:
+    """Return the fetch for a DID document, or None for a DID that carries its own key."""
+    url = did.document_url(issuer_did)
+    return Need(url=url, kind=NeedKind.DID_DOCUMENT, accept=DID_DOCUMENT_TYPES) if url else None
+
+
+def issuer_key(opened: OpenedCredential, entry: IssuerEntry, document: bytes | None, at: datetime) -> PublicKey:
+    """Return the key with which this issuer, as the registry knows it, signs this format.
+
+    Raises:
+        Malformed: the chain, the name in it, the DID document or the pin does not fit the entry.
+    """
+    identifier = entry.identifier
+    if isinstance(opened.key, X5c):
+        return certified_key(opened.key, anchor=identifier.anchor, name=identifier.id, at=at)
+    return pinned_key(opened.key, document, pins=identifier.key_thumbprints, at=at)
+
+
+def certified_key(reference: X5c, *, anchor: str | None, name: str, at: datetime) -> PublicKey:
+    """Return the leaf's key after path validation to ``anchor`` (base64 DER), the entry's own and no other.
+
+    The leaf must carry exactly one URI SAN, equal to ``name``: a chain that is good for one authority of a deployment
+    is thereby worthless for every other (profile 7.3).
+    """
+    if anchor is None:
+        raise Malformed(Code.CERTIFICATE_UNTRUSTED, "the registry names no anchor for this issuer")
+    chain = x509.parse_chain(reference.chain)
+    x509.validate_chain(chain, [x509.from_base64(anchor)], at)
+    if x509.uri_sans(chain[0]) != (name,):
+        raise Malformed(Code.CERTIFICATE_NAME_MISMATCH, "the certificate was issued to another name")
+    return x509.public_key(chain[0])
+
+
+def pinned_key(reference: Kid, document: bytes | None, *, pins: tuple[str, ...], at: datetime) -> PublicKey:
+    """Return the verification method's key when the DID document offers it for assertions and the registry pins it."""
+    issuer_did = did.parse(reference.did_url).did
+    resolved = did.local_document(issuer_did) if document is None else did.document(issuer_did, document)
+    if resolved is None:
+        raise Malformed(Code.DID_UNRESOLVED, "the issuer's key document is missing")
+    method = did.verification_key(resolved, reference.did_url, relationships={"assertionMethod"}, at=at)
+    if keys.thumbprint(method.jwk) not in pins:
+        raise Malformed(Code.KEY_NOT_PINNED, "the registry does not vouch for this key of the issuer")
+    return method.key
