@@ -47,7 +47,7 @@ def parse(encoded: str, *, max_bytes: int = MAX_BYTES) -> Jws:
     ``alg``, ``typ`` and ``kid`` are text. Does NOT check the algorithm, the type, critical headers, or the signature.
 
     Raises:
-        Malformed: ``malformed_jws``, ``malformed_base64url``, ``malformed_json``, ``duplicate_member`` or ``too_large``.
+        Malformed: ``malformed_jws``, ``malformed_base64url``, ``malformed_json``, ``duplicate_member``, ``too_large``.
     """
     if len(encoded) > max_bytes:
         raise Malformed(Code.TOO_LARGE, f"the signed token is larger than {max_bytes} characters")

@@ -194,7 +194,8 @@ def point_of_jwk(jwk: Jwk) -> bytes:
 def is_signature(signature: bytes, data: bytes, key: PublicKey) -> bool:
     """Say whether ``signature`` over ``data`` was made by ``key``, with the key's own algorithm.
 
-    RFC 7518 §3.4 and RFC 8037 §3.1. ECDSA signatures are r‖s of fixed length (64 or 96 bytes); DER, shorter and longer ones are not signatures.
+    RFC 7518 §3.4 and RFC 8037 §3.1. ECDSA signatures are r‖s of fixed length (64 or 96 bytes); DER, shorter and longer
+    ones are not signatures.
     """
     if isinstance(key, Ed25519PublicKey):
         return _EDDSA.verify(data, key, signature)
