@@ -1,0 +1,240 @@
+"""The base of every service's application: headers, limits, request ids, problems, health.
+
+Nothing here trusts what a client says about the service itself: before any route sees a request, its ``Host`` is set to
+the host of ``PUBLIC_URL`` and forwarding headers are dropped (catalogue W06).
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from comity.errors import Code, ComityError, Denied, Malformed, NotFound
+from comity.runtime.logging import without_message
+from comity.runtime.settings import ServiceSettings
+from comity.web import problems
+
+MAX_BODY_BYTES = 1 << 20
+READY_SECONDS = 3.0
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+)
+_UNTRUSTED = (b"host", b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port")
+
+ReadyCheck = Callable[[], Awaitable[object]]
+"""Returns when the thing is ready, raises when it is not. What it returns is not read."""
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_log = structlog.get_logger("comity.web")
+
+
+def create_base(
+    settings: ServiceSettings,
+    *,
+    title: str,
+    version: str,
+    lifespan: Lifespan | None = None,
+    ready: Mapping[str, ReadyCheck] | None = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    content_security_policy: str = CONTENT_SECURITY_POLICY,
+) -> FastAPI:
+    """Return an application with everything that the services share; routes are added by the caller.
+
+    Args:
+        settings: the service's settings; ``public_url`` decides what every link starts with.
+        title: name of the service, shown at ``/version``.
+        version: version of the software.
+        lifespan: opens and closes what the service needs.
+        ready: named checks behind ``/readyz``; the mapping is read at each request, so it may be filled later.
+        max_body_bytes: larger request bodies are answered with 413.
+        content_security_policy: for every response; pages that post to another origin name it here.
+    """
+    app = FastAPI(
+        title=title,
+        version=version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        redirect_slashes=False,
+    )
+    app.add_middleware(
+        _Base,
+        settings=settings,
+        max_body_bytes=max_body_bytes,
+        headers=_fixed_headers(settings, content_security_policy),
+    )
+    app.exception_handler(ComityError)(_on_comity_error)
+    app.exception_handler(problems.OAuthError)(_on_oauth_error)
+    app.exception_handler(RequestValidationError)(_on_invalid_request)
+    app.exception_handler(HTTPException)(_on_http_error)
+    _add_health(app, title, version, ready if ready is not None else {})
+    return app
+
+
+def _fixed_headers(settings: ServiceSettings, policy: str) -> dict[str, str]:
+    headers = {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+        "permissions-policy": "camera=(self), geolocation=(), microphone=(), payment=(), usb=()",
+        "cache-control": "no-store",
+    }
+    if settings.public_url.startswith("https://"):
+        headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
+    return headers
+
+
+# --- what happens around every request -------------------------------------------------------------------------------
+
+
+class _Base:
+    """Sets request id and headers, limits the body, answers what nobody foresaw with 500 and no detail."""
+
+    def __init__(
+        self, app: ASGIApp, *, settings: ServiceSettings, max_body_bytes: int, headers: Mapping[str, str]
+    ) -> None:
+        parts = urlsplit(settings.public_url)
+        self._app = app
+        self._scheme = parts.scheme
+        self._host = parts.netloc.encode("ascii")
+        self._max_body_bytes = max_body_bytes
+        self._headers = headers
+        self._with_messages = not settings.is_production
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        self._settle(scope, request_id)
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._limited(scope, receive, send_with_headers)
+            except Exception as error:  # noqa: BLE001  (the outermost line of defence)
+                _log.error("unexpected error", **without_message(error, with_message=self._with_messages))
+                if not started:
+                    answer = problems.problem(Request(scope), ComityError(Code.INTERNAL))
+                    await answer(scope, receive, send_with_headers)
+
+    def _settle(self, scope: Scope, request_id: str) -> None:
+        """Replace what the client says about this service by what the operator says."""
+        kept = [(name, value) for name, value in scope["headers"] if name not in _UNTRUSTED]
+        scope["headers"] = [(b"host", self._host), *kept]
+        scope["scheme"] = self._scheme
+        scope.setdefault("state", {})["request_id"] = request_id
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if not declared.isdigit() or int(declared) > self._max_body_bytes:
+            await problems.problem(Request(scope), _too_large())(scope, receive, send)
+            return
+        left = self._max_body_bytes
+
+        async def limited_receive() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise _too_large()
+            return message
+
+        await self._app(scope, limited_receive, send)
+
+
+def _too_large() -> Malformed:
+    return Malformed(Code.TOO_LARGE, "the request body is larger than allowed")
+
+
+# --- what errors become ----------------------------------------------------------------------------------------------
+
+
+async def _on_comity_error(request: Request, error: ComityError) -> Response:
+    return problems.problem(request, error)
+
+
+async def _on_oauth_error(_request: Request, error: problems.OAuthError) -> Response:
+    return problems.oauth_error(error.error, error.description, error.status, error.headers)
+
+
+async def _on_invalid_request(request: Request, error: RequestValidationError) -> Response:
+    """Name the parameters that are wrong; never what was sent."""
+    places = sorted({".".join(str(part) for part in each["loc"]) for each in error.errors()})
+    return problems.problem(request, Malformed(Code.MALFORMED, f"not as documented: {', '.join(places)[:200]}"))
+
+
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
+    known: Mapping[int, ComityError] = {
+        401: Denied(Code.NOT_AUTHENTICATED),
+        403: Denied(Code.NOT_PERMITTED),
+        404: NotFound(Code.NOT_FOUND),
+        405: Malformed(Code.METHOD_NOT_ALLOWED),
+        413: _too_large(),
+        415: Malformed(Code.UNSUPPORTED_MEDIA_TYPE),
+    }
+    answer = problems.problem(request, known.get(error.status_code, Malformed(Code.MALFORMED)))
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+# --- health ----------------------------------------------------------------------------------------------------------
+
+
+def _add_health(app: FastAPI, title: str, version: str, ready: Mapping[str, ReadyCheck]) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/version", include_in_schema=False)
+    async def show_version() -> dict[str, str]:
+        return {"service": title, "version": version}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        answers = await asyncio.gather(*(_outcome(name, check) for name, check in ready.items()))
+        checks: dict[str, Any] = dict(answers)
+        is_ready = all(outcome == "ok" for outcome in checks.values())
+        return JSONResponse(
+            {"status": "ready" if is_ready else "not_ready", "checks": checks}, 200 if is_ready else 503
+        )
+
+
+async def _outcome(name: str, check: ReadyCheck) -> tuple[str, str]:
+    """Return ``ok`` or a code; details of an installation are not for everyone who asks."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await check()
+    except ComityError as error:
+        return name, error.code.value
+    except TimeoutError:
+        return name, Code.BUSY.value
+    except Exception as error:  # noqa: BLE001  (a broken check is a service that is not ready)
+        _log.error("readiness check failed", check=name, **without_message(error, with_message=False))
+        return name, Code.INTERNAL.value
+    return name, "ok"

@@ -1,0 +1,116 @@
+"""Errors as HTTP answers: problem documents (RFC 9457) for our own APIs, OAuth errors for protocol endpoints."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from comity.errors import Code, ComityError, Conflict, Denied, Malformed, Misconfigured, NotFound, Unreachable
+from comity.web import i18n
+
+MEDIA_TYPE = "application/problem+json"
+_BY_CODE: Mapping[Code, int] = {
+    Code.TOO_LARGE: 413,
+    Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.METHOD_NOT_ALLOWED: 405,
+    Code.NOT_FOUND: 404,
+    Code.NOT_AUTHENTICATED: 401,
+    Code.TOKEN_INVALID: 401,
+    Code.PASSPHRASE_WRONG: 401,
+    Code.VAULT_LOCKED: 401,
+    Code.TOO_MANY_ATTEMPTS: 429,
+    Code.BUSY: 503,
+    Code.REGISTRY_UNAVAILABLE: 503,
+    Code.URL_NOT_ALLOWED: 400,
+    Code.ADDRESS_NOT_PUBLIC: 400,
+    Code.INTERNAL: 500,
+}
+_BY_FAMILY: tuple[tuple[type[ComityError], int], ...] = (
+    (Malformed, 400),
+    (NotFound, 404),
+    (Conflict, 409),
+    (Denied, 403),
+    (Unreachable, 502),
+    (Misconfigured, 500),
+)
+
+
+class OAuthError(Exception):
+    """An error as OAuth 2.0 and the OpenID protocols write it; raised in protocol routes, answered by the base app.
+
+    Attributes:
+        error: the code the specification demands, such as ``invalid_grant``.
+        description: one plain ASCII sentence; never a claim value, a token or a key.
+        status: the HTTP status.
+        headers: further response headers.
+    """
+
+    def __init__(
+        self, error: str, description: str = "", *, status: int = 400, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(error)
+        self.error = error
+        self.description = description
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+def http_status(error: ComityError) -> int:
+    """Return the HTTP status of ``error``: by its code where that says more than its family."""
+    by_code = _BY_CODE.get(error.code)
+    if by_code is not None:
+        return by_code
+    return next((status for family, status in _BY_FAMILY if isinstance(error, family)), 500)
+
+
+def language_of(request: Request) -> str:
+    """Return the language in which to answer ``request``."""
+    return i18n.choose(request.headers.get("accept-language"))
+
+
+def document(error: ComityError, language: str, request_id: str = "") -> dict[str, Any]:
+    """Return the problem document of ``error`` (RFC 9457 §3).
+
+    ``title``, ``meaning`` and ``next_step`` are in ``language``; ``detail`` is the operator's sentence, in English.
+    """
+    code = error.code.value
+    members: dict[str, Any] = {
+        "type": f"urn:comity:problem:{code}",
+        "title": i18n.text(f"codes.{code}.title", language),
+        "status": http_status(error),
+        "code": code,
+        "meaning": i18n.text(f"codes.{code}.meaning", language),
+        "next_step": i18n.text(f"codes.{code}.next_step", language),
+    }
+    if error.detail:
+        members["detail"] = error.detail
+    if request_id:
+        members["request_id"] = request_id
+    return members
+
+
+def problem(request: Request, error: ComityError) -> JSONResponse:
+    """Answer ``request`` with ``error`` as a problem document."""
+    language = language_of(request)
+    status = http_status(error)
+    headers = {"content-language": language, "vary": "Accept-Language"}
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, Unreachable) and error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    request_id = str(getattr(request.state, "request_id", ""))
+    return JSONResponse(document(error, language, request_id), status, headers, MEDIA_TYPE)
+
+
+def oauth_error(
+    code: str, description: str = "", status: int = 400, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Return an OAuth error answer (RFC 6749 §5.2): ``error``, ``error_description``, never cached."""
+    members = {"error": code, "error_description": _plain(description)} if description else {"error": code}
+    return JSONResponse(members, status, {"cache-control": "no-store", **(headers or {})})
+
+
+def _plain(description: str) -> str:
+    """Keep what RFC 6749 §5.2 allows in a description: printable ASCII without quotation mark and backslash."""
+    return "".join(c for c in description if " " <= c <= "~" and c not in '"\\')
