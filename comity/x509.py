@@ -47,14 +47,16 @@ _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 # --- reading
 
 
-def parse_chain(x5c: Sequence[str]) -> tuple[Certificate, ...]:
-    """Return the certificates of an ``x5c`` header, leaf first; nothing about them is verified.
+def parse_chain(x5c: object) -> tuple[Certificate, ...]:
+    """Return the certificates of an ``x5c`` header (any JSON value), leaf first; nothing about them is verified.
 
     Raises:
         Malformed: ``malformed_certificate``: not a list of 1 to 3 texts, or one is not a certificate.
     """
     if not isinstance(x5c, list | tuple) or not 1 <= len(x5c) <= MAX_CHAIN:
         raise _malformed(f"a certificate chain is a list of 1 to {MAX_CHAIN} certificates")
+    if not all(isinstance(text, str) for text in x5c):
+        raise _malformed("a certificate in a chain is base64 text")
     return tuple(from_base64(text) for text in x5c)
 
 
@@ -64,8 +66,8 @@ def from_base64(text: str) -> Certificate:
     Raises:
         Malformed: ``malformed_certificate``.
     """
-    if not isinstance(text, str) or len(text) > 2 * MAX_CERTIFICATE_BYTES:
-        raise _malformed("a certificate is base64 text of reasonable length")
+    if len(text) > 2 * MAX_CERTIFICATE_BYTES:
+        raise _malformed("the certificate is too large")
     try:
         der = base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
