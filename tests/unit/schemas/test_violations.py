@@ -126,7 +126,7 @@ JSON_VALUES = st.recursive(
 
 @given(claims=st.dictionaries(st.sampled_from([*PERSON, "x"]) | st.text(), JSON_VALUES), partial=st.booleans())
 def test_any_json_gives_an_answer(claims: dict[str, Any], *, partial: bool) -> None:
-    assert all(isinstance(line, str) and ": " in line for line in violations(claims, partial=partial))
+    assert all(": " in line for line in violations(claims, partial=partial))
 
 
 @pytest.mark.parametrize("claim", list(PERSON))
