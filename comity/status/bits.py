@@ -1,9 +1,9 @@
 """One store of small numbers, two bit orders, two containers.
 
-The two published forms of a status list hold the same numbers and look alike, and are not (profile §3.1):
+The two published forms of a status list hold the same numbers and look alike, and are not:
 
 ==================  ============================  ==================================
-\\                   Token Status List             Bitstring Status List
+(profile §3.1)      Token Status List             Bitstring Status List
 ==================  ============================  ==================================
 index 0 is          the *least* significant bits  the *most* significant bit of byte 0
 entry size          1, 2, 4 or 8 bits             any number of bits, here 1 to 8
@@ -156,7 +156,7 @@ class StatusBits:
         """
         check_index(index, self._size)
         mask = (1 << self._bits) - 1
-        if type(value) is bool or not isinstance(value, int) or not 0 <= value <= mask:
+        if value not in range(mask + 1):
             raise Malformed(Code.STATUS_VALUE_UNKNOWN, "the status value does not fit into an entry of the list")
         first = index * self._bits
         shift = first % 8

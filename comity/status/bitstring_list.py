@@ -109,7 +109,7 @@ def open(token: str) -> OpenedStatusList:  # noqa: A001 - read as bitstring_list
     """
     jws = jose.parse(token, max_bytes=MAX_TOKEN_BYTES)
     jose.require(jws, typ=TYPE, context=status_list.ALGORITHM_CONTEXT)
-    payload = jose.payload_object(jws)
+    payload = status_list.payload_of(jws)
     issuer = payload.get("issuer")
     return OpenedStatusList(
         format=TYPE,

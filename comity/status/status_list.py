@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from comity import strict_json
 from comity.credential import KeyReference, Kid, Status, StatusEntry, X5c
 from comity.errors import Code, Malformed
 from comity.jose import Jws
@@ -20,6 +21,7 @@ REVOCATION, SUSPENSION = "revocation", "suspension"
 
 _INFORMATIVE_PURPOSES = frozenset({"refresh", "message"})
 _MEANING_OF_A_SET_BIT = {REVOCATION: Status.REVOKED, SUSPENSION: Status.SUSPENDED}
+_LARGEST_NUMBER = 2**53  # beyond it JSON numbers are not exact (RFC 8259 §6)
 _LATEST_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z, the last instant that datetime holds
 
 
@@ -114,6 +116,11 @@ def _bit_meaning(purpose: str, number: int) -> Status:
     raise Malformed(Code.STATUS_VALUE_UNKNOWN, "the status value has no meaning here")
 
 
+def payload_of(jws: Jws) -> dict[str, Any]:
+    """Return the payload of a list token, up to :data:`MAX_TOKEN_BYTES`; raises what ``strict_json`` raises."""
+    return strict_json.parse_object(jws.payload, max_bytes=MAX_TOKEN_BYTES)
+
+
 def key_header(key: KeyReference) -> dict[str, Any]:
     """Return the JWS header members that name ``key``."""
     return {"x5c": list(key.chain)} if isinstance(key, X5c) else {"kid": key.did_url}
@@ -157,8 +164,8 @@ def numeric_date(payload: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def number(value: object, name: str) -> int | float:
-    """Return ``value`` when it is a number from 0 up; raises ``Malformed(status_list_invalid)``."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+    """Return ``value`` when it is a number from 0 to 2^53; raises ``Malformed(status_list_invalid)``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST_NUMBER:
         raise invalid(f"the status list has no readable '{name}'")
     return value
 

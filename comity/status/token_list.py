@@ -72,7 +72,7 @@ def open(token: str) -> OpenedStatusList:  # noqa: A001 - read as token_list.ope
     jws = jose.parse(token, max_bytes=MAX_TOKEN_BYTES)
     # TSL §5.1: `typ` is required; without it a token of another kind could pass as a list (profile C3).
     jose.require(jws, typ=TYPE, context=status_list.ALGORITHM_CONTEXT)
-    payload = jose.payload_object(jws)
+    payload = status_list.payload_of(jws)
     return OpenedStatusList(
         format=TYPE,
         uri=status_list.text(payload, "sub"),
