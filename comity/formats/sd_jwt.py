@@ -1,0 +1,278 @@
+"""Selective disclosure for JWTs, RFC 9901, over any payload. Signatures and the meaning of claims are elsewhere."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from comity import base64url, strict_json
+from comity.errors import Code, Malformed
+from comity.formats.opened import Path, WantedPath
+
+MAX_BYTES = 1 << 20
+"""Longest SD-JWT read, in bytes, Disclosures and key binding included."""
+
+MAX_DISCLOSURES = 512
+"""Most Disclosures in one SD-JWT."""
+
+MAX_NESTING = 16
+"""Most Disclosures inside one another."""
+
+_HASHES = MappingProxyType({"sha-256": hashlib.sha256, "sha-384": hashlib.sha384, "sha-512": hashlib.sha512})
+RESERVED = frozenset({"_sd", "_sd_alg", "..."})
+"""Member names that belong to the mechanism."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SdJwt:
+    """The parts of an SD-JWT, each as received.
+
+    Attributes:
+        encoded: everything up to and including the last tilde: what the key binding's ``sd_hash`` is over.
+        jwt: the issuer-signed JWT.
+        disclosures: the Disclosures, base64url.
+        key_binding: the KB-JWT, or None.
+    """
+
+    encoded: str
+    jwt: str
+    disclosures: tuple[str, ...]
+    key_binding: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processed:
+    """A payload with its Disclosures put in place.
+
+    Attributes:
+        payload: the payload; what was not disclosed is not in it.
+        disclosed: the Disclosure behind each disclosed value, by the value's path, outer before inner. Positions in
+            arrays count the elements as issued, those not disclosed included.
+        concealing: the paths of all objects and arrays that hold digests, disclosed or not.
+    """
+
+    payload: dict[str, Any]
+    disclosed: Mapping[Path, str]
+    concealing: frozenset[Path]
+
+
+def parse(encoded: str) -> SdJwt:
+    """Separate an SD-JWT, with or without key binding, into its parts (RFC 9901 §4).
+
+    Only the grammar of the tildes is checked here; the parts are read by those who need them.
+
+    Raises:
+        Malformed: ``too_large`` or ``malformed``.
+    """
+    if len(encoded) > MAX_BYTES:
+        raise Malformed(Code.TOO_LARGE, "the SD-JWT is larger than allowed")
+    # RFC 9901 §4: <Issuer-signed JWT>~<Disclosure 1>~...~<Disclosure N>~[<KB-JWT>]
+    if not encoded.isascii() or "~" not in encoded:
+        raise Malformed(Code.MALFORMED, "an SD-JWT is ASCII text with a tilde after each of its parts")
+    jwt, *disclosures, key_binding = encoded.split("~")
+    if not jwt or not all(disclosures):
+        raise Malformed(Code.MALFORMED, "the SD-JWT has an empty part")
+    if len(disclosures) > MAX_DISCLOSURES:
+        raise Malformed(Code.TOO_LARGE, f"the SD-JWT has more than {MAX_DISCLOSURES} Disclosures")
+    return SdJwt(
+        encoded=encoded[: len(encoded) - len(key_binding)],
+        jwt=jwt,
+        disclosures=tuple(disclosures),
+        key_binding=key_binding or None,
+    )
+
+
+def hash_name(payload: Mapping[str, Any]) -> str:
+    """Return the hash that ``payload`` says its digests are made with (RFC 9901 §4.1.1 and §7.1 step 2.d).
+
+    Raises:
+        Malformed: ``hash_not_allowed`` for anything but SHA-256, SHA-384 and SHA-512. The IANA registry also holds
+            truncated hashes, which are too weak.
+    """
+    name = payload.get("_sd_alg", "sha-256")
+    if not isinstance(name, str) or name not in _HASHES:
+        raise Malformed(Code.HASH_NOT_ALLOWED, "the hash algorithm of the digests is not allowed")
+    return name
+
+
+def digest(text: str, name: str) -> str:
+    """Return the base64url digest of the ASCII ``text`` under the hash called ``name`` (RFC 9901 §4.2.3)."""
+    return base64url.encode(_HASHES[name](text.encode("ascii")).digest())
+
+
+def process_payload(payload: Mapping[str, Any], disclosures: Sequence[str]) -> Processed:
+    """Put ``disclosures`` in their places in ``payload`` (RFC 9901 §7.1 steps 2.d, 3, 4 and 5).
+
+    Not checked here: the signature, and what the claims say (step 6).
+
+    Raises:
+        Malformed: ``hash_not_allowed``; ``disclosure_malformed``, ``disclosure_duplicate``, ``disclosure_forbidden``
+            (a name that may not be disclosed or would overwrite a claim), ``digest_duplicate``,
+            ``disclosure_unreferenced``; ``too_large`` beyond the limits on nesting; what the JSON and base64url
+            readers raise.
+    """
+    # RFC 9901 §7.1 step 2.d: the hash algorithm is understood and strong.
+    name = hash_name(payload)
+    # Step 3.a: the digest over each Disclosure, over the base64url text as it was received.
+    by_digest: dict[str, _Disclosure] = {}
+    for encoded in disclosures:
+        by_digest[digest(encoded, name)] = _read(encoded)
+    if len(by_digest) != len(disclosures):
+        raise Malformed(Code.DISCLOSURE_DUPLICATE, "a Disclosure was sent twice")
+    # Steps 3.b to 3.f and 4.
+    walk = _Walk(by_digest)
+    result = walk.members(payload, (), 0)
+    # Step 5: every Disclosure was referenced.
+    if len(walk.disclosed) != len(by_digest):
+        raise Malformed(Code.DISCLOSURE_UNREFERENCED, "a Disclosure does not belong to this credential")
+    return Processed(payload=result, disclosed=walk.disclosed, concealing=frozenset(walk.concealing))
+
+
+def disclose(parts: SdJwt, payload: Mapping[str, Any], wanted: Collection[WantedPath]) -> str:
+    """Return ``parts`` with only the Disclosures that make the ``wanted`` values visible, without key binding.
+
+    Those of the values that enclose a wanted one travel with it (RFC 9901 §7.2), and so do those inside it: who asks
+    for an address gets the address. A path that leads nowhere, or to what is visible anyway, adds nothing; the path
+    ``()`` is the whole payload. ``payload`` is that of ``parts.jwt``.
+
+    Raises:
+        Malformed: as :func:`process_payload`: what does not verify is not passed on.
+    """
+    disclosed = process_payload(payload, parts.disclosures).disclosed
+    chosen = {encoded for path, encoded in disclosed.items() if any(_serves(path, want) for want in wanted)}
+    return combine(parts.jwt, [encoded for encoded in parts.disclosures if encoded in chosen])
+
+
+def combine(jwt: str, disclosures: Sequence[str]) -> str:
+    """Return the SD-JWT of these parts, without key binding (RFC 9901 §4)."""
+    return "~".join((jwt, *disclosures, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Disclosure:
+    encoded: str
+    name: str | None  # None for an array element
+    value: Any
+
+
+def _read(encoded: str) -> _Disclosure:
+    """Read one Disclosure: ``[salt, name, value]`` or ``[salt, value]`` (RFC 9901 §4.2.1 and §4.2.2)."""
+    match strict_json.parse(base64url.decode(encoded)):
+        case [str(), str(name), value]:
+            return _Disclosure(encoded, name, value)
+        case [str(), value]:
+            return _Disclosure(encoded, None, value)
+    raise Malformed(Code.DISCLOSURE_MALFORMED, "a Disclosure is not an array of salt, name and value")
+
+
+class _Walk:
+    """One pass over a payload that builds the processed one beside it."""
+
+    __slots__ = ("_by_digest", "_seen", "concealing", "disclosed")
+
+    def __init__(self, by_digest: Mapping[str, _Disclosure]) -> None:
+        self._by_digest = by_digest
+        self._seen: set[str] = set()
+        self.disclosed: dict[Path, str] = {}
+        self.concealing: set[Path] = set()
+
+    def value(self, value: object, path: Path, nesting: int) -> object:
+        if isinstance(value, dict):
+            return self.members(value, path, nesting)
+        return self._array(value, path, nesting) if isinstance(value, list) else value
+
+    def members(self, members: Mapping[str, Any], path: Path, nesting: int) -> dict[str, Any]:
+        _check_depth(path)
+        # Steps 3.e and 3.f: _sd and _sd_alg leave the payload; an object without other members stays {}.
+        result = {
+            name: self.value(child, (*path, name), nesting) if isinstance(child, dict | list) else child
+            for name, child in members.items()
+            if name not in RESERVED
+        }
+        if len(result) == len(members):
+            return result
+        # Step 3.b.i: an _sd key refers to an array of strings.
+        for found in _digests(members, path):
+            disclosure = self._take(found, path)
+            if disclosure is not None:
+                self._insert(disclosure, result, path, nesting)
+        return result
+
+    def _array(self, elements: list[Any], path: Path, nesting: int) -> list[Any]:
+        _check_depth(path)
+        result = []
+        for index, element in enumerate(elements):
+            if not isinstance(element, dict) or "..." not in element:
+                result.append(self.value(element, (*path, index), nesting))
+                continue
+            # Step 3.b.ii: an element with the one key "...", which refers to a string.
+            if len(element) != 1 or not isinstance(element["..."], str):
+                raise Malformed(Code.DISCLOSURE_MALFORMED, "a concealed array element is not one digest alone")
+            disclosure = self._take(element["..."], path)
+            # Step 3.d: elements whose digest has no Disclosure go.
+            if disclosure is None:
+                continue
+            # Step 3.c.iii.1: two elements.
+            if disclosure.name is not None:
+                raise Malformed(Code.DISCLOSURE_MALFORMED, "the Disclosure of an array element has a name")
+            # Steps 3.c.iii.2 and 3: the value takes the place of the element, and is processed in turn.
+            result.append(self._reveal(disclosure, (*path, index), nesting))
+        return result
+
+    def _take(self, found: str, path: Path) -> _Disclosure | None:
+        # Step 4: no digest twice, directly or through other Disclosures.
+        if found in self._seen:
+            raise Malformed(Code.DIGEST_DUPLICATE, "a digest occurs twice")
+        self._seen.add(found)
+        self.concealing.add(path)
+        # Step 3.c.i: a digest without a Disclosure is ignored.
+        return self._by_digest.get(found)
+
+    def _insert(self, disclosure: _Disclosure, result: dict[str, Any], path: Path, nesting: int) -> None:
+        name = disclosure.name
+        # Step 3.c.ii.1: three elements.
+        if name is None:
+            raise Malformed(Code.DISCLOSURE_MALFORMED, "the Disclosure of a claim has no name")
+        # Step 3.c.ii.2: the name is not one of the mechanism's own.
+        if name in RESERVED:
+            raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a Disclosure has a name that is reserved")
+        # Step 3.c.ii.3: the name does not exist at this level.
+        if name in result:
+            raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a Disclosure would overwrite a claim")
+        # Steps 3.c.ii.4 and 5: the claim is inserted, and its value processed in turn.
+        result[name] = self._reveal(disclosure, (*path, name), nesting)
+
+    def _reveal(self, disclosure: _Disclosure, path: Path, nesting: int) -> object:
+        if nesting >= MAX_NESTING:
+            raise Malformed(Code.TOO_LARGE, f"Disclosures are nested deeper than {MAX_NESTING} levels")
+        self.disclosed[path] = disclosure.encoded
+        return self.value(disclosure.value, path, nesting + 1)
+
+
+def _check_depth(path: Path) -> None:
+    """Keep the processed payload within the depth of any JSON we read, however its parts were split up."""
+    if len(path) >= strict_json.MAX_DEPTH:
+        raise Malformed(Code.TOO_LARGE, f"the disclosed payload is nested deeper than {strict_json.MAX_DEPTH} levels")
+
+
+def _digests(members: Mapping[str, Any], path: Path) -> list[str]:
+    """Return the digests in the ``_sd`` of an object, and refuse reserved members where they may not stand."""
+    # RFC 9901 §4.2.4.2: "..." is the only member of an array element, and stands nowhere else.
+    if "..." in members:
+        raise Malformed(Code.DISCLOSURE_MALFORMED, "the member for concealed array elements stands in an object")
+    # RFC 9901 §4.1.1: _sd_alg is a top-level claim.
+    if path and "_sd_alg" in members:
+        raise Malformed(Code.DISCLOSURE_MALFORMED, "the hash algorithm is stated below the top level")
+    found = members.get("_sd", [])
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise Malformed(Code.DISCLOSURE_MALFORMED, "the digests of an object are not an array of strings")
+    return found
+
+
+def _serves(path: Path, want: WantedPath) -> bool:
+    """Say whether the value at ``path`` encloses, is, or is part of a wanted one. Types count: 1 is not True."""
+    return all(
+        isinstance(step, int) if wanted is None else type(step) is type(wanted) and step == wanted
+        for step, wanted in zip(path, want, strict=False)
+    )
