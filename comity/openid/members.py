@@ -6,12 +6,16 @@ present with the wrong type, ``null`` included, is refused: it is not the same a
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from comity import strict_json
 from comity.errors import Malformed
 from comity.openid import endpoint
 from comity.openid.refusal import Refusal
+
+_LAST_SECOND = 253_402_300_799
+"""9999-12-31T23:59:59Z: later instants have no calendar date."""
 
 Document = bytes | str | Mapping[str, Any]
 """A JSON object as bytes or text from the wire, or already parsed by :mod:`comity.strict_json`."""
@@ -126,3 +130,14 @@ class Members:
         if not isinstance(value, bool):
             raise self._wrong(name, "true or false")
         return value
+
+    def instant(self, name: str) -> datetime:
+        """Return a required NumericDate (RFC 7519 §2) as an instant in UTC."""
+        value = self.value.get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _LAST_SECOND:
+            raise self._wrong(name, "a number of seconds since 1970")
+        return datetime.fromtimestamp(value, UTC)
+
+    def optional_instant(self, name: str) -> datetime | None:
+        """Return a NumericDate as an instant in UTC, or None when absent."""
+        return self.instant(name) if name in self.value else None

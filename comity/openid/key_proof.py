@@ -1,0 +1,178 @@
+"""Key proofs of type ``jwt``: the wallet shows that it holds the key a credential will be bound to.
+
+OpenID4VCI 1.0 appendix F.1 and F.4. The issuer answers ``invalid_proof`` or ``invalid_nonce``, as the exception says.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from comity import did, jose, keys
+from comity.errors import Code, Malformed
+from comity.openid.members import Members
+from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal
+from comity.ports import Jwk, Signer
+
+TYP = "openid4vci-proof+jwt"
+CLOCK_SKEW = timedelta(seconds=60)
+MAX_AGE = timedelta(minutes=10)
+"""Oldest ``iat`` accepted; the nonce, not the clock, is what makes a proof fresh."""
+
+_MAX_BYTES = 16384
+_REFUSE = Refusal(code=Code.PROOF_INVALID, error=OAuthErrorCode.INVALID_PROOF)
+_NONCE = Refusal(code=Code.NONCE_INVALID, error=OAuthErrorCode.INVALID_NONCE)
+
+CheckNonce = Callable[[str], bool]
+"""Tells whether a nonce is one the issuer gave out, not too old and not used up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedProof:
+    """A key proof that passed.
+
+    Attributes:
+        jwk: the public key the credential is to be bound to.
+        thumbprint: its RFC 7638 thumbprint.
+        nonce: the nonce the proof carried; to be used up when the credential is issued.
+        issued_at: the proof's ``iat``.
+    """
+
+    jwk: Jwk
+    thumbprint: str
+    nonce: str | None
+    issued_at: datetime
+
+
+def build(signer: Signer, *, audience: str, nonce: str | None, issued_at: datetime) -> str:
+    """Return a key proof for ``signer``'s key, as an anonymous wallet sends it (no ``iss``).
+
+    Args:
+        signer: the holder key.
+        audience: the credential issuer identifier.
+        nonce: the issuer's ``c_nonce``; None when it has no nonce endpoint.
+        issued_at: the current instant.
+    """
+    claims: dict[str, Any] = {"aud": audience, "iat": int(issued_at.timestamp())}
+    if nonce is not None:
+        claims["nonce"] = nonce
+    return jose.sign({"typ": TYP, "jwk": dict(signer.public_jwk)}, claims, signer)
+
+
+def check(
+    proof: str, *, audience: str, at: datetime, check_nonce: CheckNonce | None, client_id: str | None = None
+) -> Jwk:
+    """Return the public key that ``proof`` shows possession of; see :func:`examine`."""
+    return examine(proof, audience=audience, at=at, check_nonce=check_nonce, client_id=client_id).jwk
+
+
+def examine(
+    proof: str, *, audience: str, at: datetime, check_nonce: CheckNonce | None, client_id: str | None = None
+) -> CheckedProof:
+    """Check one key proof (VCI-41).
+
+    Not checked: that other proofs of the batch use other keys (:func:`examine_all`), key attestations (not asked for),
+    and the nonce is not used up here.
+
+    Args:
+        proof: the compact JWT.
+        audience: the credential issuer identifier.
+        at: the current instant.
+        check_nonce: judges the nonce; None when the issuer has no nonce endpoint, and then none is required.
+        client_id: the client the access token was given to; None for anonymous access.
+
+    Raises:
+        OAuthError: ``invalid_proof`` with the code of what is wrong, or ``invalid_nonce`` for a nonce that is there
+            but not acceptable.
+    """
+    try:
+        # F.4: explicitly typed, an asymmetric algorithm that the metadata list, no private key in the header.
+        jws = jose.parse(proof, max_bytes=_MAX_BYTES)
+        jose.require(jws, typ=TYP, context="key_proof")
+        # F.1: exactly one of kid, jwk and x5c names the key.
+        jwk = _named_key(jws, at)
+        # F.4: the signature verifies with that key.
+        jose.verify(jws, keys.public_key(jwk))
+        claims = Members(jose.payload_object(jws), "key proof", _REFUSE)
+    except OAuthError:
+        raise
+    except Malformed as problem:
+        raise _REFUSE.of(problem) from None
+    # F.1 aud: the credential issuer identifier; not the authorization server, not the endpoint.
+    if claims.string("aud") != audience:
+        raise _REFUSE("the key proof is meant for another issuer", Code.AUDIENCE_MISMATCH)
+    # F.1 iss: the client_id, and absent for anonymous access.
+    if claims.optional_string("iss") not in {None, client_id}:
+        raise _REFUSE("the key proof names a client that did not ask for this credential")
+    issued_at = _check_time(claims, at)
+    nonce = _check_nonce(claims, check_nonce)
+    return CheckedProof(jwk=jwk, thumbprint=keys.thumbprint(jwk), nonce=nonce, issued_at=issued_at)
+
+
+def examine_all(
+    proofs: Sequence[str], *, audience: str, at: datetime, check_nonce: CheckNonce | None, client_id: str | None = None
+) -> tuple[CheckedProof, ...]:
+    """Check the proofs of one request, all or nothing; each must use a key of its own.
+
+    Raises:
+        OAuthError: as :func:`examine`; the detail names the position of the bad proof, from 1.
+    """
+    checked: list[CheckedProof] = []
+    seen: set[str] = set()
+    for position, proof in enumerate(proofs, start=1):
+        try:
+            found = examine(proof, audience=audience, at=at, check_nonce=check_nonce, client_id=client_id)
+        except OAuthError as problem:
+            detail = f"key proof {position} of {len(proofs)}: {problem.detail}"
+            raise OAuthError(problem.code, detail, error=problem.error) from None
+        if found.thumbprint in seen:
+            raise _REFUSE(f"key proof {position} of {len(proofs)}: the key was used by an earlier proof")
+        seen.add(found.thumbprint)
+        checked.append(found)
+    return tuple(checked)
+
+
+def _named_key(jws: jose.Jws, at: datetime) -> Jwk:
+    names = {"kid", "jwk", "x5c"} & set(jws.header)
+    if len(names) != 1:
+        raise _REFUSE("a key proof names its key by exactly one of kid, jwk and x5c")
+    if "jwk" in names:
+        jwk = jws.header["jwk"]
+        if not isinstance(jwk, dict):
+            raise _REFUSE("the key of a key proof must be an object", Code.MALFORMED_KEY)
+        return jwk
+    if "x5c" in names:
+        raise _REFUSE("key proofs with certificates are not accepted", Code.KEY_MECHANISM_NOT_ALLOWED)
+    return _did_key(jws.header["kid"], at)
+
+
+def _did_key(did_url: str, at: datetime) -> Jwk:
+    """Only a DID that is its own key: nothing is fetched on behalf of somebody who wants a credential."""
+    if not did_url.startswith("did:jwk:"):
+        raise _REFUSE("a kid in a key proof must be a did:jwk", Code.KEY_MECHANISM_NOT_ALLOWED)
+    document = did.local_document(did_url.split("#", maxsplit=1)[0])
+    if document is None:
+        raise _REFUSE("a kid in a key proof must be a did:jwk", Code.KEY_MECHANISM_NOT_ALLOWED)
+    return did.verification_key(document, did_url, relationships=("authentication",), at=at).jwk
+
+
+def _check_time(claims: Members, at: datetime) -> datetime:
+    # F.4: the creation time, by iat, is within an acceptable window.
+    issued_at, expires_at = claims.instant("iat"), claims.optional_instant("exp")
+    if issued_at > at + CLOCK_SKEW:
+        raise _REFUSE("the key proof was made in the future", Code.NOT_YET_VALID)
+    if issued_at < at - MAX_AGE or (expires_at is not None and expires_at <= at - CLOCK_SKEW):
+        raise _REFUSE("the key proof is too old", Code.HOLDER_PROOF_EXPIRED)
+    return issued_at
+
+
+def _check_nonce(claims: Members, check_nonce: CheckNonce | None) -> str | None:
+    # F.4: with a nonce endpoint, the nonce is the server's. Absent: invalid_proof; there but wrong: invalid_nonce.
+    nonce = claims.optional_string("nonce")
+    if check_nonce is None:
+        return nonce
+    if nonce is None:
+        raise _REFUSE("the key proof carries no nonce")
+    if not check_nonce(nonce):
+        raise _NONCE("the nonce of the key proof is not accepted; ask for a new one")
+    return nonce

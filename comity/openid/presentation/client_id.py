@@ -1,0 +1,129 @@
+"""Client identifiers and their prefixes (OpenID4VP 1.0 §5.9, profile 6.2).
+
+The text before the first colon says how the verifier proves who it is. The full text, prefix included, is the audience
+of every presentation. Only four prefixes are known; anything else is refused, ``origin:`` and identifiers without a
+prefix among it: nobody is pre-registered with the wallet.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from comity import did, x509
+from comity.errors import Code, Malformed
+from comity.openid import endpoint
+from comity.openid.refusal import Refusal
+from comity.x509 import Certificate
+
+_REFUSE = Refusal(code=Code.CLIENT_MISMATCH)
+_SHA256 = re.compile(r"[A-Za-z0-9_-]{43}\Z")
+_DNS_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
+
+
+class Prefix(StrEnum):
+    """The prefixes this house understands."""
+
+    X509_HASH = "x509_hash"
+    X509_SAN_DNS = "x509_san_dns"
+    DECENTRALIZED_IDENTIFIER = "decentralized_identifier"
+    REDIRECT_URI = "redirect_uri"
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether requests under this prefix are signed; ``redirect_uri`` has no key to sign with."""
+        return self is not Prefix.REDIRECT_URI
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientId:
+    """A client identifier: ``text`` is ``<prefix>:<identifier>``."""
+
+    prefix: Prefix
+    identifier: str
+
+    @property
+    def text(self) -> str:
+        """The full client identifier, as it is compared and used as the audience."""
+        return f"{self.prefix.value}:{self.identifier}"
+
+
+def parse(text: str) -> ClientId:
+    """Read a client identifier.
+
+    Raises:
+        OAuthError: ``invalid_request`` for a prefix that is unknown or not supported, or an identifier that does not
+            have the shape its prefix demands (which also stops a second prefix).
+    """
+    name, colon, identifier = text.partition(":")
+    if not colon or name not in set(Prefix):
+        raise _REFUSE("the client identifier has no prefix that this wallet supports")
+    prefix = Prefix(name)
+    if not _has_shape(prefix, identifier):
+        raise _REFUSE(f"the client identifier is not a valid {prefix.value} identifier")
+    return ClientId(prefix=prefix, identifier=identifier)
+
+
+def of_certificate(leaf: Certificate) -> ClientId:
+    """Return the ``x509_hash`` client identifier of a verifier with this leaf; it changes with every certificate."""
+    return ClientId(prefix=Prefix.X509_HASH, identifier=x509.sha256_b64url(leaf))
+
+
+def of_did(identifier: str) -> ClientId:
+    """Return the ``decentralized_identifier`` client identifier of a DID."""
+    return ClientId(prefix=Prefix.DECENTRALIZED_IDENTIFIER, identifier=identifier)
+
+
+def check_certificate(client: ClientId, chain: Sequence[Certificate]) -> None:
+    """Check that the leaf of ``chain`` is the one that ``client`` names.
+
+    Not checked: that the chain leads to a trusted anchor. Without that, the name proves nothing.
+
+    Raises:
+        OAuthError: ``client_mismatch``.
+    """
+    # x509_hash: the identifier is base64url(SHA-256(DER of the leaf)).
+    if client.prefix is Prefix.X509_HASH and x509.sha256_b64url(chain[0]) != client.identifier:
+        raise _REFUSE("the client identifier is not the hash of the certificate that signed the request")
+    # x509_san_dns: the identifier is one of the leaf's DNS names, letter by letter (no wildcards).
+    if client.prefix is Prefix.X509_SAN_DNS and client.identifier not in {
+        name.lower() for name in x509.dns_sans(chain[0])
+    }:
+        raise _REFUSE("the client identifier is not a name in the certificate that signed the request")
+
+
+def check_response_uri(client: ClientId, response_uri: str) -> None:
+    """Check that answers go to somebody whom ``client`` may send them to (attack P15).
+
+    ``x509_san_dns``: the host is the identifier. ``redirect_uri``: the address is the identifier. The other two
+    prefixes say nothing about addresses: the request's signature answers for it.
+
+    Raises:
+        OAuthError: ``client_mismatch``.
+    """
+    parts = endpoint.split(response_uri)
+    host = parts.hostname if parts is not None else None
+    if client.prefix is Prefix.X509_SAN_DNS and host != client.identifier:
+        raise _REFUSE("the response address is on another host than the client identifier")
+    if client.prefix is Prefix.REDIRECT_URI and response_uri != client.identifier:
+        raise _REFUSE("the response address is not the client identifier")
+
+
+def _has_shape(prefix: Prefix, identifier: str) -> bool:
+    if prefix is Prefix.X509_HASH:
+        return bool(_SHA256.match(identifier))
+    if prefix is Prefix.X509_SAN_DNS:
+        return bool(_DNS_NAME.match(identifier))
+    if prefix is Prefix.REDIRECT_URI:
+        return endpoint.is_endpoint(identifier)
+    return _is_did(identifier)
+
+
+def _is_did(identifier: str) -> bool:
+    if any(separator in identifier for separator in "#?/"):
+        return False
+    try:
+        did.parse(identifier)
+    except Malformed:
+        return False
+    return True

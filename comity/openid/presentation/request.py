@@ -1,0 +1,222 @@
+"""The signed request object (JAR, RFC 9101): built by the verifier, verified by the wallet (OpenID4VP 1.0 §5).
+
+:func:`verify` says by which certificate chain or DID key the request was signed. Who that is, is asked of the registry
+with exactly this :data:`RequestProof`; nothing else in the request, its ``client_metadata`` included, names anybody.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from comity import did, jose, keys, strict_json, x509
+from comity.credential import KeyReference, X5c
+from comity.errors import Code, Malformed
+from comity.openid.members import Members
+from comity.openid.presentation import client_id, parameters
+from comity.openid.presentation.client_id import ClientId, Prefix
+from comity.openid.presentation.link import RequestLink, RequestUriMethod, RequestUriPost, parse_link, wallet_metadata
+from comity.openid.presentation.parameters import AUDIENCE, REFUSE, RequestObject, ResponseMode
+from comity.ports import Jwk, Signer
+from comity.x509 import Certificate
+
+__all__ = [
+    "AUDIENCE", "CLOCK_SKEW", "TYP", "NeedsDocument", "RequestLink", "RequestObject", "RequestProof",
+    "RequestUriMethod", "RequestUriPost", "ResponseMode", "SignedByCertificate", "SignedByDid", "Unsigned",
+    "VerifiedRequest", "parse_link", "read_unsigned", "sign", "verify", "wallet_metadata",
+]  # fmt: skip
+
+TYP = "oauth-authz-req+jwt"
+CLOCK_SKEW = timedelta(seconds=60)
+_RELATIONSHIPS = ("authentication", "assertionMethod")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedByCertificate:
+    """Signed by the key in ``chain[0]``. Whether the chain leads to an anchor of the registry is not yet checked."""
+
+    chain: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedByDid:
+    """Signed by the key ``did_url`` of ``did``. Whether the registry lists that DID and key is not checked."""
+
+    did: str
+    did_url: str
+    jwk: Jwk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsigned:
+    """Not signed: nothing is known of the verifier but the address that the answer goes to."""
+
+    response_uri: str
+
+
+RequestProof = SignedByCertificate | SignedByDid | Unsigned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedRequest:
+    """A request whose parameters hold together, and the proof of who made it."""
+
+    request: RequestObject
+    proof: RequestProof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedsDocument:
+    """The request is by a DID whose document must be fetched first.
+
+    Attributes:
+        did: whose document; ask the registry whether it lists this DID before fetching anything.
+        url: where the document is.
+        resume: continues with the fetched bytes; raises as :func:`verify`.
+    """
+
+    did: str
+    url: str
+    resume: Callable[[bytes], VerifiedRequest]
+
+
+def sign(request: RequestObject, signer: Signer, key: KeyReference) -> str:
+    """Return the signed request object.
+
+    Args:
+        request: what is asked; ``client_id`` must be the one that ``key`` proves.
+        signer: the verifier's key.
+        key: the chain of that key for ``x509_*`` prefixes, its DID URL for ``decentralized_identifier``.
+    """
+    named: dict[str, Any] = {"x5c": list(key.chain)} if isinstance(key, X5c) else {"kid": key.did_url}
+    return jose.sign({"typ": TYP, **named}, request.to_dict(), signer)
+
+
+def verify(
+    encoded: str, *, client: str, at: datetime, wallet_nonce: str | None = None
+) -> VerifiedRequest | NeedsDocument:
+    """Verify a request object that was fetched or came by value.
+
+    Args:
+        encoded: the compact JWT.
+        client: ``client_id`` of the link (outside the object).
+        at: the current instant.
+        wallet_nonce: what the wallet posted to ``request_uri``; None when it posted none.
+
+    Raises:
+        OAuthError: the request is refused; nothing is sent to anybody (attack P15).
+    """
+    # RFC 9101 §6.1, VP-1 step 1: explicitly typed, an allowed asymmetric algorithm, no private key.
+    try:
+        jws = jose.parse(encoded)
+        jose.require(jws, typ=TYP, context="request_object")
+        members = Members(jose.payload_object(jws), "request", REFUSE)
+    except Malformed as problem:
+        raise REFUSE.of(problem) from None
+    # VP-1 step 2: one client identifier, prefix included, outside and inside (attack P14).
+    if members.string("client_id") != client:
+        raise REFUSE("the request is by another client than the link", Code.CLIENT_MISMATCH)
+    asked = _Asked(jws=jws, members=members, client=client_id.parse(client), at=at, wallet_nonce=wallet_nonce)
+    # VP-1 step 3: the prefix, and only the prefix, says which key verifies the signature.
+    if not asked.client.prefix.can_sign:
+        raise REFUSE("a request under the prefix redirect_uri cannot be signed")
+    if asked.client.prefix is Prefix.DECENTRALIZED_IDENTIFIER:
+        return _by_did(asked)
+    return _finish(asked, _by_certificate(asked))
+
+
+def read_unsigned(link: RequestLink) -> VerifiedRequest:
+    """Read an unsigned request from the parameters of a link (prefix ``redirect_uri`` only).
+
+    Raises:
+        OAuthError: as :func:`verify`.
+    """
+    client = client_id.parse(link.client_id)
+    if client.prefix.can_sign:
+        raise REFUSE("the request is not signed, so it does not say who asks")
+    claims: dict[str, Any] = dict(link.parameters)
+    try:
+        for name in {"dcql_query", "client_metadata"} & set(claims):
+            claims[name] = strict_json.parse(claims[name])
+    except Malformed as problem:
+        raise REFUSE.of(problem) from None
+    # These are claims of a signed object; as plain parameters they mean nothing.
+    plain = {name: value for name, value in claims.items() if name not in {"iat", "exp", "wallet_nonce"}}
+    request = parameters.read(Members(plain, "request", REFUSE), client)
+    return VerifiedRequest(request=request, proof=Unsigned(response_uri=request.response_uri))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A request on its way through the steps; nothing in it is verified."""
+
+    jws: jose.Jws
+    members: Members
+    client: ClientId
+    at: datetime
+    wallet_nonce: str | None
+
+
+def _by_certificate(asked: _Asked) -> SignedByCertificate:
+    """§5.9.3 x509_hash and x509_san_dns: the key is that of the leaf, and the leaf is the one the client names."""
+    try:
+        chain = x509.parse_chain(asked.jws.header.get("x5c", ()))
+        client_id.check_certificate(asked.client, chain)
+        jose.verify(asked.jws, x509.public_key(chain[0]))
+    except Malformed as problem:
+        raise REFUSE.of(problem) from None
+    return SignedByCertificate(chain=chain)
+
+
+def _by_did(asked: _Asked) -> VerifiedRequest | NeedsDocument:
+    """§5.9.3 decentralized_identifier: the key is the one ``kid`` names in the document of the client's DID."""
+    identifier = asked.client.identifier
+    kid = asked.jws.header.get("kid", "")
+    if kid.split("#", maxsplit=1)[0] != identifier or "#" not in kid:
+        raise REFUSE("the key of the request does not belong to the client's DID", Code.CLIENT_MISMATCH)
+
+    def resume(body: bytes) -> VerifiedRequest:
+        try:
+            document = did.document(identifier, body)
+        except Malformed as problem:
+            raise REFUSE.of(problem) from None
+        return _with_document(asked, document, kid)
+
+    try:
+        local, url = did.local_document(identifier), did.document_url(identifier)
+    except Malformed as problem:
+        raise REFUSE.of(problem) from None
+    if local is not None:
+        return _with_document(asked, local, kid)
+    if url is None:
+        raise REFUSE("the client's DID is of a method that is not supported", Code.DID_METHOD_UNSUPPORTED)
+    return NeedsDocument(did=identifier, url=url, resume=resume)
+
+
+def _with_document(asked: _Asked, document: did.DidDocument, kid: str) -> VerifiedRequest:
+    try:
+        found = did.verification_key(document, kid, relationships=_RELATIONSHIPS, at=asked.at)
+        jose.verify(asked.jws, keys.public_key(found.jwk))
+    except Malformed as problem:
+        raise REFUSE.of(problem) from None
+    return _finish(asked, SignedByDid(did=asked.client.identifier, did_url=kid, jwk=found.jwk))
+
+
+def _finish(asked: _Asked, proof: RequestProof) -> VerifiedRequest:
+    """Judge the claims, after the signature."""
+    members = asked.members
+    # RFC 9101 §4: a request object carries no other one.
+    if members.has("request") or members.has("request_uri"):
+        raise REFUSE("a request object may not carry another request")
+    # VP-1: aud of static discovery. iss is ignored.
+    if members.value.get("aud") not in (AUDIENCE, [AUDIENCE]):
+        raise REFUSE("the request is not meant for a wallet", Code.AUDIENCE_MISMATCH)
+    request = parameters.read(members, asked.client)
+    # VP-3: what the wallet posted comes back (attack P16).
+    if asked.wallet_nonce is not None and request.wallet_nonce != asked.wallet_nonce:
+        raise REFUSE("the request does not carry the nonce this wallet sent", Code.NONCE_MISMATCH)
+    if request.issued_at is not None and request.issued_at > asked.at + CLOCK_SKEW:
+        raise REFUSE("the request was made in the future", Code.NOT_YET_VALID)
+    if request.expires_at is not None and request.expires_at <= asked.at - CLOCK_SKEW:
+        raise REFUSE("the request has expired", Code.REQUEST_EXPIRED)
+    return VerifiedRequest(request=request, proof=proof)
