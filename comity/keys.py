@@ -327,7 +327,7 @@ def _octets(value: object, size: int) -> bytes:
 
 def _check_purpose(jwk: Jwk, curve: str, use: Use) -> None:
     """RFC 7517 §4.2 to §4.4: ``use``, ``key_ops`` and ``alg``, where present, allow what the key is taken for."""
-    if jwk.get("use", use) != use:
+    if jwk.get("use", use) != use or (use == "enc" and curve == "Ed25519"):
         raise _refused("the JWK is for another use")
     algorithm = _CURVES[curve].algorithm if use == "sig" else "ECDH-ES"
     if jwk.get("alg", algorithm) != algorithm:
