@@ -173,8 +173,8 @@ class Result:
         """Refuse to be read as yes or no."""
         raise TypeError("a result is not a boolean: read its verdict and its checks")
 
-    def claims(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the disclosed claims by query id.
+    def claims(self) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
+        """Return the disclosed claims by query id; several when the query asked for ``multiple``.
 
         Raises:
             Denied: the result is not accepted. Claims of a presentation that was not accepted never reach an
@@ -182,7 +182,10 @@ class Result:
         """
         if self.verdict is not Verdict.ACCEPTED:
             raise Denied(self.codes[0] if self.codes else Code.POLICY_NOT_MET, "the presentation was not accepted")
-        return {credential.query_id: credential.disclosed for credential in self.credentials}
+        released: dict[str, tuple[Mapping[str, Any], ...]] = {}
+        for credential in self.credentials:
+            released[credential.query_id] = (*released.get(credential.query_id, ()), credential.disclosed)
+        return released
 
 
 def failure_of(name: CheckName, error: ComityError) -> Check:

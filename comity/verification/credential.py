@@ -34,7 +34,7 @@ from comity.verification.checks import (
     unknown,
 )
 from comity.verification.evidence import Evidence, Need, Obtained
-from comity.verification.issuer_key import document_needed, issuer_key
+from comity.verification.issuer_key import authority_key_ids, document_needed, issuer_key
 
 CLOCK_SKEW = timedelta(seconds=60)
 """Tolerance of every comparison with the clock (profile C7)."""
@@ -99,6 +99,7 @@ class Examined:
         processed: the processed credential, None when stopped.
         entry: the registry entry of the issuer whose key verified the signature.
         about: facts for the record.
+        authority_key_ids: base64url key identifiers of the authorities in its certificate chain (DCQL ``aki``).
     """
 
     query_id: str
@@ -109,6 +110,7 @@ class Examined:
     processed: ProcessedCredential | None = None
     entry: IssuerEntry | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    authority_key_ids: tuple[str, ...] = ()
 
     @property
     def is_stopped(self) -> bool:
@@ -214,6 +216,7 @@ def examine(prepared: Prepared, *, demand: Demand, snapshot: RegistrySnapshot, e
         processed=processed,
         entry=prepared.entry,
         about=_about(prepared.entry, processed),
+        authority_key_ids=authority_key_ids(opened.key),
     )
 
 
@@ -235,7 +238,7 @@ def _told_together(
 def _validity_period(processed: ProcessedCredential, at: datetime) -> Check:
     """Check 5, on instants and with the one clock skew."""
     name = CheckName.VALIDITY_PERIOD
-    facts = {"valid_from": _iso(processed.valid_from), "valid_until": _iso(processed.valid_until)}
+    facts: dict[str, Any] = {"valid_from": _iso(processed.valid_from), "valid_until": _iso(processed.valid_until)}
     if processed.valid_until is not None and processed.valid_until + CLOCK_SKEW <= at:
         return failed(name, Code.EXPIRED, "the credential's validity has ended", **facts)
     if processed.valid_from is not None and processed.valid_from - CLOCK_SKEW > at:

@@ -6,8 +6,8 @@ entry; what the credential carries (a certificate chain, a key id) only has to f
 
 from datetime import datetime
 
-from comity import did, keys, x509
-from comity.credential import Kid, X5c
+from comity import base64url, did, keys, x509
+from comity.credential import KeyReference, Kid, X5c
 from comity.errors import Code, Malformed
 from comity.formats.opened import OpenedCredential
 from comity.keys import PublicKey
@@ -74,3 +74,10 @@ def pinned_key(reference: Kid, document: bytes | None, *, pins: tuple[str, ...],
     if keys.thumbprint(method.jwk) not in pins:
         raise Malformed(Code.KEY_NOT_PINNED, "the registry does not vouch for this key of the issuer")
     return method.key
+
+
+def authority_key_ids(reference: KeyReference) -> tuple[str, ...]:
+    """Return the base64url key identifiers of the authorities that a certificate chain names; none for a DID."""
+    if not isinstance(reference, X5c):
+        return ()
+    return tuple(base64url.encode(x509.authority_key_identifier(each)) for each in x509.parse_chain(reference.chain))

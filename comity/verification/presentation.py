@@ -5,7 +5,7 @@ As a small state machine: :func:`verify_presentation` and :func:`verify_held` re
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from comity import dcql
@@ -62,10 +62,11 @@ def verify_held(
 ) -> Outcomes:
     """Verify one credential or presentation outside a query (``comity verify``, a wallet on receipt)."""
     prepared = prepare(encoded, snapshot=snapshot, expected_format=expected_format)
-    return _examine_all((prepared,), demand, status, snapshot, lambda _: ())
+    return _examine_all((prepared,), demand, status, snapshot, lambda examined: (examined, ()))
 
 
-Together = Callable[[tuple[Examined, ...]], tuple[Check, ...]]
+Together = Callable[[tuple[Examined, ...]], tuple[tuple[Examined, ...], tuple[Check, ...]]]
+"""Checks 10 and 11 over everything examined → what is kept of it, and the checks."""
 
 
 def _examine_all(
@@ -79,7 +80,8 @@ def _examine_all(
 
     def resume(evidence: Evidence) -> Outcomes:
         examined = tuple(examine(each, demand=demand, snapshot=snapshot, evidence=evidence) for each in prepared)
-        return _ask_status(examined, together(examined), demand, status, evidence)
+        kept, over_all = together(examined)
+        return _ask_status(kept, over_all, demand, status, evidence)
 
     wanted = {each.document.url: each.document for each in prepared if each.document}
     return Needs(wanted=tuple(wanted.values()), resume=resume) if wanted else resume({})
@@ -120,39 +122,65 @@ def _with_status(each: Examined, evidence: Evidence, demand: Demand, status: Sta
     return each.result(judge(each.processed, each.entry, evidence, status, demand.at))
 
 
-def _query_and_policy(demand: PresentationDemand, examined: tuple[Examined, ...]) -> tuple[Check, ...]:
+def _query_and_policy(
+    demand: PresentationDemand, examined: tuple[Examined, ...]
+) -> tuple[tuple[Examined, ...], tuple[Check, ...]]:
     """Checks 10 and 11 over everything presented; not run when a credential could not be examined at all."""
     if not examined:
-        return (failed(CheckName.QUERY, Code.QUERY_NOT_SATISFIED, "nothing was presented"),)
+        return examined, (failed(CheckName.QUERY, Code.QUERY_NOT_SATISFIED, "nothing was presented"),)
     if any(each.is_stopped for each in examined):
-        return (
-            not_run(CheckName.QUERY, Code.STOPPED_EARLIER, required=True),
-            not_run(CheckName.POLICY, Code.STOPPED_EARLIER, required=True),
-        )
-    return (_query(demand, examined), *_policy(demand, examined))
+        stopped = (CheckName.QUERY, CheckName.POLICY)
+        return examined, tuple(not_run(name, Code.STOPPED_EARLIER, required=True) for name in stopped)
+    checks = (_query(demand, examined), *_policy(demand, examined))
+    return _without_surplus(demand, examined), checks
 
 
 def _query(demand: PresentationDemand, examined: tuple[Examined, ...]) -> Check:
     """Check 10: the whole query against what came back (OpenID4VP §6, §14; profile DQ-9)."""
-    presented: dict[str, list[dcql.Presented]] = {}
-    for each in examined:
-        presented.setdefault(each.query_id, []).append(_presented(each))
-    problems = dcql.check_answer(demand.query, presented)
+    problems = dcql.check_answer(demand.query, _answer(examined))
     if problems:
-        return failed(CheckName.QUERY, Code.QUERY_NOT_SATISFIED, "the answer does not satisfy the request")
+        detail = "the answer does not satisfy the request"
+        return failed(CheckName.QUERY, Code.QUERY_NOT_SATISFIED, detail, problems=list(problems))
     return passed(CheckName.QUERY)
 
 
-def _presented(each: Examined) -> dcql.Presented:
-    processed = each.processed
-    assert processed is not None  # noqa: S101  # `_query_and_policy` asked first
-    bound = any(c.name is CheckName.HOLDER_BINDING and c.outcome is Outcome.PASSED for c in each.checks)
+def _answer(examined: tuple[Examined, ...]) -> dict[str, list[dcql.Presented]]:
+    answer: dict[str, list[dcql.Presented]] = {}
+    for each in examined:
+        if each.processed is not None:
+            answer.setdefault(each.query_id, []).append(_presented(each, each.processed))
+    return answer
+
+
+def _presented(each: Examined, processed: ProcessedCredential) -> dcql.Presented:
+    kind = processed.format
+    names = dcql.type_names(kind, processed.type) if processed.type else (processed.type_name,)
+    may_be_withheld = processed.disclosable if kind is Format.DC_SD_JWT else processed.claims
     return dcql.Presented(
-        format=Format(processed.format),
-        type_names=(processed.type_name,),
-        claims=processed.claims,
-        is_bound=bound,
+        format=kind,
+        type_names=names,
+        claims=dcql.claims_root(kind, processed.claims),
+        is_bound=any(c.name is CheckName.HOLDER_BINDING and c.outcome is Outcome.PASSED for c in each.checks),
+        disclosed=[dcql.claim_path(kind, name) for name in may_be_withheld],
+        authority_key_ids=each.authority_key_ids,
     )
+
+
+def _without_surplus(demand: PresentationDemand, examined: tuple[Examined, ...]) -> tuple[Examined, ...]:
+    """Drop from each result what was disclosed without being asked for; the application never sees it (DQ-9)."""
+    surplus = {
+        query_id: list(places) for query_id, places in dcql.over_disclosed(demand.query, _answer(examined)).items()
+    }
+    kept = []
+    for each in examined:
+        if each.processed is None:
+            kept.append(each)
+            continue
+        over = {place[-1] for place in surplus[each.query_id].pop(0)}
+        claims = {name: value for name, value in each.processed.claims.items() if name not in over}
+        about = {**each.about, "dropped": len(over)}
+        kept.append(replace(each, processed=replace(each.processed, claims=claims), about=about))
+    return tuple(kept)
 
 
 def _policy(demand: PresentationDemand, examined: tuple[Examined, ...]) -> tuple[Check, ...]:

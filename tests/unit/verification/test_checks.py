@@ -74,7 +74,7 @@ def test_a_result_cannot_be_read_as_a_boolean() -> None:
 
 def test_only_an_accepted_result_releases_claims() -> None:
     good = CredentialResult(query_id="a", checks=(passed(CheckName.SIGNATURE),), disclosed={"age_over_19": True})
-    assert Result(credentials=(good,)).claims() == {"a": {"age_over_19": True}}
+    assert Result(credentials=(good,)).claims() == {"a": ({"age_over_19": True},)}
     revoked = failed(CheckName.STATUS, Code.REVOKED)
     bad = CredentialResult(query_id="b", checks=(revoked,), disclosed={"family_name": "Canary"})
     with pytest.raises(Denied) as refusal:
