@@ -24,7 +24,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        help="Credentials of one jurisdiction count in the next. / Les attestations d’une administration valent chez sa voisine.",
+        help="Credentials of one jurisdiction count in the next. / Une attestation d’ici vaut aussi chez le voisin.",
     )
     called = arguments[0] if arguments and not arguments[0].startswith("-") else None
     _add_own_commands(app, called)

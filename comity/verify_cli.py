@@ -3,14 +3,14 @@
 import asyncio
 import sys
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from comity import formats, strict_json
+from comity import base64url, formats, strict_json
 from comity.errors import Code, Malformed, Misconfigured
 from comity.ports import Clock
 from comity.runtime import installation
@@ -88,7 +88,7 @@ async def _verify(encoded: str, expected: str, demand: Demand, against: Against,
             clock=clock,
         )
         snapshot = await registry.refresh_or_last_good()
-        shell = EvidenceShell(fetcher=fetcher, statuses=StatusCache(against.status_cache, fetcher, clock), clock=clock)
+        shell = EvidenceShell(StatusCache(against.status_cache, fetcher, clock))
         outcome = verify_held(
             encoded, demand=demand, status=StatusDemand(), snapshot=snapshot, expected_format=expected
         )
@@ -124,8 +124,6 @@ def inspect(file: FileArgument, lang: LanguageOption = "en", json: JsonOption = 
 
 def _disclosure(text: str) -> Any:
     """Return a Disclosure as the array that it encodes; the text itself when it cannot be read."""
-    from comity import base64url
-
     try:
         return strict_json.parse(base64url.decode(text))
     except Malformed:
@@ -163,7 +161,7 @@ def _instant(text: str) -> datetime:
         raise Malformed(Code.TIME_MALFORMED, "--at is not an RFC 3339 instant") from None
     if instant.tzinfo is None:
         raise Malformed(Code.TIME_MALFORMED, "--at needs a time zone, such as 2026-11-23T12:00:00Z")
-    return instant - timedelta(0)
+    return instant
 
 
 def _against(registry: str, root: Path | None, place: str) -> Against:

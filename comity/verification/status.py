@@ -212,12 +212,25 @@ def _fact(status: StatusEntry, listed: StatusList, obtained: Obtained) -> dict[s
     return {
         "uri": status.list_uri,
         "issued_at": listed.issued_at.isoformat(),
+        "ttl_seconds": listed.ttl_seconds,
         "fetched_at": obtained.fetched_at.isoformat(),
         "source": obtained.source.value,
     }
 
 
-def lists_seen(checks: Sequence[Check]) -> dict[str, datetime]:
-    """Return when each list that was verified had been issued, for the cache to remember against roll-back."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenList:
+    """A list whose signature was verified, for the cache to remember against roll-back."""
+
+    uri: str
+    issued_at: datetime
+    ttl_seconds: int | None
+
+
+def lists_seen(checks: Sequence[Check]) -> tuple[SeenList, ...]:
+    """Return the lists on which check 12 rests, wherever it is found among ``checks``."""
     facts = [fact for check in checks if check.name is CheckName.STATUS for fact in check.facts.get("lists", ())]
-    return {fact["uri"]: datetime.fromisoformat(fact["issued_at"]) for fact in facts}
+    return tuple(
+        SeenList(uri=f["uri"], issued_at=datetime.fromisoformat(f["issued_at"]), ttl_seconds=f["ttl_seconds"])
+        for f in facts
+    )

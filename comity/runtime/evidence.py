@@ -1,0 +1,55 @@
+"""The shell around the verification machine: it fetches what the core asks for, and nothing else."""
+
+import asyncio
+
+from comity.errors import Code
+from comity.runtime.status_cache import StatusCache
+from comity.verification.checks import Outcome, Result
+from comity.verification.evidence import Evidence, Need, Needs, NotObtained, Obtained
+from comity.verification.status import lists_seen
+
+MAX_ROUNDS = 2
+"""DID documents, then status lists; the core never asks for a third."""
+
+
+class EvidenceShell:
+    """Settles a verification by obtaining documents through one cache.
+
+    One instance serves a whole process; verifications share its copies and its requests.
+    """
+
+    def __init__(self, documents: StatusCache) -> None:
+        self._documents = documents
+
+    async def settle(self, outcome: Needs[Result] | Result) -> Result:
+        """Return the result, fetching at most twice on the way; what cannot be had becomes evidence of that."""
+        for _ in range(MAX_ROUNDS):
+            if isinstance(outcome, Result):
+                break
+            outcome = outcome.resume(await self._obtain(outcome.wanted))
+        if not isinstance(outcome, Result):
+            raise AssertionError("the verification asked for more rounds than it may")
+        await asyncio.to_thread(self._remember, outcome)
+        return outcome
+
+    async def _obtain(self, wanted: tuple[Need, ...]) -> Evidence:
+        answers = await asyncio.gather(*(self._one(need) for need in wanted))
+        return dict(zip((need.url for need in wanted), answers, strict=True))
+
+    async def _one(self, need: Need) -> Obtained | NotObtained:
+        return await self._documents.get(need.url, need.accept, need.max_age_seconds)
+
+    def _remember(self, result: Result) -> None:
+        """Keep the issue time of every list that was verified, and drop copies that turned out to be wrong."""
+        for seen in lists_seen(result.all_checks):
+            self._documents.remember_issued_at(seen.uri, seen.issued_at, ttl_seconds=seen.ttl_seconds)
+        wrong = {
+            Code.STATUS_LIST_INVALID,
+            Code.STATUS_LIST_MISMATCH,
+            Code.SIGNATURE_INVALID,
+            Code.STATUS_LIST_ROLLED_BACK,
+        }
+        for check in result.all_checks:
+            if check.outcome is Outcome.FAILED and check.code in wrong:
+                for uri in check.facts.get("asked", ()):
+                    self._documents.discard(uri)
