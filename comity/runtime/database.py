@@ -173,7 +173,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, url: URL) -> None:
         self._url = url
-        _create_private_file(Path(url.database or ""))
+        use_file(url)
         self._writes = sqlite_engine(url)
         self._reads = sqlite_engine(url, read_only=True, pool_size=READERS)
         _require_durable(self._writes)
@@ -275,8 +275,13 @@ def _busy_or(error: BaseException) -> BaseException:
     return error
 
 
-def _create_private_file(path: Path) -> None:
-    """Create the file, readable by its owner only, before SQLite would create it for everyone."""
+def use_file(url: URL) -> None:
+    """Create the file of ``url`` unless it exists, readable by its owner only, before SQLite makes it for everyone.
+
+    Raises:
+        Misconfigured: it cannot be opened.
+    """
+    path = Path(url.database or "")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

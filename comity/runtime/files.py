@@ -1,0 +1,65 @@
+"""Files that are either the old ones or the new ones, whatever happens in between (catalogue F12)."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create ``folder`` and its parents, readable by their owner only; an existing folder is left as it is."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write ``data`` under ``path``: readers see the old content or the new, and the new survives a crash.
+
+    Raises:
+        OSError: the file could not be written; the old content is still there.
+    """
+    temporary = _temporary(path, data, mode)
+    try:
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink()
+        raise
+    _settle(path.parent)
+
+
+def create_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write ``data`` under ``path``, which must not exist; of two who try at once, one succeeds.
+
+    Raises:
+        FileExistsError: something of this name exists; it is left as it is.
+        OSError: the file could not be written; nothing of this name exists.
+    """
+    temporary = _temporary(path, data, mode)
+    try:
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
+    _settle(path.parent)
+
+
+def _temporary(path: Path, data: bytes, mode: int) -> Path:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+def _settle(folder: Path) -> None:
+    """Make the folder's entry itself durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

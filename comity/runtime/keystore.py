@@ -1,0 +1,133 @@
+"""Private keys as files, and the certificate chains that belong to them.
+
+One key is ``<name>.pem`` (PKCS #8, mode 0600) in folders of mode 0700; its chain lies beside it as ``<name>.x5c.json``.
+Names may have several parts: ``ca-on/services/credential``. Good enough for a demonstration and a small deployment; a
+key in hardware is another :class:`comity.ports.Signer`.
+"""
+
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from comity import strict_json
+from comity.errors import Code, Conflict, Malformed, Misconfigured, NotFound
+from comity.keys import KeySigner
+from comity.runtime.files import create_file, make_private_folder, replace_file
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(?:/[a-z0-9][a-z0-9_-]{0,63}){0,7}\Z")
+_KEY = ".pem"
+_CHAIN = ".x5c.json"
+
+
+class FileKeyStore:
+    """The keys in one folder. Names are lower case letters, digits, ``-``, ``_``, in parts divided by ``/``."""
+
+    def __init__(self, directory: Path) -> None:
+        self._folder = directory
+        self._signers: dict[str, KeySigner] = {}
+
+    def create(self, name: str, algorithm: str = "ES256") -> KeySigner:
+        """Make a new key and return its signer; never replaces a key.
+
+        Raises:
+            Conflict: a key of this name exists.
+            Misconfigured: the name or the algorithm is not allowed, or the folder cannot be written.
+        """
+        path = self._path(name, _KEY)
+        signer = KeySigner.generate(algorithm)
+        try:
+            make_private_folder(self._folder)
+            make_private_folder(path.parent)
+            create_file(path, signer.to_pem())
+        except FileExistsError:
+            raise Conflict(Code.CONFLICT, f"there is a key called {name} already") from None
+        except OSError as error:
+            raise _unusable(name, str(error.strerror)) from None
+        return signer
+
+    def signer(self, name: str) -> KeySigner:
+        """Return the signer over the key called ``name``.
+
+        Raises:
+            NotFound: ``key_not_found``.
+            Misconfigured: the file can be read by others than its owner, or holds no key.
+        """
+        known = self._signers.get(name)
+        if known is not None:
+            return known
+        path = self._path(name, _KEY)
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & 0o077:
+                raise _unusable(name, "others than its owner can read it; chmod 600")
+            signer = KeySigner.from_pem(path.read_bytes())
+        except FileNotFoundError:
+            raise NotFound(Code.KEY_NOT_FOUND, f"there is no key called {name}") from None
+        except OSError as error:
+            raise _unusable(name, str(error.strerror)) from None
+        except Malformed as error:
+            raise _unusable(name, error.detail) from None
+        self._signers[name] = signer
+        return signer
+
+    def signer_or_create(self, name: str, algorithm: str = "ES256") -> KeySigner:
+        """Return the signer called ``name``, made now when there is none; two processes get the same key.
+
+        Raises:
+            Misconfigured: as for :meth:`create` and :meth:`signer`.
+        """
+        try:
+            return self.signer(name)
+        except NotFound:
+            pass
+        try:
+            return self.create(name, algorithm)
+        except Conflict:
+            return self.signer(name)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all keys, sorted."""
+        found = (path.relative_to(self._folder).as_posix() for path in self._folder.rglob(f"*{_KEY}"))
+        return tuple(sorted(name for each in found if _NAME.match(name := each.removesuffix(_KEY))))
+
+    def save_chain(self, name: str, chain: Sequence[str]) -> None:
+        """Keep the certificate chain (base64 DER, leaf first, without the root) of the key called ``name``.
+
+        Replaces the former chain. Does NOT check that the leaf certifies the key.
+
+        Raises:
+            NotFound: ``key_not_found``: there is no such key.
+            Misconfigured: the file cannot be written.
+        """
+        self.signer(name)
+        try:
+            replace_file(self._path(name, _CHAIN), strict_json.serialise(list(chain)))
+        except OSError as error:
+            raise _unusable(name, str(error.strerror)) from None
+
+    def chain(self, name: str) -> tuple[str, ...]:
+        """Return the certificate chain of the key called ``name``.
+
+        Raises:
+            NotFound: ``key_not_found``: no chain was saved under this name.
+            Misconfigured: the file holds no chain.
+        """
+        try:
+            found = strict_json.parse(self._path(name, _CHAIN).read_bytes())
+        except FileNotFoundError:
+            raise NotFound(Code.KEY_NOT_FOUND, f"the key {name} has no certificate chain") from None
+        except (OSError, Malformed):
+            raise _unusable(name, "its certificate chain is not readable") from None
+        if not isinstance(found, list) or not found or not all(isinstance(each, str) for each in found):
+            raise _unusable(name, "its certificate chain is not a list of certificates")
+        return tuple(found)
+
+    def _path(self, name: str, ending: str) -> Path:
+        if not _NAME.match(name):
+            raise Misconfigured(Code.MISCONFIGURED, "a key name holds characters that are not allowed")
+        return self._folder / f"{name}{ending}"
+
+
+def _unusable(name: str, why: str) -> Misconfigured:
+    return Misconfigured(Code.MISCONFIGURED, f"the key {name} cannot be used: {why}")

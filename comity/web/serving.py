@@ -1,0 +1,134 @@
+"""Runs an application under uvicorn: uvloop and httptools, no access log (URLs hold secrets), graceful end."""
+
+import errno
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from comity.errors import Code, Misconfigured
+
+GRACE_SECONDS = 5
+KEEP_ALIVE_SECONDS = 15
+MAX_CONCURRENT = 1000
+
+
+def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    name: str = "comity",
+    say: Callable[[str], None] | None = None,
+) -> None:
+    """Serve ``app`` until SIGTERM or SIGINT; then finish running requests for up to five seconds.
+
+    When the first request can be taken, ``say`` is called with one line that ends with the base URL really listened on
+    (``port`` 0 takes a free one); by default the line is printed.
+
+    Raises:
+        Misconfigured: the address cannot be listened on, or the application failed to start.
+    """
+    sockets = listen(host, port)
+    line = f"{name} http://{_bracketed(host)}:{sockets[0].getsockname()[1]}"
+    server = _Server(configuration(app), lambda: (say or _print)(line))
+    try:
+        server.run(sockets)
+    except SystemExit:
+        raise Misconfigured(Code.MISCONFIGURED, f"{name} could not start; its log says why") from None
+    except KeyboardInterrupt:
+        pass  # Ctrl-C is how people end it; uvicorn has finished gracefully by now
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def configuration(app: ASGIApp) -> uvicorn.Config:
+    """Return how uvicorn runs here; forwarding headers are not believed, server and date headers say nothing."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        limit_concurrency=MAX_CONCURRENT,
+    )
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Open listening sockets on every address of ``host``: ``localhost`` is both ::1 and 127.0.0.1.
+
+    Raises:
+        Misconfigured: not one of them can be listened on, or one is taken by another program.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror:
+        raise Misconfigured(Code.MISCONFIGURED, f"there is no address for the host {host}") from None
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in sorted(set(found), key=lambda each: each[0] != socket.AF_INET):
+            # With port 0 the second address takes the port that the first one was given.
+            wanted = sockets[0].getsockname()[1] if sockets else port
+            opened = _open(family, (str(address[0]), wanted))
+            if opened is not None:
+                sockets.append(opened)
+    except OSError as error:
+        for each in sockets:
+            each.close()
+        raise Misconfigured(Code.MISCONFIGURED, f"cannot listen on {host}:{port}: {error.strerror}") from None
+    if not sockets:
+        raise Misconfigured(Code.MISCONFIGURED, f"cannot listen on {host}:{port}")
+    return sockets
+
+
+def _open(family: int, address: tuple[str, int]) -> socket.socket | None:
+    """Return a listening socket, or None when this machine does not have the address (IPv6 is often absent)."""
+    try:
+        opened = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        if error.errno == errno.EAFNOSUPPORT:
+            return None
+        raise
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.bind(address)
+        opened.listen(1024)
+    except OSError as error:
+        opened.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            return None
+        raise
+    return opened
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+class _Server(uvicorn.Server):
+    """Says when the first request can be taken."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
