@@ -113,7 +113,7 @@ def decrypt(token: str, private_jwk: Mapping[str, Any]) -> bytes:
 def _opened(token: str) -> dict[str, Any]:
     if len(token) > MAX_BYTES:
         raise Malformed(Code.TOO_LARGE, f"the encrypted token is larger than {MAX_BYTES} characters")
-    # RFC 7516 §7.1: BASE64URL(header) . BASE64URL(encrypted key) . BASE64URL(iv) . BASE64URL(ciphertext) . BASE64URL(tag)
+    # RFC 7516 §7.1: header . encrypted key . initialisation vector . ciphertext . tag, each in base64url.
     segments = token.split(".")
     if len(segments) != 5 or len(segments[0]) > _MAX_HEADER_LENGTH:
         raise _malformed("an encrypted token has exactly five parts and a short header")
