@@ -71,6 +71,7 @@ class Code(StrEnum):
     ISSUER_WITHDRAWN = "issuer_withdrawn"
     NOT_ACCREDITED_FOR_TYPE = "not_accredited_for_type"
     NOT_ACCREDITED_ON_ISSUE_DAY = "not_accredited_on_issue_day"
+    ISSUE_DAY_UNKNOWN = "issue_day_unknown"
     NOT_RECOGNISED_IN_PLACE = "not_recognised_in_place"
     RECOGNITION_UNKNOWN = "recognition_unknown"
     PLACE_UNKNOWN = "place_unknown"
