@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from comity import jose
+from comity import jose, keys
 from comity.credential import Kid, Status, StatusEntry, X5c
 from comity.errors import Code, Malformed
 from comity.formats.opened import ProcessedCredential
@@ -158,7 +158,7 @@ def _verified_list(
     """Return the decoded list after its signature was verified with the key of a signer that the registry names."""
     opened = _open(status.purpose, obtained.body)
     key = _signer_key(opened, signer, document, at)
-    return _decoded(status.purpose, obtained.body, key)
+    return _decoded(status.purpose, obtained.body, tuple(sorted(keys.public_jwk(key).items())))
 
 
 def _open(purpose: str | None, body: bytes) -> OpenedStatusList:
@@ -170,13 +170,13 @@ def _open(purpose: str | None, body: bytes) -> OpenedStatusList:
 
 
 @lru_cache(maxsize=64)
-def _decoded(purpose: str | None, body: bytes, key: PublicKey) -> StatusList:
+def _decoded(purpose: str | None, body: bytes, jwk: tuple[tuple[str, str], ...]) -> StatusList:
     """Verify and inflate once per list and key: the decoded list is what makes a status look-up cost nothing.
 
     Everything that depends on time (chain, end, age) is judged by the caller on every use.
     """
     opened = _open(purpose, body)
-    jose.verify(opened.jws, key)
+    jose.verify(opened.jws, keys.public_key(dict(jwk)))
     return token_list.decode(opened) if purpose is None else bitstring_list.decode(opened)
 
 
