@@ -1,7 +1,7 @@
 """The issuer's half of RFC 9901: put digests in the place of claims."""
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,12 @@ def conceal(
     Raises:
         Malformed: ``claims_invalid`` when a path leads nowhere or a member is called ``_sd``, ``_sd_alg`` or ``...``.
     """
-    concealment = _Concealment(hash_name)
+    salts = _salts(len(paths) + decoys)
+    concealment = _Concealment(hash_name, salts)
     payload = concealment.members(claims, _plan(paths))
     if concealment.disclosures:
         if decoys:
-            added = [digest(_salt(), hash_name) for _ in range(decoys)]
+            added = [digest(next(salts), hash_name) for _ in range(decoys)]
             payload["_sd"] = sorted([*payload.get("_sd", ()), *added])
         payload["_sd_alg"] = hash_name
     return Concealed(payload=payload, disclosures=tuple(concealment.disclosures))
@@ -60,6 +61,8 @@ def _plan(paths: Collection[Path]) -> _Node:
         node = root
         for step in path:
             node = node.below.setdefault(step, _Node())
+        if node is root:
+            raise Malformed(Code.CLAIMS_INVALID, "the claims as a whole cannot be concealed")
         node.is_concealed = True
     return root
 
@@ -70,10 +73,11 @@ _NOTHING = _Node()
 class _Concealment:
     """One pass over claims that builds the payload and its Disclosures, inner before outer."""
 
-    __slots__ = ("_hash", "disclosures")
+    __slots__ = ("_hash", "_salts", "disclosures")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, salts: Iterator[str]) -> None:
         self._hash = name
+        self._salts = salts
         self.disclosures: list[str] = []
 
     def members(self, members: Mapping[str, Any], node: _Node) -> dict[str, Any]:
@@ -85,7 +89,7 @@ class _Concealment:
             below = node.below.get(name, _NOTHING)
             value = self._value(child, below)
             if below.is_concealed:
-                digests.append(self._hide([_salt(), name, value]))
+                digests.append(self._hide(name, value))
             else:
                 shown[name] = value
         if digests:
@@ -93,7 +97,7 @@ class _Concealment:
         return shown
 
     def _value(self, value: object, node: _Node) -> object:
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return self.members(value, node)
         if isinstance(value, list | tuple):
             return self._array(value, node)
@@ -108,14 +112,17 @@ class _Concealment:
         for index, element in enumerate(elements):
             below = node.below.get(index, _NOTHING)
             value = self._value(element, below)
-            shown.append({"...": self._hide([_salt(), value])} if below.is_concealed else value)
+            shown.append({"...": self._hide(value)} if below.is_concealed else value)
         return shown
 
-    def _hide(self, parts: list[Any]) -> str:
-        encoded = base64url.encode(strict_json.serialise(parts))
+    def _hide(self, *parts: object) -> str:
+        encoded = base64url.encode(strict_json.serialise((next(self._salts), *parts)))
         self.disclosures.append(encoded)
         return digest(encoded, self._hash)
 
 
-def _salt() -> str:
-    return base64url.encode(secrets.token_bytes(SALT_BYTES))
+def _salts(count: int) -> Iterator[str]:
+    """Yield ``count`` independent salts, taken from the system's generator in one reading."""
+    drawn = secrets.token_bytes(SALT_BYTES * count)
+    for start in range(0, len(drawn), SALT_BYTES):
+        yield base64url.encode(drawn[start : start + SALT_BYTES])

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from comity import base64url, strict_json
 from comity.errors import Code, Malformed
@@ -140,7 +140,14 @@ def disclose(parts: SdJwt, payload: Mapping[str, Any], wanted: Collection[Wanted
         Malformed: as :func:`process_payload`: what does not verify is not passed on.
     """
     disclosed = process_payload(payload, parts.disclosures).disclosed
-    chosen = {encoded for path, encoded in disclosed.items() if any(_serves(path, want) for want in wanted)}
+    by_claim: dict[object, list[WantedPath]] = {}
+    for want in wanted:
+        by_claim.setdefault(want[0] if want else None, []).append(want)
+    chosen = {
+        encoded
+        for path, encoded in disclosed.items()
+        if any(_serves(path, want) for want in (*by_claim.get(path[0], ()), *by_claim.get(None, ())))
+    }
     return combine(parts.jwt, [encoded for encoded in parts.disclosures if encoded in chosen])
 
 
@@ -149,8 +156,7 @@ def combine(jwt: str, disclosures: Sequence[str]) -> str:
     return "~".join((jwt, *disclosures, ""))
 
 
-@dataclass(frozen=True, slots=True)
-class _Disclosure:
+class _Disclosure(NamedTuple):
     encoded: str
     name: str | None  # None for an array element
     value: Any
@@ -158,11 +164,12 @@ class _Disclosure:
 
 def _read(encoded: str) -> _Disclosure:
     """Read one Disclosure: ``[salt, name, value]`` or ``[salt, value]`` (RFC 9901 §4.2.1 and §4.2.2)."""
-    match strict_json.parse(base64url.decode(encoded)):
-        case [str(), str(name), value]:
-            return _Disclosure(encoded, name, value)
-        case [str(), value]:
-            return _Disclosure(encoded, None, value)
+    parts = strict_json.parse(base64url.decode(encoded))
+    if isinstance(parts, list) and parts and isinstance(parts[0], str):
+        if len(parts) == 3 and isinstance(parts[1], str):
+            return _Disclosure(encoded, parts[1], parts[2])
+        if len(parts) == 2:
+            return _Disclosure(encoded, None, parts[1])
     raise Malformed(Code.DISCLOSURE_MALFORMED, "a Disclosure is not an array of salt, name and value")
 
 

@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from comity import jose, keys
+from comity import did, jose, keys
 from comity.credential import W3C_CONTEXT, Credential, Format, KeyReference, SignedCredential
-from comity.did import jwk as did_jwk
 from comity.errors import Code, Malformed
 from comity.formats import vcdm
 from comity.formats.holder_proof import bound_key, check_addressed, check_issued_now, check_signature, proof_of
@@ -170,10 +169,10 @@ def present(
         raise Malformed(Code.MALFORMED, "what is held is a presentation, not a credential as issued")
     if holder is None:
         return held.encoded
-    did = did_jwk.did_of(holder.public_jwk)
-    document = vcdm.presentation([held.encoded], did)
+    presenter = did.jwk.did_of(holder.public_jwk)
+    document = vcdm.presentation([held.encoded], presenter)
     document |= {"iat": to_numeric_date(at), "aud": audience, "nonce": nonce}
-    return jose.sign({"typ": PRESENTATION_TYP, "kid": f"{did}#0"}, document, holder)
+    return jose.sign({"typ": PRESENTATION_TYP, "kid": f"{presenter}#0"}, document, holder)
 
 
 def check_holder_proof(
@@ -245,19 +244,25 @@ def _holder_key(payload: Mapping[str, Any], document: vcdm.CredentialDocument) -
     return _key_of_did(str(document.subject.get("id", ""))) if key is None else key
 
 
-def _key_of_did(did: str) -> Jwk | None:
-    return did_jwk.jwk_of(did) if did.startswith("did:jwk:") else None
+def _key_of_did(identifier: str) -> Jwk | None:
+    """Return the key that a did:jwk consists of, or None for anything else."""
+    if not identifier.startswith("did:jwk:"):
+        return None
+    document = did.jwk.document(did.parse(identifier))
+    jwk: Jwk = document.methods[f"{document.id}#0"]["publicKeyJwk"]
+    keys.public_key(jwk)
+    return jwk
 
 
 def _check_presenter(proof: HolderProof, holder_jwk: Jwk) -> None:
     """Refuse a presentation whose key id, holder or iss names somebody else than the key it is checked with."""
-    did = str(proof.jws.header.get("kid", "")).partition("#")[0]
-    named = _key_of_did(did)
+    named_did = str(proof.jws.header.get("kid", "")).partition("#")[0]
+    named = _key_of_did(named_did)
     if named is not None and keys.thumbprint(named) != keys.thumbprint(holder_jwk):
         raise Malformed(Code.HOLDER_KEY_MISMATCH, "the presentation is signed by another key than the credential's")
     payload = proof.payload
     if "holder" not in payload:
         return
     holder = vcdm.issuer_id(payload, "holder")
-    if payload.get("iss", holder) != holder or (named is not None and holder != did):
+    if payload.get("iss", holder) != holder or (named is not None and holder != named_did):
         raise Malformed(Code.HOLDER_PROOF_MALFORMED, "the presentation names two different holders")
