@@ -90,9 +90,9 @@ def examine(
         jws = jose.parse(proof, max_bytes=_MAX_BYTES)
         jose.require(jws, typ=TYP, context="key_proof")
         # F.1: exactly one of kid, jwk and x5c names the key.
-        jwk = _named_key(jws, at)
+        key = keys.public_key(_named_key(jws, at))
         # F.4: the signature verifies with that key.
-        jose.verify(jws, keys.public_key(jwk))
+        jose.verify(jws, key)
         claims = Members(jose.payload_object(jws), "key proof", _REFUSE)
     except OAuthError:
         raise
@@ -106,6 +106,8 @@ def examine(
         raise _REFUSE("the key proof names a client that did not ask for this credential")
     issued_at = _check_time(claims, at)
     nonce = _check_nonce(claims, check_nonce)
+    # Only the key itself goes into the credential: other members of the sender's JWK (kid, alg, x5u …) are dropped.
+    jwk = keys.public_jwk(key)
     return CheckedProof(jwk=jwk, thumbprint=keys.thumbprint(jwk), nonce=nonce, issued_at=issued_at)
 
 
