@@ -6,9 +6,13 @@ key in hardware is another :class:`comity.ports.Signer`.
 """
 
 import re
+import secrets
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from comity import strict_json
 from comity.errors import Code, Conflict, Malformed, Misconfigured, NotFound
@@ -18,6 +22,9 @@ from comity.runtime.files import create_file, make_private_folder, replace_file
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(?:/[a-z0-9][a-z0-9_-]{0,63}){0,7}\Z")
 _KEY = ".pem"
 _CHAIN = ".x5c.json"
+_SECRET = ".secret"
+SECRET_BYTES = 32
+_NONCE_BYTES = 12
 
 
 class FileKeyStore:
@@ -86,6 +93,44 @@ class FileKeyStore:
         except Conflict:
             return self.signer(name)
 
+    def create_secret(self, name: str) -> bytes:
+        """Make and return a secret of 32 random bytes; never replaces one.
+
+        Raises:
+            Conflict: a secret of this name exists.
+            Misconfigured: the name is not allowed, or the folder cannot be written.
+        """
+        path, secret = self._path(name, _SECRET), secrets.token_bytes(SECRET_BYTES)
+        try:
+            make_private_folder(self._folder)
+            make_private_folder(path.parent)
+            create_file(path, secret)
+        except FileExistsError:
+            raise Conflict(Code.CONFLICT, f"there is a secret called {name} already") from None
+        except OSError as error:
+            raise _unusable(name, str(error.strerror)) from None
+        return secret
+
+    def secret(self, name: str) -> bytes:
+        """Return the 32 bytes of the secret called ``name``.
+
+        Raises:
+            NotFound: ``key_not_found``.
+            Misconfigured: the file can be read by others than its owner, or is not of that length.
+        """
+        path = self._path(name, _SECRET)
+        try:
+            mode, secret = stat.S_IMODE(path.stat().st_mode), path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(Code.KEY_NOT_FOUND, f"there is no secret called {name}") from None
+        except OSError as error:
+            raise _unusable(name, str(error.strerror)) from None
+        if mode & 0o077:
+            raise _unusable(name, "others than its owner can read it; chmod 600")
+        if len(secret) != SECRET_BYTES:
+            raise _unusable(name, f"a secret has {SECRET_BYTES} bytes")
+        return secret
+
     def names(self) -> tuple[str, ...]:
         """Return the names of all keys, sorted."""
         found = (path.relative_to(self._folder).as_posix() for path in self._folder.rglob(f"*{_KEY}"))
@@ -131,3 +176,24 @@ class FileKeyStore:
 
 def _unusable(name: str, why: str) -> Misconfigured:
     return Misconfigured(Code.MISCONFIGURED, f"the key {name} cannot be used: {why}")
+
+
+def seal(key: bytes, plaintext: bytes, *, context: bytes) -> bytes:
+    """Return ``plaintext`` encrypted and bound to ``context`` (AES-256-GCM, random 96-bit nonce in front).
+
+    ``key`` has 32 bytes. ``context`` says whose record this is, so that two sealed records cannot change places.
+    """
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plaintext, context)
+
+
+def unseal(key: bytes, sealed: bytes, *, context: bytes) -> bytes:
+    """Return what was sealed.
+
+    Raises:
+        Malformed: ``record_tampered``: changed, of another context, or sealed with another key.
+    """
+    try:
+        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
+    except (InvalidTag, ValueError):
+        raise Malformed(Code.RECORD_TAMPERED, "a sealed record is not what was stored") from None

@@ -1,0 +1,295 @@
+"""Who issues from this deployment: several authorities, each with its own identifiers, anchor and keys.
+
+Nothing is shared between two authorities but the process: the leaf of one names one issuer id and leads to that
+authority's own anchor only, so that neither can sign as the other (catalogue group T, tried in tests in both ways).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import schemas
+from comity import did, strict_json, x509
+from comity.credential import CredentialType, Format, Kid, X5c
+from comity.errors import Code, Malformed, Misconfigured
+from comity.keys import KeySigner
+from comity.runtime.keystore import FileKeyStore
+from comity.status import bitstring_list, token_list
+
+ANCHOR, CREDENTIAL, DID, STATUS = "anchor", "credential", "did", "status"
+PURPOSES = (ANCHOR, CREDENTIAL, DID, STATUS)
+"""Keys of one authority. Credentials are signed with two, by format; status lists with a third; none serves twice."""
+
+SECRET = "deployment"  # noqa: S105 - the name of one
+CREDENTIAL_FRAGMENT, STATUS_FRAGMENT = "credential-1", "status-1"
+_ANCHOR_LIFE, _LEAF_LIFE = timedelta(days=3650), timedelta(days=730)
+_PATH = re.compile(r"ca(?:-[a-z]{2}(?:/[a-z][a-z0-9-]{0,40})?)?/[a-z][a-z0-9-]{0,40}\Z")
+_MAX_FILE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """An authority as the operator of the deployment describes it.
+
+    Attributes:
+        path: such as ``ca-on/services``; part of every one of its URLs.
+        jurisdiction: such as ``ca-on``.
+        name: by language, ``en`` and ``fr``.
+        types: what it issues.
+        source: where its claims come from, as :mod:`issuer.sources` reads it; None when clerks type them.
+    """
+
+    path: str
+    jurisdiction: str
+    name: Mapping[str, str]
+    types: tuple[CredentialType, ...]
+    source: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """An authority with its keys, ready to issue.
+
+    Attributes:
+        description: who it is.
+        issuer_id: its credential issuer identifier, and the one URI name of its credential leaf.
+        did: its did:web.
+        status_base: what the URL of each of its status lists starts with, without a slash at the end.
+        anchor: the certificate that the registry pins.
+        credential_signer: signs ``dc+sd-jwt``.
+        credential_chain: how such a credential names that key.
+        did_signer: signs ``vc+jwt``.
+        status_signer: signs status lists of both kinds.
+        status_chain: how a token list names that key.
+    """
+
+    description: Description
+    issuer_id: str
+    did: str
+    status_base: str
+    anchor: x509.Certificate
+    credential_signer: KeySigner = field(repr=False)
+    credential_chain: X5c = field(repr=False)
+    did_signer: KeySigner = field(repr=False)
+    status_signer: KeySigner = field(repr=False)
+    status_chain: X5c = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        """Its path, such as ``ca-on/services``."""
+        return self.description.path
+
+    @property
+    def credential_kid(self) -> Kid:
+        """How a ``vc+jwt`` names its key."""
+        return Kid(did_url=f"{self.did}#{CREDENTIAL_FRAGMENT}")
+
+    @property
+    def status_kid(self) -> Kid:
+        """How a list credential names its key."""
+        return Kid(did_url=f"{self.did}#{STATUS_FRAGMENT}")
+
+    def list_uri(self, number: int) -> str:
+        """Return the URL of a token list; the list credentials stand below it, by purpose."""
+        return f"{self.status_base}/{number}"
+
+    def did_document(self) -> dict[str, Any]:
+        """Return the document published at ``{issuer_id}/did.json``."""
+        keys = {
+            CREDENTIAL_FRAGMENT: self.did_signer.public_jwk,
+            STATUS_FRAGMENT: self.status_signer.public_jwk,
+        }
+        return did.web_document(self.did, keys, ("assertionMethod",))
+
+    def registry_entry(self) -> dict[str, Any]:
+        """Return what the trust registry should say of this authority, without accreditations.
+
+        The registry's officers decide those; ``accreditations`` is therefore not part of it.
+        """
+        anchor = {"anchor": x509.to_base64(self.anchor), "anchor_sha256": x509.sha256_hex(self.anchor)}
+        return {
+            "authority": self.path,
+            "name": dict(self.description.name),
+            "identifiers": [
+                {"format": Format.DC_SD_JWT.value, "id": self.issuer_id, "mechanism": "x5c", **anchor},
+                {
+                    "format": Format.VC_JWT.value,
+                    "id": self.did,
+                    "mechanism": "did",
+                    "key_thumbprints": [self.did_signer.thumbprint],
+                },
+            ],
+            "status_signers": [
+                {"format": token_list.TYPE, "uri_prefix": self.status_base, "mechanism": "x5c", **anchor},
+                {
+                    "format": bitstring_list.TYPE,
+                    "uri_prefix": self.status_base,
+                    "mechanism": "did",
+                    "id": self.did,
+                    "key_thumbprints": [self.status_signer.thumbprint],
+                },
+            ],
+        }
+
+
+# --- describing
+
+
+def load(file: Path) -> tuple[Description, ...]:
+    """Read the authorities file: a JSON array of ``{authority, jurisdiction, name: {en, fr}, types, source?}``.
+
+    Raises:
+        Misconfigured: it cannot be read, is malformed, names a type that does not exist, or one authority twice.
+    """
+    try:
+        entries = strict_json.parse(file.read_bytes(), max_bytes=_MAX_FILE_BYTES)
+    except OSError:
+        raise _wrong(f"the authorities file {file} cannot be read") from None
+    except Malformed as error:
+        raise _wrong(f"the authorities file: {error.detail}") from None
+    if not isinstance(entries, list) or not entries:
+        raise _wrong("the authorities file must hold a list with at least one authority")
+    found = tuple(_description(entry) for entry in entries)
+    if len({each.path for each in found}) != len(found):
+        raise _wrong("the authorities file names an authority twice")
+    return found
+
+
+def _description(entry: object) -> Description:
+    if not isinstance(entry, dict) or not set(entry) <= {"authority", "jurisdiction", "name", "types", "source"}:
+        raise _wrong("an authority is described by authority, jurisdiction, name, types and perhaps source")
+    path, jurisdiction, name = entry.get("authority"), entry.get("jurisdiction"), entry.get("name")
+    if not isinstance(path, str) or not _PATH.match(path) or jurisdiction != path.rpartition("/")[0]:
+        raise _wrong("an authority is named <jurisdiction>/<agency>, and its jurisdiction is the first part")
+    if not isinstance(name, dict) or set(name) != {"en", "fr"} or not all(isinstance(each, str) for each in name.values()):
+        raise _wrong(f"authority {path}: name needs an English and a French text")
+    types = entry.get("types")
+    if not isinstance(types, list) or not types:
+        raise _wrong(f"authority {path}: types must be a list such as person/1")
+    return Description(
+        path=path,
+        jurisdiction=jurisdiction,
+        name=name,
+        types=tuple(_type(path, each) for each in types),
+        source=entry.get("source"),
+    )
+
+
+def _type(path: str, text: object) -> CredentialType:
+    slug, _, version = text.partition("/") if isinstance(text, str) else ("", "", "")
+    if not version.isdecimal() or (slug, int(version)) not in schemas.all_types():
+        raise _wrong(f"authority {path}: a type is not one of schemas/")
+    return CredentialType(slug=slug, version=int(version))
+
+
+# --- keys
+
+
+def issuer_id(public_url: str, path: str) -> str:
+    """Return the credential issuer identifier of an authority.
+
+    Raises:
+        Misconfigured: ``public_url`` has a path, which the routes of this service could not answer for.
+    """
+    if urlsplit(public_url).path:
+        raise _wrong("ISSUER_PUBLIC_URL must have no path")
+    return f"{public_url}/{path}"
+
+
+def status_base(status_public_url: str, path: str) -> str:
+    """Return what the status list URLs of an authority start with."""
+    return f"{status_public_url}/{path}/status"
+
+
+def create_keys(
+    store: FileKeyStore, description: Description, *, public_url: str, status_public_url: str, at: datetime
+) -> tuple[str, ...]:
+    """Make the keys and certificates that the authority does not have yet; return the names of those made.
+
+    A leaf is made anew together with its key only: a key that exists keeps its certificate.
+    """
+    path = description.path
+    missing = [purpose for purpose in PURPOSES if key_name(path, purpose) not in store.names()]
+    for purpose in missing:
+        store.create(key_name(path, purpose))
+    names = {CREDENTIAL: issuer_id(public_url, path), STATUS: status_base(status_public_url, path)}
+    signer = store.signer(key_name(path, ANCHOR))
+    if ANCHOR in missing:
+        anchor = x509.issue_anchor(
+            name=f"{path} anchor"[:64], signer=signer, not_before=_earlier(at), not_after=at + _ANCHOR_LIFE
+        )
+        store.save_chain(key_name(path, ANCHOR), [x509.to_base64(anchor)])
+    anchor = _chain(store, path, ANCHOR)[0]
+    for purpose in missing:
+        if purpose in names:
+            leaf = x509.issue_leaf(
+                name=f"{path} {purpose}"[:64],
+                uri_san=names[purpose],
+                dns_san=None,
+                public_jwk=store.signer(key_name(path, purpose)).public_jwk,
+                anchor=anchor,
+                anchor_signer=signer,
+                not_before=_earlier(at),
+                not_after=at + _LEAF_LIFE,
+            )
+            store.save_chain(key_name(path, purpose), [x509.to_base64(leaf)])
+    return tuple(key_name(path, purpose) for purpose in missing)
+
+
+def open_authority(
+    store: FileKeyStore, description: Description, *, public_url: str, status_public_url: str, at: datetime
+) -> Authority:
+    """Return the authority with its keys, after checking that its certificates still say what its URLs say.
+
+    Raises:
+        Misconfigured: a key is missing (``comity issuer keys init`` makes it), or a certificate has ended or names
+            another URL than the settings now do.
+    """
+    path = description.path
+    missing = [purpose for purpose in PURPOSES if key_name(path, purpose) not in store.names()]
+    if missing:
+        raise _wrong(f"authority {path} lacks keys: {', '.join(missing)}; run `comity issuer keys init`")
+    identifier, base = issuer_id(public_url, path), status_base(status_public_url, path)
+    anchor = _chain(store, path, ANCHOR)[0]
+    for purpose, name in ((CREDENTIAL, identifier), (STATUS, base)):
+        leaf = _chain(store, path, purpose)
+        if x509.uri_sans(leaf[0]) != (name,):
+            raise _wrong(f"authority {path}: the {purpose} certificate names another URL than {name}")
+        try:
+            x509.validate_chain(leaf, [anchor], at)
+        except Malformed as error:
+            raise _wrong(f"authority {path}, {purpose} certificate: {error.detail}") from None
+    return Authority(
+        description=description,
+        issuer_id=identifier,
+        did=did.web.did_of(identifier),
+        status_base=base,
+        anchor=anchor,
+        credential_signer=store.signer(key_name(path, CREDENTIAL)),
+        credential_chain=X5c(chain=tuple(store.chain(key_name(path, CREDENTIAL)))),
+        did_signer=store.signer(key_name(path, DID)),
+        status_signer=store.signer(key_name(path, STATUS)),
+        status_chain=X5c(chain=tuple(store.chain(key_name(path, STATUS)))),
+    )
+
+
+def key_name(path: str, purpose: str) -> str:
+    """Return the name of a key in the key store."""
+    return f"{path}/{purpose}"
+
+
+def _chain(store: FileKeyStore, path: str, purpose: str) -> tuple[x509.Certificate, ...]:
+    return tuple(x509.from_base64(text) for text in store.chain(key_name(path, purpose)))
+
+
+def _earlier(at: datetime) -> datetime:
+    """A certificate starts a little before it is made: the clocks of verifiers differ."""
+    return at - timedelta(minutes=5)
+
+
+def _wrong(detail: str) -> Misconfigured:
+    return Misconfigured(Code.MISCONFIGURED, detail)

@@ -1,0 +1,101 @@
+"""What an issuer derives from its one secret: sealed claims, hashes of codes, blind indexes, signed nonces.
+
+The secret lies in the key store, never in the database: a copy of the database alone opens nothing and lets nobody
+guess a transaction code, a name or a number.
+"""
+
+import hashlib
+import hmac
+import secrets
+import struct
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from comity import base64url, strict_json
+from comity.errors import Malformed
+from comity.runtime import keystore
+
+_NONCE = struct.Struct(">Q16s16s")
+
+
+class Secrecy:
+    """Functions keyed by the deployment's secret; each purpose has a key of its own."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._keys = {
+            purpose: hmac.digest(secret, f"comity issuer {purpose}".encode(), hashlib.sha256)
+            for purpose in ("claims", "code", "transaction code", "blind index", "holder", "nonce")
+        }
+
+    def _mac(self, purpose: str, *parts: str) -> str:
+        message = strict_json.serialise(list(parts))  # unambiguous: no two lists give one text
+        return hmac.new(self._keys[purpose], message, hashlib.sha256).hexdigest()
+
+    # --- claims at rest
+
+    def seal(self, claims: Mapping[str, Any], offer_id: str) -> bytes:
+        """Return the claims encrypted for one offer."""
+        return keystore.seal(self._keys["claims"], strict_json.serialise(dict(claims)), context=offer_id.encode())
+
+    def unseal(self, sealed: bytes, offer_id: str) -> dict[str, Any]:
+        """Return the claims of an offer.
+
+        Raises:
+            Malformed: ``record_tampered``: not sealed by this secret for this offer.
+        """
+        return strict_json.parse_object(keystore.unseal(self._keys["claims"], sealed, context=offer_id.encode()))
+
+    # --- codes and tokens
+
+    def code_of(self, offer_id: str) -> str:
+        """Return the pre-authorized code of an offer: derived, so that it need not be stored to be shown again."""
+        return base64url.encode(hmac.digest(self._keys["code"], offer_id.encode(), hashlib.sha256))
+
+    def transaction_code_hash(self, code_hash: str, transaction_code: str) -> str:
+        """Return the keyed hash of a transaction code, bound to its offer."""
+        return self._mac("transaction code", code_hash, transaction_code)
+
+    def holder_digest(self, token_hash: str, configuration_id: str, thumbprint: str) -> str:
+        """Return what recognises the same holder key on a repeated request, and means nothing elsewhere."""
+        return self._mac("holder", token_hash, configuration_id, thumbprint)
+
+    # --- blind indexes
+
+    def number_index(self, authority: str, number: str) -> str:
+        """Return the blind index of a document number."""
+        return self._mac("blind index", authority, "number", normalised(number))
+
+    def name_index(self, authority: str, name: str) -> str:
+        """Return the blind index of a full name."""
+        return self._mac("blind index", authority, "name", normalised(name))
+
+    # --- nonces
+
+    def new_nonce(self, authority: str, *, expires_at: int) -> str:
+        """Return a nonce that proves by itself that this authority gave it out, and until when it holds."""
+        random = secrets.token_bytes(16)
+        return base64url.encode(_NONCE.pack(expires_at, random, self._nonce_mac(authority, expires_at, random)))
+
+    def nonce_expiry(self, authority: str, nonce: str) -> int | None:
+        """Return the last second of a nonce of this authority; None for anything else."""
+        try:
+            expires_at, random, mac = _NONCE.unpack(base64url.decode(nonce))
+        except (Malformed, struct.error):
+            return None
+        genuine = hmac.compare_digest(mac, self._nonce_mac(authority, expires_at, random))
+        return int(expires_at) if genuine else None
+
+    def _nonce_mac(self, authority: str, expires_at: int, random: bytes) -> bytes:
+        message = struct.pack(">Q16s", expires_at, random) + authority.encode()
+        return hmac.digest(self._keys["nonce"], message, hashlib.sha256)[:16]
+
+
+def hashed(value: str) -> str:
+    """Return the SHA-256 of a code, token or nonce of at least 128 random bits, in hex."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def normalised(text: str) -> str:
+    """Return ``text`` as blind indexes compare it: NFC, without case, single spaces."""
+    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split())

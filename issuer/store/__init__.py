@@ -1,0 +1,5 @@
+"""What an issuer remembers, as synchronous functions over one SQLAlchemy ``Connection``.
+
+Run through ``Database.write`` and ``Database.read``. Instants are whole Unix seconds. What must never be stored is
+not here at all: claims in the clear, holder keys, salts, issued credentials, codes and tokens.
+"""

@@ -1,0 +1,50 @@
+"""Who did what, when: append-only, without personal data (the database refuses updates and deletes by trigger)."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select
+
+from issuer.store.tables import audit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the audit log.
+
+    Attributes:
+        at: Unix seconds.
+        actor: name of the operator, or ``wallet``.
+        action: such as ``offer_created``, ``credential_issued``, ``revoked``.
+        authority: in whose name.
+        subject: id of the offer or credential.
+    """
+
+    at: int
+    actor: str
+    action: str
+    authority: str
+    subject: str
+
+
+def record(connection: Connection, event: Event) -> None:
+    """Append ``event``, in the transaction of what it tells about."""
+    connection.execute(
+        insert(audit).values(
+            at=event.at,
+            actor=event.actor,
+            action=event.action,
+            authority=event.authority,
+            subject=event.subject,
+        )
+    )
+
+
+def recent(connection: Connection, authority: str, *, limit: int) -> tuple[Event, ...]:
+    """Return the latest events of one authority, newest first."""
+    rows = connection.execute(
+        select(audit).where(audit.c.authority == authority).order_by(audit.c.id.desc()).limit(limit)
+    )
+    return tuple(
+        Event(at=row.at, actor=row.actor, action=row.action, authority=row.authority, subject=row.subject)
+        for row in rows
+    )

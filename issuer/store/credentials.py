@@ -1,0 +1,287 @@
+"""Issued credentials as an issuer remembers them: where their status stands, and how its own clerks find them."""
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, Select, insert, select, update
+
+from comity import base64url
+from comity.credential import CredentialType, Format, Status
+from comity.errors import Code, Conflict
+from issuer.store import status_lists
+from issuer.store.insert import insert_if_absent
+from issuer.store.offers import Offer
+from issuer.store.tables import credentials, issuances, nonces
+from issuer.store.tables import status_lists as lists
+
+_ATTEMPTS = 64
+"""Draws of a free index before giving up; a list closes long before it is so full that this could happen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One credential that is about to be signed, recorded before the signature exists."""
+
+    credential_id: str
+    list_number: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """What :func:`reserve` answers.
+
+    Attributes:
+        issuance_id: what :func:`mark_delivered` wants.
+        notification_id: told to the wallet.
+        issued_at: Unix seconds of the first reservation, the same on a repeated request.
+        slots: one for each holder key, in the order asked for.
+    """
+
+    issuance_id: str
+    notification_id: str
+    issued_at: int
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedCredential:
+    """The record of one credential: no claims, no holder key, no signature."""
+
+    id: str
+    authority: str
+    type: CredentialType
+    format: Format
+    list_number: int
+    index: int
+    status: Status
+    status_reason: str | None
+    status_changed_at: int | None
+    record_reference: str | None
+    issued_at: int
+    valid_until: int | None
+
+
+def reserve(
+    connection: Connection,
+    offer: Offer,
+    *,
+    configuration_id: str,
+    credential_format: Format,
+    holder_digests: Sequence[str],
+    nonce_digests: Mapping[str, int],
+    valid_until: int | None,
+    now: int,
+) -> Reservation:
+    """Record the intent to sign one credential for each holder digest, each at its own random free index.
+
+    The caller has locked the offer (``offers.by_token(for_update=True)``) in this transaction. A repetition with the
+    same holder keys gets the same records again and consumes nothing anew.
+
+    Raises:
+        Conflict: ``nonce_invalid`` when a nonce was used before; ``code_already_used`` when this configuration was
+            issued to other keys; ``status_lists_full``.
+    """
+    earlier = connection.execute(
+        select(issuances).where(
+            issuances.c.offer_id == offer.id, issuances.c.configuration_id == configuration_id
+        )
+    ).one_or_none()
+    fresh = [
+        insert_if_absent(connection, nonces, {"digest": digest, "expires_at": expires_at})
+        for digest, expires_at in nonce_digests.items()
+    ]
+    if earlier is not None:
+        return _again(connection, earlier, holder_digests)
+    if not all(fresh):
+        raise Conflict(Code.NONCE_INVALID, "the nonce of the key proof was used before")
+    issuance_id, notification_id = new_id(), new_id()
+    connection.execute(
+        insert(issuances).values(
+            id=issuance_id,
+            offer_id=offer.id,
+            configuration_id=configuration_id,
+            notification_id=notification_id,
+            created_at=now,
+        )
+    )
+    records = [
+        {
+            "id": new_id(),
+            "issuance_id": issuance_id,
+            "position": position,
+            "authority": offer.authority,
+            "type_slug": offer.type.slug,
+            "type_version": offer.type.version,
+            "format": credential_format.value,
+            "status": Status.VALID.value,
+            "holder_digest": digest,
+            "record_reference": offer.record_reference,
+            "number_index": offer.number_index,
+            "name_index": offer.name_index,
+            "issued_at": now,
+            "valid_until": valid_until,
+        }
+        for position, digest in enumerate(holder_digests)
+    ]
+    return Reservation(
+        issuance_id=issuance_id,
+        notification_id=notification_id,
+        issued_at=now,
+        slots=_place(connection, offer.authority, records),
+    )
+
+
+def _again(
+    connection: Connection, earlier: "Row[tuple[object, ...]]", holder_digests: Sequence[str]
+) -> Reservation:
+    """Return the reservation made before, if the same keys ask again."""
+    rows = connection.execute(
+        select(credentials.c.id, credentials.c.holder_digest, credentials.c.status_index, lists.c.number)
+        .join(lists, lists.c.id == credentials.c.list_id)
+        .where(credentials.c.issuance_id == earlier.id)
+    )
+    slots = {
+        row.holder_digest: Slot(credential_id=row.id, list_number=row.number, index=row.status_index) for row in rows
+    }
+    if set(slots) != set(holder_digests):
+        raise Conflict(Code.CODE_ALREADY_USED, "this credential was issued already, to other keys")
+    return Reservation(
+        issuance_id=earlier.id,
+        notification_id=earlier.notification_id,
+        issued_at=earlier.created_at,
+        slots=tuple(slots[digest] for digest in holder_digests),
+    )
+
+
+def _place(connection: Connection, authority: str, records: Sequence[Mapping[str, object]]) -> tuple[Slot, ...]:
+    """Insert each record at a random free index of a random open list."""
+    choices = status_lists.open_lists(connection, authority)
+    if not choices:
+        raise Conflict(Code.STATUS_LISTS_FULL, "no status list has room; try again in a moment")
+    taken: dict[int, int] = {}
+    slots = []
+    for record in records:
+        chosen, index = _insert_at_random(connection, choices, record)
+        taken[chosen.id] = taken.get(chosen.id, 0) + 1
+        slots.append(Slot(credential_id=str(record["id"]), list_number=chosen.number, index=index))
+    for list_id in sorted(taken):  # one order for all, so that two transactions never wait for each other
+        status_lists.count(connection, list_id, taken[list_id])
+    return tuple(slots)
+
+
+def _insert_at_random(
+    connection: Connection, choices: Sequence[status_lists.OpenList], record: Mapping[str, object]
+) -> tuple[status_lists.OpenList, int]:
+    for _ in range(_ATTEMPTS):
+        chosen = secrets.choice(choices)
+        index = secrets.randbelow(chosen.size)
+        if insert_if_absent(connection, credentials, {**record, "list_id": chosen.id, "status_index": index}):
+            return chosen, index
+    raise Conflict(Code.STATUS_LISTS_FULL, "no status list has room; try again in a moment")
+
+
+def mark_delivered(connection: Connection, issuance_id: str, *, now: int) -> None:
+    """Note that the signed credentials left; the first time counts."""
+    connection.execute(
+        update(issuances)
+        .where(issuances.c.id == issuance_id, issuances.c.delivered_at.is_(None))
+        .values(delivered_at=now)
+    )
+
+
+def note_event(connection: Connection, offer_id: str, notification_id: str, event: str) -> bool:
+    """Keep what the wallet said became of an issuance; False when it is not one of this offer."""
+    changed = connection.execute(
+        update(issuances)
+        .where(issuances.c.notification_id == notification_id, issuances.c.offer_id == offer_id)
+        .values(event=event)
+    )
+    return changed.rowcount == 1
+
+
+def set_status(
+    connection: Connection,
+    credential_id: str,
+    status: Status,
+    *,
+    allowed_from: Collection[Status],
+    reason: str,
+    now: int,
+) -> bool:
+    """Change the status by one statement if it stands at one of ``allowed_from``, and mark the list to be published.
+
+    Returns False when nothing was changed.
+    """
+    row = connection.execute(
+        update(credentials)
+        .where(credentials.c.id == credential_id, credentials.c.status.in_([each.value for each in allowed_from]))
+        .values(status=status.value, status_reason=reason, status_changed_at=now)
+        .returning(credentials.c.list_id)
+    ).one_or_none()
+    if row is None:
+        return False
+    status_lists.mark_changed(connection, row.list_id)
+    return True
+
+
+def find(connection: Connection, credential_id: str) -> IssuedCredential | None:
+    """Return one record."""
+    row = connection.execute(_records().where(credentials.c.id == credential_id)).one_or_none()
+    return None if row is None else _record(row)
+
+
+def search(
+    connection: Connection,
+    authority: str,
+    *,
+    record_reference: str | None = None,
+    number_index: str | None = None,
+    name_index: str | None = None,
+    limit: int,
+) -> tuple[IssuedCredential, ...]:
+    """Return the records of one authority that match everything given, newest first."""
+    statement = _records().where(credentials.c.authority == authority)
+    for column, value in (
+        (credentials.c.record_reference, record_reference),
+        (credentials.c.number_index, number_index),
+        (credentials.c.name_index, name_index),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    ordered = statement.order_by(credentials.c.issued_at.desc(), credentials.c.id).limit(limit)
+    return tuple(_record(row) for row in connection.execute(ordered))
+
+
+def of_offer(connection: Connection, offer_id: str) -> tuple[IssuedCredential, ...]:
+    """Return the records that came of one offer."""
+    statement = _records().join(issuances, issuances.c.id == credentials.c.issuance_id)
+    ordered = statement.where(issuances.c.offer_id == offer_id).order_by(credentials.c.format, credentials.c.position)
+    return tuple(_record(row) for row in connection.execute(ordered))
+
+
+def new_id() -> str:
+    """Return 128 random bits as 22 characters."""
+    return base64url.encode(secrets.token_bytes(16))
+
+
+def _records() -> "Select[tuple[object, ...]]":
+    return select(credentials, lists.c.number).join(lists, lists.c.id == credentials.c.list_id)
+
+
+def _record(row: "Row[tuple[object, ...]]") -> IssuedCredential:
+    return IssuedCredential(
+        id=row.id,
+        authority=row.authority,
+        type=CredentialType(slug=row.type_slug, version=row.type_version),
+        format=Format(row.format),
+        list_number=row.number,
+        index=row.status_index,
+        status=Status(row.status),
+        status_reason=row.status_reason,
+        status_changed_at=row.status_changed_at,
+        record_reference=row.record_reference,
+        issued_at=row.issued_at,
+        valid_until=row.valid_until,
+    )

@@ -1,0 +1,275 @@
+"""Offers, their codes and their access tokens: one row from the clerk's click to the erasure of the claims."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, insert, literal, null, select, update
+
+from comity.credential import CredentialType
+from issuer.store.tables import credentials, issuances, nonces, offers
+
+
+class OfferState(StrEnum):
+    """Where an offer stands. ``EXPIRED`` and ``DELIVERED`` are seen, not stored."""
+
+    OPEN = "open"
+    REDEEMED = "redeemed"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Redemption(StrEnum):
+    """What came of presenting a pre-authorized code."""
+
+    GRANTED = "granted"
+    CODE_UNKNOWN = "code_unknown"
+    CODE_EXPIRED = "code_expired"
+    CODE_USED = "code_used"
+    CODE_DEAD = "code_dead"
+    TRANSACTION_CODE_WRONG = "transaction_code_wrong"
+    TRANSACTION_CODE_MISSING = "transaction_code_missing"
+    TRANSACTION_CODE_UNEXPECTED = "transaction_code_unexpected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One stored offer.
+
+    Attributes:
+        id: 128 random bits, also its address.
+        authority: who offers.
+        type: what is offered.
+        configuration_ids: in which configurations.
+        batch_size: most copies of each.
+        state: where it stands.
+        code_hash: hash of the pre-authorized code.
+        transaction_code_hash: keyed hash of the transaction code; None when none is asked for.
+        sealed_claims: None once erased.
+        erase_at: when the claims go, at the latest.
+        record_reference: the authority's own file number.
+        number_index: keyed blind index of the document number.
+        name_index: keyed blind index of the name.
+        credential_valid_until: end of validity chosen by the clerk.
+        created_at: Unix seconds.
+        expires_at: last second at which the code can be used.
+        token_expires_at: end of the access token, once there is one.
+    """
+
+    id: str
+    authority: str
+    type: CredentialType
+    configuration_ids: tuple[str, ...]
+    batch_size: int
+    state: OfferState
+    code_hash: str
+    transaction_code_hash: str | None
+    sealed_claims: bytes | None
+    erase_at: int
+    record_reference: str | None
+    number_index: str | None
+    name_index: str | None
+    credential_valid_until: int | None
+    created_at: int
+    expires_at: int
+    token_expires_at: int | None = None
+
+
+def save(connection: Connection, offer: Offer) -> None:
+    """Store a new offer."""
+    connection.execute(
+        insert(offers).values(
+            id=offer.id,
+            authority=offer.authority,
+            type_slug=offer.type.slug,
+            type_version=offer.type.version,
+            configuration_ids=" ".join(offer.configuration_ids),
+            batch_size=offer.batch_size,
+            state=offer.state.value,
+            code_hash=offer.code_hash,
+            transaction_code_hash=offer.transaction_code_hash,
+            attempts=0,
+            sealed_claims=offer.sealed_claims,
+            erase_at=offer.erase_at,
+            record_reference=offer.record_reference,
+            number_index=offer.number_index,
+            name_index=offer.name_index,
+            credential_valid_until=offer.credential_valid_until,
+            created_at=offer.created_at,
+            expires_at=offer.expires_at,
+        )
+    )
+
+
+def find(connection: Connection, offer_id: str, *, now: int) -> Offer | None:
+    """Return the offer as it is seen at ``now``: an open one past its end is ``EXPIRED``."""
+    row = connection.execute(select(offers).where(offers.c.id == offer_id)).one_or_none()
+    if row is None:
+        return None
+    offer = _offer(row)
+    if offer.state is OfferState.OPEN and offer.expires_at <= now:
+        return _offer(row, OfferState.EXPIRED)
+    if offer.state is OfferState.REDEEMED and _all_delivered(connection, offer):
+        return _offer(row, OfferState.DELIVERED)
+    return offer
+
+
+def _all_delivered(connection: Connection, offer: Offer) -> bool:
+    delivered = connection.execute(
+        select(issuances.c.configuration_id).where(
+            issuances.c.offer_id == offer.id, issuances.c.delivered_at.is_not(None)
+        )
+    ).scalars()
+    return set(delivered) >= set(offer.configuration_ids)
+
+
+def redeem(
+    connection: Connection,
+    *,
+    authority: str,
+    code_hash: str,
+    transaction_code_hash: str | None,
+    token_hash: str,
+    token_expires_at: int,
+    attempt_limit: int,
+    now: int,
+) -> tuple[Redemption, str | None]:
+    """Exchange a code for a token by one statement, so that exactly one of any number of callers succeeds.
+
+    The same statement counts a wrong transaction code and kills the offer at the limit, and erases its claims then.
+    Returns what happened, and the offer's id when granted.
+    """
+    wrong = _is_wrong(transaction_code_hash)
+    last = and_(wrong, offers.c.attempts + 1 >= attempt_limit)
+    statement = (
+        update(offers)
+        .where(
+            offers.c.code_hash == code_hash,
+            offers.c.authority == authority,
+            offers.c.state == OfferState.OPEN.value,
+            offers.c.expires_at > now,
+            offers.c.transaction_code_hash.is_(None)
+            if transaction_code_hash is None
+            else offers.c.transaction_code_hash.is_not(None),
+        )
+        .values(
+            attempts=offers.c.attempts + case((wrong, 1), else_=0),
+            state=case(
+                (last, OfferState.DEAD.value), (wrong, OfferState.OPEN.value), else_=OfferState.REDEEMED.value
+            ),
+            token_hash=case((wrong, null()), else_=literal(token_hash)),
+            token_expires_at=case((wrong, null()), else_=literal(token_expires_at)),
+            erase_at=case((wrong, offers.c.erase_at), else_=literal(token_expires_at)),
+            sealed_claims=case((last, null()), else_=offers.c.sealed_claims),
+        )
+        .returning(offers.c.id, offers.c.state)
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return _why_not(connection, authority, code_hash, transaction_code_hash, now), None
+    if row.state == OfferState.REDEEMED.value:
+        return Redemption.GRANTED, row.id
+    return (Redemption.CODE_DEAD if row.state == OfferState.DEAD.value else Redemption.TRANSACTION_CODE_WRONG), None
+
+
+def _is_wrong(transaction_code_hash: str | None) -> ColumnElement[bool]:
+    if transaction_code_hash is None:
+        return literal(1) == literal(0)
+    return offers.c.transaction_code_hash != transaction_code_hash
+
+
+def _why_not(
+    connection: Connection, authority: str, code_hash: str, transaction_code_hash: str | None, now: int
+) -> Redemption:
+    row = connection.execute(
+        select(offers.c.state, offers.c.expires_at, offers.c.transaction_code_hash).where(
+            offers.c.code_hash == code_hash, offers.c.authority == authority
+        )
+    ).one_or_none()
+    if row is None or row.state == OfferState.CANCELLED.value:
+        return Redemption.CODE_UNKNOWN
+    if row.state == OfferState.DEAD.value:
+        return Redemption.CODE_DEAD
+    if row.state == OfferState.REDEEMED.value:
+        return Redemption.CODE_USED
+    if row.expires_at <= now:
+        return Redemption.CODE_EXPIRED
+    if transaction_code_hash is None:
+        return Redemption.TRANSACTION_CODE_MISSING
+    return Redemption.TRANSACTION_CODE_UNEXPECTED
+
+
+def by_token(
+    connection: Connection, *, authority: str, token_hash: str, now: int, for_update: bool = False
+) -> Offer | None:
+    """Return the offer that an access token belongs to, while the token lives. ``for_update`` locks the row."""
+    statement = select(offers).where(
+        offers.c.token_hash == token_hash,
+        offers.c.authority == authority,
+        offers.c.state == OfferState.REDEEMED.value,
+        offers.c.token_expires_at > now,
+    )
+    row = connection.execute(statement.with_for_update() if for_update else statement).one_or_none()
+    return None if row is None else _offer(row)
+
+
+def cancel(connection: Connection, offer_id: str) -> bool:
+    """Withdraw an offer: its code and its token die, its claims are erased. False when it was over already."""
+    changed = connection.execute(
+        update(offers)
+        .where(
+            offers.c.id == offer_id, offers.c.state.in_((OfferState.OPEN.value, OfferState.REDEEMED.value))
+        )
+        .values(state=OfferState.CANCELLED.value, token_hash=None, sealed_claims=None)
+    )
+    return changed.rowcount == 1
+
+
+def erase_after(connection: Connection, offer_id: str, *, at: int) -> None:
+    """Bring the erasure of an offer's claims forward to ``at``; never move it back."""
+    connection.execute(
+        update(offers).where(offers.c.id == offer_id, offers.c.erase_at > at).values(erase_at=at)
+    )
+
+
+def erase_due(connection: Connection, *, now: int) -> int:
+    """Erase the claims and holder digests of offers whose time has come, and spent nonces. Returns offers erased."""
+    due = select(offers.c.id).where(offers.c.erase_at <= now)
+    connection.execute(
+        update(credentials)
+        .where(
+            credentials.c.holder_digest.is_not(None),
+            credentials.c.issuance_id.in_(select(issuances.c.id).where(issuances.c.offer_id.in_(due))),
+        )
+        .values(holder_digest=None)
+    )
+    connection.execute(nonces.delete().where(nonces.c.expires_at <= now))
+    erased = connection.execute(
+        update(offers)
+        .where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None))
+        .values(sealed_claims=None)
+    )
+    return erased.rowcount
+
+
+def _offer(row: "Row[tuple[object, ...]]", state: OfferState | None = None) -> Offer:
+    return Offer(
+        id=row.id,
+        authority=row.authority,
+        type=CredentialType(slug=row.type_slug, version=row.type_version),
+        configuration_ids=tuple(row.configuration_ids.split(" ")),
+        batch_size=row.batch_size,
+        state=state or OfferState(row.state),
+        code_hash=row.code_hash,
+        transaction_code_hash=row.transaction_code_hash,
+        sealed_claims=row.sealed_claims,
+        erase_at=row.erase_at,
+        record_reference=row.record_reference,
+        number_index=row.number_index,
+        name_index=row.name_index,
+        credential_valid_until=row.credential_valid_until,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        token_expires_at=row.token_expires_at,
+    )

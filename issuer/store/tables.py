@@ -1,0 +1,127 @@
+"""The tables of an issuer. Alembic's history in ``issuer/migrations`` makes the same ones."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("id", String(43), primary_key=True),
+    Column("authority", String(200), nullable=False),
+    Column("type_slug", String(64), nullable=False),
+    Column("type_version", Integer, nullable=False),
+    Column("configuration_ids", Text, nullable=False),  # separated by a space
+    Column("batch_size", Integer, nullable=False),
+    Column("state", String(16), nullable=False),  # open | redeemed | dead | cancelled
+    Column("code_hash", String(64), nullable=False, unique=True),
+    Column("transaction_code_hash", String(64)),
+    Column("attempts", Integer, nullable=False),
+    Column("token_hash", String(64), unique=True),
+    Column("token_expires_at", BigInteger),
+    Column("sealed_claims", LargeBinary),  # erased at erase_at
+    Column("erase_at", BigInteger, nullable=False),
+    Column("record_reference", String(200)),
+    Column("number_index", String(64)),
+    Column("name_index", String(64)),
+    Column("credential_valid_until", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index(None, "erase_at"),
+)
+
+issuances = Table(
+    "issuances",
+    metadata,
+    Column("id", String(43), primary_key=True),
+    Column("offer_id", String(43), ForeignKey("offers.id"), nullable=False),
+    Column("configuration_id", String(120), nullable=False),
+    Column("notification_id", String(43), nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger),
+    Column("event", String(32)),
+    UniqueConstraint("offer_id", "configuration_id"),
+)
+
+status_lists = Table(
+    "status_lists",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("authority", String(200), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("allocated", Integer, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("changes", BigInteger, nullable=False),
+    Column("published_changes", BigInteger, nullable=False),  # behind `changes` = to be published (the outbox)
+    Column("published_at", BigInteger),
+    Column("republish_at", BigInteger, nullable=False),
+    UniqueConstraint("authority", "number"),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", String(43), primary_key=True),
+    Column("issuance_id", String(43), ForeignKey("issuances.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("authority", String(200), nullable=False),
+    Column("type_slug", String(64), nullable=False),
+    Column("type_version", Integer, nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("list_id", Integer, ForeignKey("status_lists.id"), nullable=False),
+    Column("status_index", Integer, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("status_reason", String(200)),
+    Column("status_changed_at", BigInteger),
+    Column("holder_digest", String(64)),  # erased with the claims
+    Column("record_reference", String(200)),
+    Column("number_index", String(64)),
+    Column("name_index", String(64)),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("valid_until", BigInteger),
+    UniqueConstraint("list_id", "status_index"),
+    UniqueConstraint("issuance_id", "position"),
+    Index(None, "list_id", "status"),
+    Index(None, "authority", "record_reference"),
+    Index(None, "authority", "number_index"),
+    Index(None, "authority", "name_index"),
+)
+
+nonces = Table(
+    "nonces",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("authority", String(200), nullable=False),
+    Column("subject", String(43), nullable=False),  # id of an offer or credential, never of a person
+)
