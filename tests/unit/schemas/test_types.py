@@ -28,6 +28,8 @@ EXPECTED = {
 }
 FOLDER = Path(schemas.__file__).parent
 
+SHARED_KEY = {"person", "serving-it-right", "drivers-licence", "identification-card"}
+
 
 def test_the_ten_types_of_the_cast_exist() -> None:
     assert {slug for slug, version in TYPES if version == 1} == EXPECTED
@@ -89,7 +91,7 @@ def test_issuing_facts_are_usable(slug: str, version: int) -> None:
     properties = schemas.type_schema(slug, version)["properties"]
     facts = schemas.type_metadata(slug, version)["comity"]
     assert set(facts) == {"holder_key", "validity_days", "suspendable", "number_claim", "name_claims", "values"}
-    assert facts["holder_key"] == ("shared" if slug in {"person", "serving-it-right"} else "own")
+    assert facts["holder_key"] == ("shared" if slug in SHARED_KEY else "own")
     assert isinstance(facts["validity_days"], int)
     assert 0 < facts["validity_days"] <= 1830
     assert isinstance(facts["suspendable"], bool)
