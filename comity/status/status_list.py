@@ -91,7 +91,8 @@ class StatusList:
         if entry.list_uri != self.uri:
             raise Malformed(Code.STATUS_LIST_MISMATCH, "the status list is another than the credential names")
         # BSL-3 step 3: the entry's purpose is one of the list's.
-        if (entry.purpose is None) != (not self.purposes) or (entry.purpose and entry.purpose not in self.purposes):
+        serves = entry.purpose in self.purposes if self.purposes else entry.purpose is None
+        if not serves:
             raise Malformed(Code.STATUS_LIST_MISMATCH, "the status list serves another purpose")
         # TSL-4, BSL-3 step 6: the index lies in the list.
         number = self.value(entry.index)
