@@ -18,6 +18,7 @@ MAX_IMAGE_BYTES = 8 << 20
 MAX_PIXELS = 25_000_000
 _QUIET_ZONE = 4
 _IMAGE_TYPES = ("PNG", "JPEG", "WEBP")
+_QR_ONLY = zxingcpp.barcode_formats_from_str("QRCode")
 
 
 def png(text: str, *, pixels_per_module: int = 8) -> bytes:
@@ -46,7 +47,7 @@ def read_all(image: bytes) -> tuple[str, ...]:
         Malformed: ``malformed``: not such an image; ``too_large``: too many bytes or pixels (catalogue Q08).
     """
     found: Sequence[zxingcpp.Barcode] = zxingcpp.read_barcodes(
-        _grey(image), formats=zxingcpp.BarcodeFormat.QRCode, text_mode=zxingcpp.TextMode.Plain
+        _grey(image), formats=_QR_ONLY, text_mode=zxingcpp.TextMode.Plain
     )
     return tuple(code.text for code in found if code.text)
 
