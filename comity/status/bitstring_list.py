@@ -6,14 +6,15 @@ the key, ``jose.verify``, :func:`decode`, judge the time and the purpose,
 """
 
 import math
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from comity import base64url, jose
 from comity.credential import W3C_CONTEXT, KeyReference
 from comity.errors import Code, Malformed, Misconfigured
+from comity.formats import instants
+from comity.formats.opened import key_header, key_reference
 from comity.ports import Signer
 from comity.status import status_list
 from comity.status.bits import MINIMUM_ENTRIES, BitOrder, Container, PackedValues, StatusBits, deflate, inflate
@@ -26,10 +27,6 @@ CREDENTIAL_TYPES = ("VerifiableCredential", "BitstringStatusListCredential")
 SUBJECT_TYPE = "BitstringStatusList"
 
 _MULTIBASE_BASE64URL = "u"
-_DATE_TIME_STAMP = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})",
-    re.ASCII,
-)
 
 
 def sign(
@@ -67,8 +64,8 @@ def sign(
         "id": uri,
         "type": list(CREDENTIAL_TYPES),
         "issuer": issuer,
-        "validFrom": _stamp(valid_from),
-        "validUntil": _stamp(valid_until),
+        "validFrom": instants.to_date_time_stamp(valid_from),
+        "validUntil": instants.to_date_time_stamp(valid_until),
         "credentialSubject": {
             "id": f"{uri}#list",
             "type": SUBJECT_TYPE,
@@ -77,7 +74,7 @@ def sign(
             "ttl": ttl_seconds * 1000,
         },
     }
-    return jose.sign({"typ": TYPE, **status_list.key_header(key)}, payload, signer)
+    return jose.sign({"typ": TYPE, **key_header(key)}, payload, signer)
 
 
 def _check_signable(
@@ -115,7 +112,7 @@ def open(token: str) -> OpenedStatusList:  # noqa: A001 - read as bitstring_list
         format=TYPE,
         uri=status_list.text(payload, "id"),
         issuer=status_list.text(issuer, "id") if isinstance(issuer, Mapping) else status_list.text(payload, "issuer"),
-        key=status_list.key_of(jws.header),
+        key=key_reference(jws.header),
         jws=jws,
         payload=payload,
     )
@@ -132,8 +129,8 @@ def decode(opened: OpenedStatusList, *, status_size: int = 1) -> StatusList:
         status_size: bits per entry, as the *credential's entry* states it (``statusSize``, 1 when absent).
 
     Raises:
-        Malformed: ``context_unknown``, ``status_list_too_short``, ``status_list_invalid``, ``malformed_base64url``,
-            ``too_large``.
+        Malformed: ``context_unknown``, ``status_list_too_short``, ``status_list_invalid``, ``time_malformed``,
+            ``malformed_base64url``, ``too_large``.
     """
     payload = opened.payload
     # BSL-2: a credential of the right kind, about a list.
@@ -144,7 +141,7 @@ def decode(opened: OpenedStatusList, *, status_size: int = 1) -> StatusList:
     if not isinstance(subject, Mapping) or SUBJECT_TYPE not in _texts(subject, "type"):
         raise status_list.invalid("the credential's subject is not a status list")
     # BSL-3 step 2 (P): from when to when. A list without a start could not be told from an older one (L10).
-    issued_at = _instant(payload, "validFrom") or status_list.numeric_date(payload, "iat")
+    issued_at = _instant(payload, "validFrom") or instants.optional_numeric_date(payload, "iat")
     if issued_at is None:
         raise status_list.invalid("the status list does not say when it was issued")
     ttl = status_list.number(subject["ttl"], "ttl") if "ttl" in subject else None
@@ -196,19 +193,5 @@ def _texts(payload: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def _instant(payload: Mapping[str, Any], name: str) -> datetime | None:
-    """Return the dateTimeStamp in ``name``, None when absent; one without a zone is refused (VCDM §2.3)."""
-    if name not in payload:
-        return None
-    match = _DATE_TIME_STAMP.fullmatch(value) if isinstance(value := payload[name], str) else None
-    try:
-        return datetime.fromisoformat(match[0]).astimezone(UTC) if match else _refuse_instant(name)
-    except (ValueError, OverflowError):
-        return _refuse_instant(name)
-
-
-def _refuse_instant(name: str) -> datetime:
-    raise status_list.invalid(f"the status list has no readable '{name}'")
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return the dateTimeStamp in ``name``, None when absent; raises ``Malformed(time_malformed)``."""
+    return instants.date_time_stamp(payload[name]) if name in payload else None

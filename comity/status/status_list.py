@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from comity import strict_json
-from comity.credential import KeyReference, Kid, Status, StatusEntry, X5c
+from comity.credential import KeyReference, Status, StatusEntry
 from comity.errors import Code, Malformed
 from comity.jose import Jws
 from comity.status.bits import PackedValues
@@ -22,7 +22,6 @@ REVOCATION, SUSPENSION = "revocation", "suspension"
 _INFORMATIVE_PURPOSES = frozenset({"refresh", "message"})
 _MEANING_OF_A_SET_BIT = {REVOCATION: Status.REVOKED, SUSPENSION: Status.SUSPENDED}
 _LARGEST_NUMBER = 2**53  # beyond it JSON numbers are not exact (RFC 8259 §6)
-_LATEST_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z, the last instant that datetime holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,46 +121,12 @@ def payload_of(jws: Jws) -> dict[str, Any]:
     return strict_json.parse_object(jws.payload, max_bytes=MAX_TOKEN_BYTES)
 
 
-def key_header(key: KeyReference) -> dict[str, Any]:
-    """Return the JWS header members that name ``key``."""
-    return {"x5c": list(key.chain)} if isinstance(key, X5c) else {"kid": key.did_url}
-
-
-def key_of(header: Mapping[str, Any]) -> KeyReference:
-    """Return the key that a JWS header names: ``x5c`` if there is one, else a DID URL in ``kid``.
-
-    Raises:
-        Malformed: ``key_not_found`` when neither is there or readable.
-    """
-    chain, kid = header.get("x5c"), header.get("kid")
-    if chain is not None:
-        if isinstance(chain, list) and chain and all(isinstance(each, str) for each in chain):
-            return X5c(chain=tuple(chain))
-    elif isinstance(kid, str) and kid.startswith("did:"):
-        return Kid(did_url=kid)
-    raise Malformed(Code.KEY_NOT_FOUND, "the status list does not say which key signed it")
-
-
 def text(payload: Mapping[str, Any], name: str) -> str:
     """Return the non-empty text in ``name``; raises ``Malformed(status_list_invalid)``."""
     value = payload.get(name)
     if not isinstance(value, str) or not value:
         raise invalid(f"the status list has no readable '{name}'")
     return value
-
-
-def numeric_date(payload: Mapping[str, Any], name: str) -> datetime | None:
-    """Return the instant in ``name`` (seconds since 1970, RFC 7519 §2), None when absent.
-
-    Raises:
-        Malformed: ``status_list_invalid``.
-    """
-    if name not in payload:
-        return None
-    seconds = number(payload[name], name)
-    if seconds > _LATEST_SECONDS:
-        raise invalid(f"the status list has no readable '{name}'")
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def number(value: object, name: str) -> int | float:

@@ -12,6 +12,8 @@ from typing import Any
 from comity import base64url, jose
 from comity.credential import KeyReference
 from comity.errors import Code, Malformed, Misconfigured
+from comity.formats import instants
+from comity.formats.opened import key_header, key_reference
 from comity.ports import Signer
 from comity.status import status_list
 from comity.status.bits import MINIMUM_ENTRIES, BitOrder, Container, PackedValues, StatusBits, deflate, inflate
@@ -52,12 +54,12 @@ def sign(
         raise Misconfigured(Code.STATUS_LIST_INVALID, "a status list needs a ttl above 0 and an end after its start")
     payload = {
         "sub": uri,
-        "iat": int(issued_at.timestamp()),
-        "exp": int(expires_at.timestamp()),
+        "iat": instants.to_numeric_date(issued_at),
+        "exp": instants.to_numeric_date(expires_at),
         "ttl": ttl_seconds,
         "status_list": {"bits": bits.bits, "lst": base64url.encode(deflate(bits.least_first(), Container.ZLIB))},
     }
-    return jose.sign({"typ": TYPE, **status_list.key_header(key)}, payload, signer)
+    return jose.sign({"typ": TYPE, **key_header(key)}, payload, signer)
 
 
 def open(token: str) -> OpenedStatusList:  # noqa: A001 - read as token_list.open
@@ -77,7 +79,7 @@ def open(token: str) -> OpenedStatusList:  # noqa: A001 - read as token_list.ope
         format=TYPE,
         uri=status_list.text(payload, "sub"),
         issuer=status_list.text(payload, "iss") if "iss" in payload else None,
-        key=status_list.key_of(jws.header),
+        key=key_reference(jws.header),
         jws=jws,
         payload=payload,
     )
@@ -90,15 +92,15 @@ def decode(opened: OpenedStatusList) -> StatusList:
     (:meth:`StatusList.status_of` compares that).
 
     Raises:
-        Malformed: ``status_list_invalid``, ``malformed_base64url``, ``too_large``.
+        Malformed: ``status_list_invalid``, ``time_malformed``, ``malformed_base64url``, ``too_large``.
     """
     payload = opened.payload
     # TSL §8.3 step 4 (profile TSL-4): the required claims. `sub` was read by `open`.
-    issued_at = status_list.numeric_date(payload, "iat")
+    issued_at = instants.optional_numeric_date(payload, "iat")
     if issued_at is None:
         raise status_list.invalid("the status list does not say when it was issued")
     # TSL §8.3 step 5: `exp` and `ttl`, which the caller compares with its clock.
-    expires_at = status_list.numeric_date(payload, "exp")
+    expires_at = instants.optional_numeric_date(payload, "exp")
     ttl = status_list.number(payload["ttl"], "ttl") if "ttl" in payload else None
     # TSL §8.3 step 6: inflate.
     return StatusList(

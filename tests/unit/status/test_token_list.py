@@ -156,7 +156,6 @@ def test_a_list_signed_by_another_does_not_verify() -> None:
         {"x5c": "TEVBRg=="},
         {"x5c": [1]},
         {"x5c": ABSENT},
-        {"x5c": ABSENT, "kid": "12"},
         {"x5c": {}, "kid": KID.did_url},
     ],
 )
@@ -179,14 +178,6 @@ def test_a_chain_is_preferred_to_a_kid_beside_it() -> None:
         {"sub": ""},
         {"iss": 7},
         {"iat": ABSENT},
-        {"iat": "1700000000"},
-        {"iat": True},
-        {"iat": -1},
-        {"iat": None},
-        {"iat": 253_402_300_800},
-        {"exp": "soon"},
-        {"exp": None},
-        {"exp": 10**400},
         {"ttl": -1},
         {"ttl": "300"},
         {"ttl": True},
@@ -209,6 +200,12 @@ def test_a_chain_is_preferred_to_a_kid_beside_it() -> None:
 def test_a_claim_that_is_missing_or_unreadable_is_refused(members: dict[str, Any]) -> None:
     """TSL §8.3 step 4; profile TSL-1. The good twin is `test_what_was_signed_is_read`."""
     assert refusal(edited(token(), **members)) is Code.STATUS_LIST_INVALID
+
+
+@pytest.mark.parametrize("name", ["iat", "exp"])
+@pytest.mark.parametrize("value", ["1700000000", True, -1, None, 253_402_300_800, 10**400])
+def test_a_time_that_is_none_is_refused(name: str, value: Any) -> None:
+    assert refusal(edited(token(), **{name: value})) is Code.TIME_MALFORMED
 
 
 def test_ttl_and_end_may_be_absent() -> None:
