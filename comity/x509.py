@@ -17,6 +17,7 @@ from typing import TypeVar
 from cryptography import x509 as pkix
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import Certificate
 from cryptography.x509.oid import ExtensionOID, NameOID
 
@@ -41,6 +42,10 @@ _UNDERSTOOD = frozenset(
     {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.SUBJECT_ALTERNATIVE_NAME}
 )  # fmt: skip
 _Kind = TypeVar("_Kind", bound=pkix.ExtensionType)
+_UNREADABLE = (
+    ValueError, TypeError, UnsupportedAlgorithm, pkix.DuplicateExtension, pkix.InvalidVersion,
+    pkix.UnsupportedGeneralNameType, CryptographyDeprecationWarning,
+)  # fmt: skip
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
@@ -337,14 +342,14 @@ def _reading() -> Iterator[None]:
     """Turn what cryptography says about bytes it cannot read into our one error."""
     try:
         yield
-    except (ValueError, TypeError, UnsupportedAlgorithm, pkix.DuplicateExtension, pkix.InvalidVersion):
+    except _UNREADABLE:
         raise _malformed("the certificate cannot be read") from None
-    except pkix.UnsupportedGeneralNameType:
-        raise _malformed("the certificate has a name of an unknown kind") from None
 
 
 def _complete(certificate: Certificate) -> Certificate:
     """Read now what cryptography would read late, so that errors appear here and nowhere else."""
+    if certificate.serial_number <= 0:
+        raise _malformed("the certificate's serial number is not positive")
     _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.version)
     _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.public_key())
     return certificate

@@ -137,13 +137,13 @@ def test_leading_zeros_of_a_coordinate_may_not_be_dropped() -> None:
         data = base64url.decode(jwk["x"])
         if data[0] == 0:
             break
-    assert keys.public_key(jwk)
+    assert keys.public_jwk(keys.public_key(jwk)) == jwk
     assert code_of({**jwk, "x": base64url.encode(data[1:])}) is Code.MALFORMED_KEY
 
 
 def test_encryption_keys_are_read_as_such_only() -> None:
     jwk = {**EC_JWK, "use": "enc", "alg": "ECDH-ES", "key_ops": ["deriveKey"]}
-    assert keys.public_key(jwk, use="enc")
+    assert keys.public_jwk(keys.public_key(jwk, use="enc")) == EC_JWK
     assert code_of(jwk) is Code.MALFORMED_KEY
     assert code_of({**EC_JWK, "use": "sig"}, use="enc") is Code.MALFORMED_KEY
     assert code_of({**EC_JWK, "alg": "ES256"}, use="enc") is Code.MALFORMED_KEY
@@ -183,7 +183,7 @@ def test_ed25519_bytes_that_are_no_point_are_refused(number: int) -> None:
 
 
 def test_the_ed25519_base_point_is_a_key() -> None:
-    assert keys.public_key(okp(bytes.fromhex("58" + "66" * 31)))
+    assert keys.algorithm_of(keys.public_key(okp(bytes.fromhex("58" + "66" * 31)))) == "EdDSA"
 
 
 @given(
@@ -235,7 +235,7 @@ def test_points_are_written_and_read(algorithm: str) -> None:
     signer = SIGNERS[algorithm]
     point = keys.point_of_jwk(signer.public_jwk)
     assert keys.jwk_of_point(signer.public_jwk["crv"], point) == signer.public_jwk
-    assert keys.supported(signer.private_key.public_key())
+    assert keys.algorithm_of(keys.supported(signer.private_key.public_key())) == algorithm
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_thumbprint_of_an_ec_key_as_joserfc_computes_it() -> None:
 
 
 def test_other_members_do_not_change_the_thumbprint() -> None:
-    more = {"kid": "z", "use": "enc", **dict(reversed(EC_JWK.items())), "alg": "ECDH-ES"}
+    more = {"kid": "z", "use": "enc", **dict(sorted(EC_JWK.items(), reverse=True)), "alg": "ECDH-ES"}
     assert keys.thumbprint(more) == keys.thumbprint(EC_JWK) == SIGNERS["ES256"].thumbprint
 
 
@@ -414,7 +414,7 @@ def test_wycheproof_signatures(name: str, cases: int) -> None:
             found = keys.is_signature(bytes.fromhex(case["sig"]), bytes.fromhex(case["msg"]), key)
             assert found == (case["result"] == "valid"), (name, case["tcId"], case["comment"])
             ran += 1
-        assert keys.public_key(keys.public_jwk(key))
+        assert keys.public_jwk(keys.public_key(keys.public_jwk(key))) == keys.public_jwk(key)
     assert ran == cases
     count(f"wycheproof/{name}", ran)
 
