@@ -1,0 +1,1 @@
+"""The verifier: relying parties ask for a presentation and are told what its twelve checks found."""

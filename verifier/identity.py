@@ -1,0 +1,116 @@
+"""Who this verifier is towards wallets: its anchor, its request-signing key, and the two names it can use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from comity import did, x509
+from comity.credential import KeyReference, Kid, X5c
+from comity.did import web
+from comity.errors import Code, Misconfigured, NotFound
+from comity.openid.presentation import client_id
+from comity.openid.presentation.client_id import ClientId
+from comity.ports import Clock, Signer
+from comity.runtime.keystore import FileKeyStore
+
+ANCHOR, REQUEST, SEAL = "anchor", "request", "seal"
+"""Names in the key store: the relying party's certificate authority, the key that signs requests, the sealing key."""
+
+FRAGMENT = "request"
+ANCHOR_DAYS, LEAF_DAYS = 3650, 825
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """One way to sign requests.
+
+    Attributes:
+        client: the full client identifier; the audience of every presentation.
+        key: how the request's header names the key.
+        signer: the key.
+        seal: 32 bytes under which stored keys and claims are sealed.
+    """
+
+    client: ClientId
+    key: KeyReference
+    signer: Signer
+    seal: bytes
+
+
+def create(keys: FileKeyStore, public_url: str, clock: Clock) -> None:
+    """Make the verifier's keys and certificate; what exists already is left as it is."""
+    now = clock.now()
+    anchor_signer, signer = keys.signer_or_create(ANCHOR), keys.signer_or_create(REQUEST)
+    try:
+        keys.secret(SEAL)
+    except NotFound:
+        keys.create_secret(SEAL)
+    try:
+        keys.chain(REQUEST)
+        return
+    except NotFound:
+        pass
+    anchor = x509.issue_anchor(
+        name=f"Relying party {public_url}"[:64],
+        signer=anchor_signer,
+        not_before=now - timedelta(days=1),
+        not_after=now + timedelta(days=ANCHOR_DAYS),
+    )
+    leaf = x509.issue_leaf(
+        name="Request signer",
+        uri_san=public_url,
+        dns_san=None,
+        public_jwk=signer.public_jwk,
+        anchor=anchor,
+        anchor_signer=anchor_signer,
+        not_before=now - timedelta(days=1),
+        not_after=now + timedelta(days=LEAF_DAYS),
+    )
+    keys.save_chain(ANCHOR, [x509.to_base64(anchor)])
+    keys.save_chain(REQUEST, [x509.to_base64(leaf)])
+
+
+def load(keys: FileKeyStore, public_url: str, prefix: str) -> Identity:
+    """Return the identity under ``prefix``.
+
+    Raises:
+        Misconfigured: there are no keys yet.
+    """
+    try:
+        signer, chain, seal = keys.signer(REQUEST), keys.chain(REQUEST), keys.secret(SEAL)
+    except NotFound:
+        raise Misconfigured(Code.KEY_NOT_FOUND, "there are no keys; run 'comity verifier keys init'") from None
+    if prefix == "x509_hash":
+        client = client_id.of_certificate(x509.parse_chain(chain)[0])
+        return Identity(client=client, key=X5c(chain=chain), signer=signer, seal=seal)
+    own = web.did_of(public_url)
+    return Identity(client=client_id.of_did(own), key=Kid(did_url=f"{own}#{FRAGMENT}"), signer=signer, seal=seal)
+
+
+def did_document(keys: FileKeyStore, public_url: str) -> dict[str, Any]:
+    """Return the verifier's DID document."""
+    key = keys.signer(REQUEST).public_jwk
+    return web.web_document(web.did_of(public_url), {FRAGMENT: key}, {"authentication"})
+
+
+def did_path(public_url: str) -> str:
+    """Return the path at which the DID document is expected, relative to the host."""
+    url = did.document_url(web.did_of(public_url))
+    return "/" + (url or "").partition("://")[2].partition("/")[2]
+
+
+def registry_entry(
+    keys: FileKeyStore, public_url: str, *, name: Mapping[str, str], may_ask: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return this verifier's entry for ``verifiers.json``, both names included."""
+    (anchor,) = keys.chain(ANCHOR)
+    clients = [load(keys, public_url, prefix).client.text for prefix in ("x509_hash", "decentralized_identifier")]
+    return {
+        "name": dict(name),
+        "client_ids": clients,
+        "anchor": anchor,
+        "anchor_sha256": x509.sha256_hex(x509.from_base64(anchor)),
+        "key_thumbprints": [keys.signer(REQUEST).thumbprint],
+        "may_ask": may_ask,
+    }

@@ -1,0 +1,44 @@
+"""What a verifier installation sets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from comity.runtime.settings import RegistryReaderSettings, ServiceSettings
+
+
+class VerifierSettings(RegistryReaderSettings, ServiceSettings):
+    """Settings of the verifier; environment variables begin with ``VERIFIER_``.
+
+    Attributes:
+        place: ISO 3166-2:CA code of the place of use assumed when a relying party names none, such as ``ca-on``.
+        relying_parties_file: JSON list of ``{name, token_sha256}``: who may start requests.
+        client_id_prefix: how the verifier names itself to wallets.
+        response_mode: how wallets answer; ``direct_post`` sends presentations in the clear inside TLS.
+        request_seconds: how long a request can be answered.
+        result_seconds: how long a result can be read; then everything but the verdict and its codes is erased.
+        max_status_age_seconds: status lists older than this are re-validated; absent: the list's own ttl.
+        accept_stale_status: whether a list past its ttl whose host is down may still be used until it ends.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="VERIFIER_", frozen=True, extra="forbid", hide_input_in_errors=True)
+    service: ClassVar[str] = "verifier"
+
+    place: str = Field(default="", pattern=r"^(ca-[a-z]{2})?$")
+    relying_parties_file: Path
+    client_id_prefix: Literal["x509_hash", "decentralized_identifier"] = "x509_hash"
+    response_mode: Literal["direct_post", "direct_post.jwt"] = "direct_post.jwt"
+    request_seconds: int = Field(default=300, ge=10, le=3600)
+    result_seconds: int = Field(default=600, ge=10, le=86_400)
+    max_status_age_seconds: int | None = Field(default=None, ge=0)
+    accept_stale_status: bool = True
+
+    def refuse_in_production(self) -> Iterator[str]:
+        """Yield what must not reach production."""
+        yield from super().refuse_in_production()
+        yield from self.reasons_against_registry()
+        if self.response_mode == "direct_post":
+            yield "RESPONSE_MODE must be direct_post.jwt"
