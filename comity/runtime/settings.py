@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,16 +17,14 @@ from comity.errors import Code, ComityError, Misconfigured
 from comity.runtime.urls import require_allowed
 
 SECRETS_FOLDER = Path("/run/secrets")
-_URL_START = ("https://", "http://")
 
 
 def _base_url(value: str) -> str:
     """Accept an absolute http(s) URL without query; return it without the slash at its end."""
     url = value.rstrip("/")
-    if not url.startswith(_URL_START) or any(mark in url for mark in "?#@ \\"):
+    if not url.startswith(("https://", "http://")) or any(mark in url for mark in "?#@ \\"):
         raise ValueError("must be an absolute http or https URL without user information, query or fragment")
-    host = url.split("/")[2].rpartition(":")[0] or url.split("/")[2]
-    if not host:
+    if not urlsplit(url).hostname:
         raise ValueError("must name a host")
     return url
 

@@ -126,7 +126,7 @@ def test_everything_else_is_refused_with_and_without_loopback(url: str) -> None:
 
 def test_the_longest_url_is_still_allowed() -> None:
     start = "https://a.example/"
-    assert require_allowed(start + "a" * (MAX_URL_LENGTH - len(start)))
+    assert require_allowed(start + "a" * (MAX_URL_LENGTH - len(start))).host == "a.example"
 
 
 @given(st.text())
