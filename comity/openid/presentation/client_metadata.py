@@ -126,13 +126,14 @@ def _keys(members: Members) -> tuple[Jwk, ...]:
 
 def _is_usable(jwk: Jwk) -> bool:
     """VP-4: an encryption key has an ``alg`` we know and is not marked for signatures."""
-    if jwk.get("alg") not in keys.allowed_algorithms("response_encryption") or not jwk.get("kid"):
+    algorithm = jwk.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in keys.allowed_algorithms("response_encryption"):
         return False
     try:
-        keys.public_key(jwk, use="enc")
+        key = keys.public_key(jwk, use="enc")
     except Malformed:
         return False
-    return jwk.get("crv") in {"P-256", "P-384"}
+    return "kid" in jwk and keys.curve_of(key) in {"P-256", "P-384"}
 
 
 def _formats(members: Members) -> Formats:
