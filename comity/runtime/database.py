@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from comity.errors import Code, Misconfigured, Unreachable
+from comity.runtime.files import make_private_folder
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
@@ -283,7 +284,7 @@ def use_file(url: URL) -> None:
     """
     path = Path(url.database or "")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise Misconfigured(

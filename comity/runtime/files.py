@@ -7,8 +7,14 @@ from pathlib import Path
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create ``folder`` and its parents, readable by their owner only; an existing folder is left as it is."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Create ``folder`` and its parents, readable by their owner only; an existing folder is left as it is.
+
+    Raises:
+        OSError: it could not be created.
+    """
+    if not folder.parent.is_dir():
+        make_private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:

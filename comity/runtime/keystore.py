@@ -44,12 +44,11 @@ class FileKeyStore:
         path = self._path(name, _KEY)
         signer = KeySigner.generate(algorithm)
         try:
-            make_private_folder(self._folder)
             make_private_folder(path.parent)
             create_file(path, signer.to_pem())
-        except FileExistsError:
-            raise Conflict(Code.CONFLICT, f"there is a key called {name} already") from None
         except OSError as error:
+            if path.is_file():
+                raise Conflict(Code.CONFLICT, f"there is a key called {name} already") from None
             raise _unusable(name, str(error.strerror)) from None
         return signer
 
@@ -110,6 +109,10 @@ class FileKeyStore:
         except OSError as error:
             raise _unusable(name, str(error.strerror)) from None
         return secret
+
+    def has_secret(self, name: str) -> bool:
+        """Say whether there is a secret called ``name``."""
+        return self._path(name, _SECRET).exists()
 
     def secret(self, name: str) -> bytes:
         """Return the 32 bytes of the secret called ``name``.
