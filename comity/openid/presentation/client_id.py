@@ -17,6 +17,7 @@ from comity.openid.refusal import Refusal
 from comity.x509 import Certificate
 
 _REFUSE = Refusal(code=Code.CLIENT_MISMATCH)
+_UNKNOWN = Refusal(code=Code.REQUEST_INVALID)
 _SHA256 = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _DNS_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
 
@@ -57,10 +58,10 @@ def parse(text: str) -> ClientId:
     """
     name, colon, identifier = text.partition(":")
     if not colon or name not in set(Prefix):
-        raise _REFUSE("the client identifier has no prefix that this wallet supports")
+        raise _UNKNOWN("the client identifier has no prefix that this wallet supports")
     prefix = Prefix(name)
     if not _has_shape(prefix, identifier):
-        raise _REFUSE(f"the client identifier is not a valid {prefix.value} identifier")
+        raise _UNKNOWN(f"the client identifier is not a valid {prefix.value} identifier")
     return ClientId(prefix=prefix, identifier=identifier)
 
 

@@ -69,7 +69,7 @@ def test_refused(text: str) -> None:
     with pytest.raises(OAuthError) as caught:
         client_id.parse(text)
     assert caught.value.error is OAuthErrorCode.INVALID_REQUEST
-    assert caught.value.code is Code.CLIENT_MISMATCH
+    assert caught.value.code is Code.REQUEST_INVALID
 
 
 def test_builders(verifier: Verifier) -> None:

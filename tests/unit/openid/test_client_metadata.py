@@ -124,7 +124,8 @@ JSON = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(["kty", "crv", "x", "y", "alg", "use", "kid", "key_ops"]), JSON | st.sampled_from(list(KEY.values()))
+        st.sampled_from(["kty", "crv", "x", "y", "alg", "use", "kid", "key_ops"]),
+        JSON | st.sampled_from(list(KEY.values())),
     ),
     JSON,
 )

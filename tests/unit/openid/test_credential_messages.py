@@ -154,8 +154,17 @@ JSON = st.recursive(
     max_leaves=8,
 )
 NAMES = st.sampled_from(
-    "credential_configuration_id credential_identifier proofs credentials transaction_id interval notification_id "
-    "event event_description".split()
+    [
+        "credential_configuration_id",
+        "credential_identifier",
+        "proofs",
+        "credentials",
+        "transaction_id",
+        "interval",
+        "notification_id",
+        "event",
+        "event_description",
+    ]
 )
 
 

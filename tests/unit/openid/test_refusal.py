@@ -22,13 +22,28 @@ def test_each_error_has_its_http_status(error: OAuthErrorCode, status: int) -> N
 
 
 def test_every_code_of_profile_4_7_and_6_8_is_known() -> None:
-    profile = (
-        "invalid_token insufficient_scope invalid_credential_request unknown_credential_configuration "
-        "unknown_credential_identifier invalid_proof invalid_nonce invalid_encryption_parameters "
-        "credential_request_denied invalid_transaction_id invalid_notification_id invalid_notification_request "
-        "invalid_request invalid_client access_denied vp_formats_not_supported invalid_request_uri_method "
-        "invalid_transaction_data wallet_unavailable invalid_scope"
-    ).split()
+    profile = [
+        "invalid_token",
+        "insufficient_scope",
+        "invalid_credential_request",
+        "unknown_credential_configuration",
+        "unknown_credential_identifier",
+        "invalid_proof",
+        "invalid_nonce",
+        "invalid_encryption_parameters",
+        "credential_request_denied",
+        "invalid_transaction_id",
+        "invalid_notification_id",
+        "invalid_notification_request",
+        "invalid_request",
+        "invalid_client",
+        "access_denied",
+        "vp_formats_not_supported",
+        "invalid_request_uri_method",
+        "invalid_transaction_data",
+        "wallet_unavailable",
+        "invalid_scope",
+    ]
     assert set(profile) <= {error.value for error in OAuthErrorCode}
 
 
