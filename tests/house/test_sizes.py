@@ -53,20 +53,25 @@ def _id(path: Path) -> str:
 
 
 def long_functions(source: str) -> list[str]:
-    """Return the functions whose code, without decorators and docstring, is longer than allowed."""
+    """Return the functions whose own code is longer than allowed.
+
+    Not counted: decorators, the docstring, and functions defined inside, which are judged by themselves.
+    """
     found = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, Function) and _length(node) > MAX_FUNCTION_LINES:
-            found.append(f"{node.name}: {_length(node)} lines")
+        if isinstance(node, Function) and _own_lines(node) > MAX_FUNCTION_LINES:
+            found.append(f"{node.name}: {_own_lines(node)} lines")
     return found
 
 
-def _length(function: Function) -> int:
-    lines = (function.end_lineno or function.lineno) - function.lineno + 1
-    first = function.body[0]
-    if ast.get_docstring(function) is not None:
-        lines -= (first.end_lineno or first.lineno) - first.lineno + 1
-    return lines
+def _own_lines(function: Function) -> int:
+    inner = [node for node in function.body if isinstance(node, Function)]
+    docstring = function.body[:1] if ast.get_docstring(function) is not None else []
+    return _lines(function) - sum(_lines(node) for node in [*inner, *docstring])
+
+
+def _lines(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
 def vague_names(path: Path) -> set[str]:
@@ -86,7 +91,8 @@ def test_no_file_is_longer_than_allowed() -> None:
 
 
 def test_no_function_is_longer_than_allowed() -> None:
-    found = {_id(path): long_functions(path.read_text(encoding="utf-8")) for path in PYTHON}
+    judged = [path for path in PYTHON if path.parts[-3:-1] != ("migrations", "versions")]  # lists of tables
+    found = {_id(path): long_functions(path.read_text(encoding="utf-8")) for path in judged}
     assert {name: functions for name, functions in found.items() if functions} == {}
 
 
@@ -110,6 +116,9 @@ def test_a_long_function_is_found() -> None:
     body = "    x = 1\n" * MAX_FUNCTION_LINES
     assert long_functions(f"def f():\n{body}") == ["f: 41 lines"]
     assert long_functions(f"class C:\n    async def f(self):\n{body.replace('    x', '        x')}") == ["f: 41 lines"]
+    inner = body.replace("    x", "        x")
+    assert long_functions(f"def f():\n    def g():\n{inner}    return g\n") == ["g: 41 lines"]
+    assert long_functions(f"def f():\n{body}    def g():\n        return 1\n") == ["f: 41 lines"]
     assert long_functions(f'def f():\n    """One.\n\n    Two.\n    """\n{body[10:]}') == []
 
 
