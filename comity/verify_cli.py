@@ -81,13 +81,9 @@ def verify(
 async def _verify(encoded: str, expected: str, demand: Demand, against: Against, clock: Clock) -> Result:
     async with GuardedFetcher(clock, allow_loopback_http=against.allow_loopback_http) as fetcher:
         registry = RegistryClient(
-            url=against.registry_url,
-            root_file=against.root_file,
-            cache_dir=against.registry_cache,
-            fetcher=fetcher,
-            clock=clock,
+            against.registry_url, against.root_file, against.registry_cache, fetcher=fetcher, clock=clock
         )
-        snapshot = await registry.refresh_or_last_good()
+        snapshot = await registry.refresh()
         shell = EvidenceShell(StatusCache(against.status_cache, fetcher, clock))
         outcome = verify_held(
             encoded, demand=demand, status=StatusDemand(), snapshot=snapshot, expected_format=expected

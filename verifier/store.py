@@ -108,7 +108,15 @@ def mark_fetched(connection: Connection, request_id: str, at: datetime) -> None:
     connection.execute(update(requests).where(first).values(fetched_at=_seconds(at)))
 
 
-def answer(connection: Connection, request_id: str, *, at: datetime, result: str, sealed_claims: bytes | None) -> bool:
+def answer(
+    connection: Connection,
+    request_id: str,
+    *,
+    at: datetime,
+    result: str,
+    sealed_claims: bytes | None,
+    response_code_hash: str | None,
+) -> bool:
     """Answer the request with its verdict, once: one statement decides among all who try (catalogue P01).
 
     Returns:

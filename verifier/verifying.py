@@ -12,7 +12,7 @@ from comity import base64url, strict_json
 from comity.errors import Code, Conflict, Denied, NotFound
 from comity.openid.presentation import response
 from comity.openid.presentation.parameters import ResponseMode
-from comity.openid.presentation.response import Answer, ErrorAnswer, Received
+from comity.openid.presentation.response import ErrorAnswer, Received
 from comity.ports import Clock
 from comity.runtime.database import Database
 from comity.runtime.evidence import EvidenceShell
@@ -69,7 +69,7 @@ class Verifying:
         row = await self._open_request(request_id)
         asked = self.requesting.request_of(row)
         # Profile 6.7 steps 1-3: find the transaction, decrypt with its key only, state, shape.
-        answer: Answer = response.settle(
+        answer = response.settle(
             response.parse(body),
             mode=ResponseMode(row.response_mode),
             state=row.state,

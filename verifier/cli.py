@@ -1,0 +1,85 @@
+"""``comity verifier …``: run the verifier, make its keys, register relying parties."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from comity import strict_json
+from comity.runtime import migrations
+from comity.runtime.clock import SystemClock
+from comity.runtime.logging import configure
+from comity.runtime.settings import load
+from comity.web import i18n
+from comity.web.serving import serve as serve_app
+from verifier import identity, policies, relying_parties
+from verifier.deployment import keys_of
+from verifier.settings import VerifierSettings
+
+cli = typer.Typer(no_args_is_help=True, help="The verifier: ask, verify, answer. / Le vérificateur.")
+keys = typer.Typer(no_args_is_help=True, help="The verifier's own keys. / Les clés du vérificateur.")
+parties = typer.Typer(no_args_is_help=True, help="Who may start requests. / Qui peut lancer une demande.")
+cli.add_typer(keys, name="keys")
+cli.add_typer(parties, name="relying-party")
+
+LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
+
+
+@cli.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "localhost",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8103,
+) -> None:
+    """Serve the verifier until it is told to stop."""
+    from verifier.app import create_app
+
+    settings = load(VerifierSettings)
+    configure("verifier", settings.environment)
+    serve_app(create_app(settings), host, port, name="comity verifier")
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the version of this software."""
+    migrations.upgrade(load(VerifierSettings).database, "verifier")
+
+
+@cli.command()
+def check() -> None:
+    """Say whether the database is at the version of this software; exit code 2 when it is not."""
+    migrations.check(load(VerifierSettings).database, "verifier")
+
+
+@keys.command("init")
+def init(lang: LanguageOption = "en") -> None:
+    """Make the keys and the certificate; what exists is kept."""
+    settings = load(VerifierSettings)
+    identity.create(keys_of(settings), settings.public_url, SystemClock())
+    typer.echo(i18n.text("verifier.keys_ready", lang, folder=settings.data_folder / "keys"))
+
+
+@cli.command()
+def identifiers(
+    name_en: Annotated[str, typer.Option(help="Name in English.")],
+    name_fr: Annotated[str, typer.Option(help="Name in French.")],
+) -> None:
+    """Print this verifier's entry for the trust registry, as JSON."""
+    settings = load(VerifierSettings)
+    entry = identity.registry_entry(
+        keys_of(settings),
+        settings.public_url,
+        name={"en": name_en, "fr": name_fr},
+        may_ask=policies.entitlements(),
+    )
+    sys.stdout.write(strict_json.serialise(entry).decode() + "\n")
+
+
+@parties.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="Who it is.")],
+    file: Annotated[Path | None, typer.Option(help="The relying parties' file; absent: that of the settings.")] = None,
+) -> None:
+    """Register a relying party and print its token, once."""
+    path = file or load(VerifierSettings).relying_parties_file
+    typer.echo(relying_parties.add(path, name))

@@ -1,0 +1,84 @@
+"""Everything one verifier process holds, put together from its settings."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from comity.openid.presentation.parameters import ResponseMode
+from comity.ports import Clock
+from comity.runtime.database import Database, open_database
+from comity.runtime.evidence import EvidenceShell
+from comity.runtime.http import GuardedFetcher
+from comity.runtime.keystore import FileKeyStore
+from comity.runtime.registry_client import RegistryClient
+from comity.runtime.status_cache import StatusCache
+from comity.verification.status import StatusDemand
+from comity.web.live import Bell
+from verifier import identity
+from verifier.relying_parties import RelyingParties
+from verifier.requesting import Requesting
+from verifier.settings import VerifierSettings
+from verifier.verifying import Verifying
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What the routes work with."""
+
+    settings: VerifierSettings
+    keys: FileKeyStore
+    database: Database
+    fetcher: GuardedFetcher
+    registry: RegistryClient
+    relying_parties: RelyingParties
+    bell: Bell
+    requesting: Requesting
+    verifying: Verifying
+
+
+def keys_of(settings: VerifierSettings) -> FileKeyStore:
+    """Return the store of the verifier's keys."""
+    return FileKeyStore(settings.data_folder / "keys")
+
+
+def open_deployment(settings: VerifierSettings, clock: Clock) -> Deployment:
+    """Put a verifier together; nothing is fetched yet.
+
+    Raises:
+        Misconfigured: no keys, no registry, no relying parties' file.
+    """
+    keys = keys_of(settings)
+    own = identity.load(keys, settings.public_url, settings.client_id_prefix)
+    fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
+    folder = settings.data_folder
+    registry = RegistryClient(
+        settings.registry_url, settings.registry_root_file, folder / "registry", fetcher=fetcher, clock=clock
+    )
+    database = open_database(settings.database)
+    bell = Bell()
+    requesting = Requesting(
+        database=database,
+        identity=own,
+        clock=clock,
+        public_url=settings.public_url,
+        place=settings.place or None,
+        response_mode=ResponseMode(settings.response_mode),
+        lifetime=timedelta(seconds=settings.request_seconds),
+    )
+    verifying = Verifying(
+        requesting=requesting,
+        snapshot=registry.snapshot,
+        shell=EvidenceShell(StatusCache(folder / "status", fetcher, clock)),
+        status=StatusDemand(max_age_seconds=settings.max_status_age_seconds, accept_stale=settings.accept_stale_status),
+        on_answer=bell.ring,
+    )
+    return Deployment(
+        settings=settings,
+        keys=keys,
+        database=database,
+        fetcher=fetcher,
+        registry=registry,
+        relying_parties=RelyingParties.load(settings.relying_parties_file),
+        bell=bell,
+        requesting=requesting,
+        verifying=verifying,
+    )

@@ -1,0 +1,70 @@
+"""Who may start requests here and read their results: a small file of names and token hashes."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from comity import base64url, strict_json
+from comity.errors import Code, Denied, Malformed, Misconfigured
+from comity.runtime.files import replace_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelyingParty:
+    """One relying party; only the SHA-256 (hexadecimal) of its token is kept."""
+
+    name: str
+    token_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelyingParties:
+    """Everyone who may use the relying parties' API."""
+
+    parties: tuple[RelyingParty, ...]
+
+    @classmethod
+    def load(cls, path: Path) -> "RelyingParties":
+        """Read the file.
+
+        Raises:
+            Misconfigured: it is missing or not a list of ``{name, token_sha256}``.
+        """
+        try:
+            entries = strict_json.parse(path.read_bytes())
+            parties = tuple(RelyingParty(name=str(e["name"]), token_sha256=str(e["token_sha256"])) for e in entries)
+        except FileNotFoundError:
+            detail = f"{path} does not exist; run 'comity verifier relying-party add NAME'"
+            raise Misconfigured(Code.MISCONFIGURED, detail) from None
+        except (Malformed, KeyError, TypeError):
+            raise Misconfigured(Code.MISCONFIGURED, f"{path} is not a list of names and token hashes") from None
+        return cls(parties=parties)
+
+    def authenticate(self, authorization: str | None) -> RelyingParty:
+        """Return whose token an ``Authorization`` header carries.
+
+        Raises:
+            Denied: ``not_authenticated``.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        presented = hashlib.sha256(token.strip().encode()).hexdigest()
+        found = [each for each in self.parties if secrets.compare_digest(each.token_sha256, presented)]
+        if scheme.lower() != "bearer" or len(found) != 1:
+            raise Denied(Code.NOT_AUTHENTICATED, "this needs the token of a relying party")
+        return found[0]
+
+
+def add(path: Path, name: str) -> str:
+    """Add a relying party to the file and return its new token, which is not kept anywhere.
+
+    Raises:
+        Misconfigured: the file exists but is not readable as one.
+    """
+    known = RelyingParties.load(path).parties if path.exists() else ()
+    token = base64url.encode(secrets.token_bytes(32))
+    added = RelyingParty(name=name, token_sha256=hashlib.sha256(token.encode()).hexdigest())
+    entries = [{"name": each.name, "token_sha256": each.token_sha256} for each in (*known, added)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, strict_json.serialise(entries))
+    return token
