@@ -11,7 +11,7 @@ from typing import Any
 from comity.dcql.match import sets_of
 from comity.dcql.path import Place
 from comity.dcql.query import CredentialQuery, Query
-from comity.dcql.selection import Asked, as_place, is_of_kind, selections
+from comity.dcql.selection import Asked, as_place, in_order, is_of_kind, selections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def over_disclosed(query: Query, presented: Answer) -> dict[str, tuple[tuple[Pla
 
 
 def _left_over(query: CredentialQuery | None, credential: Presented) -> tuple[Place, ...]:
-    disclosed = tuple(sorted((as_place(each) for each in credential.disclosed), key=repr))
+    disclosed = in_order(as_place(each) for each in credential.disclosed)
     if query is None or not is_of_kind(query, credential):
         return disclosed
     asked = (Asked(places) for places in selections(query, credential.claims))

@@ -10,7 +10,7 @@ from typing import Any
 
 from comity.dcql.path import Place
 from comity.dcql.query import CredentialQuery, CredentialSet, Query
-from comity.dcql.selection import Asked, as_place, is_of_kind, selections
+from comity.dcql.selection import Asked, as_place, in_order, is_of_kind, selections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +136,6 @@ def _candidate(query: CredentialQuery, holding: Holding) -> Candidate | None:
     # DQ-4: nothing that may be withheld leaves unless it was asked for.
     wanted = Asked(asked)
     places = tuple(as_place(each) for each in holding.disclosable)
-    disclose = tuple(sorted((place for place in places if wanted.concerns(place)), key=repr))
-    withheld = tuple(sorted((place for place in places if not wanted.concerns(place)), key=repr))
+    disclose = in_order(place for place in places if wanted.concerns(place))
+    withheld = in_order(place for place in places if not wanted.concerns(place))
     return Candidate(query_id=query.id, holding_id=holding.id, asked=asked, disclose=disclose, withheld=withheld)

@@ -111,8 +111,9 @@ def selections(query: CredentialQuery, claims: Mapping[str, Any]) -> Iterator[tu
             yield _union(found)
         return
     by_id = {claim.id: places for claim, places in zip(query.claims, found, strict=True)}
+    present = frozenset(claim_id for claim_id, places in by_id.items() if places)
     for option in query.claim_sets:
-        if all(by_id[claim_id] for claim_id in option):
+        if present.issuperset(option):
             yield _union(by_id[claim_id] for claim_id in option)
 
 
@@ -135,6 +136,11 @@ def _matching_places(claim: ClaimQuery, claims: Mapping[str, Any]) -> Iterator[P
 def as_place(disclosure: str | Place) -> Place:
     """Return the place of something that may be withheld, given as its place or as the name of a flat claim."""
     return (disclosure,) if isinstance(disclosure, str) else disclosure
+
+
+def in_order(places: Iterable[Place]) -> tuple[Place, ...]:
+    """Return ``places`` sorted: outer before inner, names by the alphabet, indices by their number."""
+    return tuple(sorted(places, key=lambda place: [(isinstance(part, int), part) for part in place]))
 
 
 class Asked:
