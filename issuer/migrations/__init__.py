@@ -1,0 +1,1 @@
+"""The history of the issuer's database, run by command."""
