@@ -23,7 +23,7 @@ MAX_BYTES = 1 << 20
 _MAX_HEADER_LENGTH = 4096
 _IV_BYTES = 12
 _TAG_BYTES = 16
-_PRIVATE_JWK_MEMBERS = ("kty", "crv", "x", "y", "d")
+_PUBLIC_MEMBERS = ("kty", "crv", "x", "y")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class EncryptionKey:
         key = ECKey.generate_key("P-256")
         public = cast("dict[str, str]", key.as_dict(private=False))
         names = {"use": "enc", "alg": "ECDH-ES", "kid": kid}
-        members = {name: public[name] for name in ("kty", "crv", "x", "y")}
+        members = {name: public[name] for name in _PUBLIC_MEMBERS}
         secret = cast("dict[str, str]", key.as_dict(private=True))["d"]
         return cls(kid=kid, public_jwk={**members, **names}, private_members={**members, **names, "d": secret})
 
@@ -72,7 +72,7 @@ def encrypt(
     for name, value in (("apu", apu), ("apv", apv)):
         if value is not None:
             header[name] = base64url.encode(value)
-    public = {name: recipient_jwk[name] for name in ("kty", "crv", "x", "y")}
+    public = {name: recipient_jwk[name] for name in _PUBLIC_MEMBERS}
     return encrypt_compact(header, payload, ECKey.import_key(public), registry=_registry())
 
 
@@ -99,10 +99,7 @@ def decrypt(token: str, private_jwk: Mapping[str, Any]) -> bytes:
         raise _failed("the answer was encrypted to another key")
     if protected["epk"].get("crv") != private_jwk.get("crv"):
         raise _failed("the answer was encrypted to a key on another curve")
-    try:
-        key = ECKey.import_key({name: private_jwk[name] for name in _PRIVATE_JWK_MEMBERS})
-    except (JoseError, ValueError, TypeError, KeyError):
-        raise Malformed(Code.MALFORMED_KEY, "the decryption key is not an EC private key") from None
+    key = _private_key(private_jwk)
     try:
         plaintext = decrypt_compact(token, key, registry=_registry()).plaintext
     except (JoseError, InvalidTag, ValueError, TypeError):
@@ -130,6 +127,15 @@ def _opened(token: str) -> dict[str, Any]:
     if encrypted_key or len(vector) != _IV_BYTES or len(tag) != _TAG_BYTES:
         raise _malformed("the parts of the encrypted token do not have the lengths of its algorithms")
     return protected
+
+
+def _private_key(private_jwk: Mapping[str, Any]) -> ECKey:
+    public: dict[str, Any] = {name: private_jwk.get(name) for name in _PUBLIC_MEMBERS}
+    keys.public_key(public, use="enc")
+    try:
+        return ECKey.import_key({**public, "d": private_jwk["d"]})
+    except (JoseError, ValueError, TypeError, KeyError):
+        raise Malformed(Code.MALFORMED_KEY, "the decryption key is not an EC private key") from None
 
 
 def _check_algorithms(protected: Mapping[str, Any]) -> None:
