@@ -1,0 +1,1 @@
+"""The issuer: authorities offer credentials, wallets fetch them, and their status is published."""

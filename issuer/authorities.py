@@ -24,7 +24,7 @@ ANCHOR, CREDENTIAL, DID, STATUS = "anchor", "credential", "did", "status"
 PURPOSES = (ANCHOR, CREDENTIAL, DID, STATUS)
 """Keys of one authority. Credentials are signed with two, by format; status lists with a third; none serves twice."""
 
-SECRET = "deployment"  # noqa: S105 - the name of one
+SECRET = "deployment"
 CREDENTIAL_FRAGMENT, STATUS_FRAGMENT = "credential-1", "status-1"
 _ANCHOR_LIFE, _LEAF_LIFE = timedelta(days=3650), timedelta(days=730)
 _PATH = re.compile(r"ca(?:-[a-z]{2}(?:/[a-z][a-z0-9-]{0,40})?)?/[a-z][a-z0-9-]{0,40}\Z")
@@ -92,6 +92,21 @@ class Authority:
     def status_kid(self) -> Kid:
         """How a list credential names its key."""
         return Kid(did_url=f"{self.did}#{STATUS_FRAGMENT}")
+
+    def require_valid_certificates(self, at: datetime) -> None:
+        """Check that both leaves lead to the anchor and name this authority, and nobody else, at ``at``.
+
+        Raises:
+            Misconfigured: one does not.
+        """
+        for chain, name in ((self.credential_chain, self.issuer_id), (self.status_chain, self.status_base)):
+            leaf = x509.parse_chain(chain.chain)
+            if x509.uri_sans(leaf[0]) != (name,):
+                raise _wrong(f"authority {self.path}: a certificate names another URL than {name}")
+            try:
+                x509.validate_chain(leaf, [self.anchor], at)
+            except Malformed as error:
+                raise _wrong(f"authority {self.path}: {error.detail}") from None
 
     def list_uri(self, number: int) -> str:
         """Return the URL of a token list; the list credentials stand below it, by purpose."""
@@ -165,7 +180,11 @@ def _description(entry: object) -> Description:
     path, jurisdiction, name = entry.get("authority"), entry.get("jurisdiction"), entry.get("name")
     if not isinstance(path, str) or not _PATH.match(path) or jurisdiction != path.rpartition("/")[0]:
         raise _wrong("an authority is named <jurisdiction>/<agency>, and its jurisdiction is the first part")
-    if not isinstance(name, dict) or set(name) != {"en", "fr"} or not all(isinstance(each, str) for each in name.values()):
+    if (
+        not isinstance(name, dict)
+        or set(name) != {"en", "fr"}
+        or not all(isinstance(each, str) for each in name.values())
+    ):
         raise _wrong(f"authority {path}: name needs an English and a French text")
     types = entry.get("types")
     if not isinstance(types, list) or not types:
@@ -253,28 +272,21 @@ def open_authority(
     missing = [purpose for purpose in PURPOSES if key_name(path, purpose) not in store.names()]
     if missing:
         raise _wrong(f"authority {path} lacks keys: {', '.join(missing)}; run `comity issuer keys init`")
-    identifier, base = issuer_id(public_url, path), status_base(status_public_url, path)
-    anchor = _chain(store, path, ANCHOR)[0]
-    for purpose, name in ((CREDENTIAL, identifier), (STATUS, base)):
-        leaf = _chain(store, path, purpose)
-        if x509.uri_sans(leaf[0]) != (name,):
-            raise _wrong(f"authority {path}: the {purpose} certificate names another URL than {name}")
-        try:
-            x509.validate_chain(leaf, [anchor], at)
-        except Malformed as error:
-            raise _wrong(f"authority {path}, {purpose} certificate: {error.detail}") from None
-    return Authority(
+    identifier = issuer_id(public_url, path)
+    authority = Authority(
         description=description,
         issuer_id=identifier,
         did=did.web.did_of(identifier),
-        status_base=base,
-        anchor=anchor,
+        status_base=status_base(status_public_url, path),
+        anchor=_chain(store, path, ANCHOR)[0],
         credential_signer=store.signer(key_name(path, CREDENTIAL)),
         credential_chain=X5c(chain=tuple(store.chain(key_name(path, CREDENTIAL)))),
         did_signer=store.signer(key_name(path, DID)),
         status_signer=store.signer(key_name(path, STATUS)),
         status_chain=X5c(chain=tuple(store.chain(key_name(path, STATUS)))),
     )
+    authority.require_valid_certificates(at)
+    return authority
 
 
 def key_name(path: str, purpose: str) -> str:

@@ -1,4 +1,4 @@
-"""What an authority has on offer: credential types in formats, with their labels, rules and defaults from ``schemas/``."""
+"""What an authority has on offer: types in formats, with their labels, rules and defaults from ``schemas/``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ class Secrecy:
     def __init__(self, secret: bytes) -> None:
         self._keys = {
             purpose: hmac.digest(secret, f"comity issuer {purpose}".encode(), hashlib.sha256)
-            for purpose in ("claims", "code", "transaction code", "blind index", "holder", "nonce")
+            for purpose in ("claims", "code", "transaction code", "blind index", "holder", "nonce", "link")
         }
 
     def _mac(self, purpose: str, *parts: str) -> str:
@@ -51,6 +51,19 @@ class Secrecy:
     def code_of(self, offer_id: str) -> str:
         """Return the pre-authorized code of an offer: derived, so that it need not be stored to be shown again."""
         return base64url.encode(hmac.digest(self._keys["code"], offer_id.encode(), hashlib.sha256))
+
+    def link_of(self, offer_id: str) -> str:
+        """Return what an offer's address ends with. The id alone, which clerks and logs see, opens nothing."""
+        return f"{offer_id}.{self._link_mac(offer_id)}"
+
+    def offer_of_link(self, link: str) -> str | None:
+        """Return the offer id of an address that this deployment made; None for anything else."""
+        offer_id, _, mac = link.partition(".")
+        genuine = hmac.compare_digest(mac.encode(), self._link_mac(offer_id).encode())
+        return offer_id if genuine else None
+
+    def _link_mac(self, offer_id: str) -> str:
+        return base64url.encode(hmac.digest(self._keys["link"], offer_id.encode(), hashlib.sha256)[:16])
 
     def transaction_code_hash(self, code_hash: str, transaction_code: str) -> str:
         """Return the keyed hash of a transaction code, bound to its offer."""

@@ -34,9 +34,7 @@ class IssuerSettings(ServiceSettings):
         batch_size: most copies of one credential in one request.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="ISSUER_", frozen=True, extra="forbid", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="ISSUER_", frozen=True, extra="forbid", hide_input_in_errors=True)
     service: ClassVar[str] = "issuer"
 
     authorities_file: Path

@@ -94,9 +94,7 @@ class CallbackSource:
         """See :class:`comity.ports.ClaimsSource`."""
         body = strict_json.serialise({"type": type_slug, "record_reference": record_reference})
         answer = await self._fetcher.fetch(
-            FetchRequest(
-                url=self._url, method="POST", accept=("application/json",), headers=self._headers, body=body
-            )
+            FetchRequest(url=self._url, method="POST", accept=("application/json",), headers=self._headers, body=body)
         )
         if answer.status == 404:
             raise _no_record()
@@ -108,7 +106,7 @@ class CallbackSource:
         return claims
 
 
-def of_description(source: Mapping[str, Any], *, folder: Path, fetcher: Fetcher) -> ClaimsSource:
+def of_description(source: object, *, folder: Path, fetcher: Fetcher) -> ClaimsSource:
     """Return the source that the authorities file describes.
 
     Args:

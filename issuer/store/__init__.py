@@ -3,3 +3,9 @@
 Run through ``Database.write`` and ``Database.read``. Instants are whole Unix seconds. What must never be stored is
 not here at all: claims in the clear, holder keys, salts, issued credentials, codes and tokens.
 """
+
+from sqlalchemy import Connection
+
+from issuer.store.tables import metadata
+
+__all__ = ["Connection", "metadata"]

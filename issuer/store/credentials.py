@@ -37,12 +37,14 @@ class Reservation:
         notification_id: told to the wallet.
         issued_at: Unix seconds of the first reservation, the same on a repeated request.
         slots: one for each holder key, in the order asked for.
+        is_new: False on a repeated request.
     """
 
     issuance_id: str
     notification_id: str
     issued_at: int
     slots: tuple[Slot, ...]
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class IssuedCredential:
     status_changed_at: int | None
     record_reference: str | None
     issued_at: int
-    valid_until: int | None
+    valid_until: int
 
 
 def reserve(
@@ -71,7 +73,6 @@ def reserve(
     credential_format: Format,
     holder_digests: Sequence[str],
     nonce_digests: Mapping[str, int],
-    valid_until: int | None,
     now: int,
 ) -> Reservation:
     """Record the intent to sign one credential for each holder digest, each at its own random free index.
@@ -84,9 +85,7 @@ def reserve(
             issued to other keys; ``status_lists_full``.
     """
     earlier = connection.execute(
-        select(issuances).where(
-            issuances.c.offer_id == offer.id, issuances.c.configuration_id == configuration_id
-        )
+        select(issuances).where(issuances.c.offer_id == offer.id, issuances.c.configuration_id == configuration_id)
     ).one_or_none()
     fresh = [
         insert_if_absent(connection, nonces, {"digest": digest, "expires_at": expires_at})
@@ -121,7 +120,7 @@ def reserve(
             "number_index": offer.number_index,
             "name_index": offer.name_index,
             "issued_at": now,
-            "valid_until": valid_until,
+            "valid_until": offer.credential_valid_until,
         }
         for position, digest in enumerate(holder_digests)
     ]
@@ -130,12 +129,11 @@ def reserve(
         notification_id=notification_id,
         issued_at=now,
         slots=_place(connection, offer.authority, records),
+        is_new=True,
     )
 
 
-def _again(
-    connection: Connection, earlier: "Row[tuple[object, ...]]", holder_digests: Sequence[str]
-) -> Reservation:
+def _again(connection: Connection, earlier: "Row[tuple[object, ...]]", holder_digests: Sequence[str]) -> Reservation:
     """Return the reservation made before, if the same keys ask again."""
     rows = connection.execute(
         select(credentials.c.id, credentials.c.holder_digest, credentials.c.status_index, lists.c.number)
@@ -152,6 +150,7 @@ def _again(
         notification_id=earlier.notification_id,
         issued_at=earlier.created_at,
         slots=tuple(slots[digest] for digest in holder_digests),
+        is_new=False,
     )
 
 

@@ -51,7 +51,7 @@ class Offer:
         record_reference: the authority's own file number.
         number_index: keyed blind index of the document number.
         name_index: keyed blind index of the name.
-        credential_valid_until: end of validity chosen by the clerk.
+        credential_valid_until: last second of the credential's validity.
         created_at: Unix seconds.
         expires_at: last second at which the code can be used.
         token_expires_at: end of the access token, once there is one.
@@ -70,7 +70,7 @@ class Offer:
     record_reference: str | None
     number_index: str | None
     name_index: str | None
-    credential_valid_until: int | None
+    credential_valid_until: int
     created_at: int
     expires_at: int
     token_expires_at: int | None = None
@@ -155,9 +155,7 @@ def redeem(
         )
         .values(
             attempts=offers.c.attempts + case((wrong, 1), else_=0),
-            state=case(
-                (last, OfferState.DEAD.value), (wrong, OfferState.OPEN.value), else_=OfferState.REDEEMED.value
-            ),
+            state=case((last, OfferState.DEAD.value), (wrong, OfferState.OPEN.value), else_=OfferState.REDEEMED.value),
             token_hash=case((wrong, null()), else_=literal(token_hash)),
             token_expires_at=case((wrong, null()), else_=literal(token_expires_at)),
             erase_at=case((wrong, offers.c.erase_at), else_=literal(token_expires_at)),
@@ -218,9 +216,7 @@ def cancel(connection: Connection, offer_id: str) -> bool:
     """Withdraw an offer: its code and its token die, its claims are erased. False when it was over already."""
     changed = connection.execute(
         update(offers)
-        .where(
-            offers.c.id == offer_id, offers.c.state.in_((OfferState.OPEN.value, OfferState.REDEEMED.value))
-        )
+        .where(offers.c.id == offer_id, offers.c.state.in_((OfferState.OPEN.value, OfferState.REDEEMED.value)))
         .values(state=OfferState.CANCELLED.value, token_hash=None, sealed_claims=None)
     )
     return changed.rowcount == 1
@@ -228,9 +224,7 @@ def cancel(connection: Connection, offer_id: str) -> bool:
 
 def erase_after(connection: Connection, offer_id: str, *, at: int) -> None:
     """Bring the erasure of an offer's claims forward to ``at``; never move it back."""
-    connection.execute(
-        update(offers).where(offers.c.id == offer_id, offers.c.erase_at > at).values(erase_at=at)
-    )
+    connection.execute(update(offers).where(offers.c.id == offer_id, offers.c.erase_at > at).values(erase_at=at))
 
 
 def erase_due(connection: Connection, *, now: int) -> int:
@@ -246,9 +240,7 @@ def erase_due(connection: Connection, *, now: int) -> int:
     )
     connection.execute(nonces.delete().where(nonces.c.expires_at <= now))
     erased = connection.execute(
-        update(offers)
-        .where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None))
-        .values(sealed_claims=None)
+        update(offers).where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None)).values(sealed_claims=None)
     )
     return erased.rowcount
 

@@ -145,9 +145,7 @@ def statuses(connection: Connection, list_id: int) -> tuple[tuple[int, Status], 
     return tuple((row.status_index, Status(row.status)) for row in rows)
 
 
-def mark_published(
-    connection: Connection, list_id: int, *, changes: int, published_at: int, republish_at: int
-) -> None:
+def mark_published(connection: Connection, list_id: int, *, changes: int, published_at: int, republish_at: int) -> None:
     """Note which changes the published files hold. A change made meanwhile stays marked."""
     connection.execute(
         update(status_lists)

@@ -1,0 +1,212 @@
+"""The issuer as one application: opened by its lifespan, closed with everything it opened."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+
+import structlog
+from fastapi import FastAPI
+
+from comity.openid.refusal import OAuthError
+from comity.ports import ClaimsSource, Clock, Fetcher
+from comity.runtime import migrations
+from comity.runtime.clock import SystemClock
+from comity.runtime.database import Database, open_database
+from comity.runtime.http import GuardedFetcher
+from comity.runtime.keystore import FileKeyStore
+from comity.runtime.logging import without_message
+from comity.web.app import ReadyCheck, create_base
+from issuer import authorities, catalog, issuing, sources
+from issuer.api import openid, operators, public
+from issuer.authorities import Authority, Description
+from issuer.deployment import Deployment, Limits
+from issuer.operators import Operators
+from issuer.secrecy import Secrecy
+from issuer.settings import IssuerSettings
+from issuer.status_lists import ListRules, Publisher
+from issuer.store import offers
+
+_log = structlog.get_logger("issuer")
+
+
+def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastAPI:
+    """Return the application; files are read and the database opened when it starts.
+
+    Raises:
+        Misconfigured: at start: a file, a key or a certificate is missing or wrong, or the database is not at the
+            version of this software.
+    """
+    clock = clock or SystemClock()
+    ready: dict[str, ReadyCheck] = {}
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _opened(settings, clock) as opened:
+            app.state.deployment, app.state.operators = opened.deployment, opened.operators
+            ready.update(_ready_checks(opened))
+            yield
+
+    app = create_base(settings, title="comity issuer", version=version("comity"), lifespan=lifespan, ready=ready)
+    app.exception_handler(OAuthError)(openid.answer_refusal)
+    # In this order: the path of an authority may stand at the start of the routes of the last two.
+    for router in (operators.router, openid.router, public.router):
+        app.include_router(router)
+    return app
+
+
+def open_keys(settings: IssuerSettings) -> FileKeyStore:
+    """Return the key store of this deployment."""
+    return FileKeyStore(settings.keys_folder)
+
+
+def create_missing_keys(settings: IssuerSettings, at: datetime) -> tuple[str, ...]:
+    """Make the keys that the deployment lacks; return their names. Keys that exist are left as they are."""
+    store = open_keys(settings)
+    made: list[str] = []
+    for description in authorities.load(settings.authorities_file):
+        made += authorities.create_keys(
+            store,
+            description,
+            public_url=settings.public_url,
+            status_public_url=settings.status_public_url,
+            at=at,
+        )
+    if not store.has_secret(authorities.SECRET):
+        store.create_secret(authorities.SECRET)
+        made.append(authorities.SECRET)
+    return tuple(made)
+
+
+def open_authorities(settings: IssuerSettings, at: datetime) -> dict[str, Authority]:
+    """Return the authorities with their keys, by path.
+
+    Raises:
+        Misconfigured: a key or a certificate is missing or wrong.
+    """
+    store = open_keys(settings)
+    found = (
+        authorities.open_authority(
+            store,
+            description,
+            public_url=settings.public_url,
+            status_public_url=settings.status_public_url,
+            at=at,
+        )
+        for description in authorities.load(settings.authorities_file)
+    )
+    return {authority.path: authority for authority in found}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    deployment: Deployment
+    operators: Operators
+
+
+@contextlib.asynccontextmanager
+async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Opened]:
+    """Open everything, run the timers, and close everything again, also when opening fails half-way."""
+    await asyncio.to_thread(_prepare, settings, clock.now())
+    async with contextlib.AsyncExitStack() as stack:
+        database = open_database(settings.database)
+        stack.push_async_callback(database.close)
+        fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
+        stack.push_async_callback(fetcher.close)
+        deployment = _deployment(settings, clock, database, fetcher)
+        opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file))
+        await deployment.publisher.start()
+        for timer in (deployment.publisher.run(), _erase_on_time(deployment, settings.erase_every_seconds)):
+            task = asyncio.create_task(timer)
+            stack.push_async_callback(_stop, task)
+        yield opened
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _prepare(settings: IssuerSettings, at: datetime) -> None:
+    """Bring keys and database up to date in development; in production only look whether they are."""
+    if settings.is_production:
+        migrations.check(settings.database, "issuer")
+        return
+    create_missing_keys(settings, at)
+    migrations.upgrade(settings.database, "issuer")
+
+
+def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetcher: Fetcher) -> Deployment:
+    opened = open_authorities(settings, clock.now())
+    rules = ListRules(
+        directory=settings.status_directory,
+        ttl_seconds=settings.status_ttl_seconds,
+        valid_seconds=settings.status_valid_seconds,
+        size=settings.status_list_size,
+        open_lists=settings.status_lists_open,
+        publish_seconds=settings.publish_seconds,
+    )
+    return Deployment(
+        public_url=settings.public_url,
+        authorities=opened,
+        catalogs={path: catalog.entries(authority) for path, authority in opened.items()},
+        sources=_sources(settings, [authority.description for authority in opened.values()], fetcher),
+        database=database,
+        clock=clock,
+        secrecy=Secrecy(open_keys(settings).secret(authorities.SECRET)),
+        publisher=Publisher(authorities=opened, database=database, clock=clock, rules=rules),
+        limits=Limits(
+            offer_seconds=settings.offer_seconds,
+            token_seconds=settings.token_seconds,
+            nonce_seconds=settings.nonce_seconds,
+            retry_seconds=settings.retry_seconds,
+            transaction_code_attempts=settings.transaction_code_attempts,
+            batch_size=settings.batch_size,
+        ),
+    )
+
+
+def _sources(settings: IssuerSettings, descriptions: list[Description], fetcher: Fetcher) -> dict[str, ClaimsSource]:
+    folder = settings.authorities_file.parent
+    return {
+        each.path: sources.of_description(each.source, folder=folder, fetcher=fetcher)
+        for each in descriptions
+        if each.source is not None
+    }
+
+
+async def _erase_on_time(deployment: Deployment, every_seconds: float) -> None:
+    """Erase claims when their time has come; until cancelled."""
+    while True:
+        try:
+            erased = await issuing.erase_due(deployment)
+            if erased:
+                _log.info("claims erased", offers=erased)
+        except Exception as error:  # noqa: BLE001 - the next round must come
+            _log.error("erasure failed", **without_message(error))
+        await asyncio.sleep(every_seconds)
+
+
+def _ready_checks(opened: _Opened) -> dict[str, ReadyCheck]:
+    deployment = opened.deployment
+
+    async def check_database() -> None:
+        await deployment.database.read(lambda connection: offers.find(connection, "", now=0))
+
+    async def check_keys() -> None:
+        at = deployment.clock.now()
+        for authority in deployment.authorities.values():
+            authority.require_valid_certificates(at)
+
+    async def check_operators() -> None:
+        opened.operators.refresh()
+
+    return {
+        "database": check_database,
+        "keys": check_keys,
+        "operators": check_operators,
+        "status_lists": deployment.publisher.check,
+    }

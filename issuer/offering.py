@@ -1,0 +1,213 @@
+"""Offering: a clerk's wish becomes an offer that a wallet can fetch, and records can be found again."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from comity.credential import Format
+from comity.errors import Code, Malformed, NotFound
+from comity.openid.issuance.offer import CredentialOffer, OfferReference, PreAuthorizedGrant, TransactionCode
+from issuer import catalog
+from issuer.authorities import Authority
+from issuer.deployment import Deployment
+from issuer.secrecy import hashed
+from issuer.store import Connection, audit, credentials, offers
+from issuer.store.credentials import IssuedCredential
+from issuer.store.offers import Offer, OfferState
+
+_TRANSACTION_CODE_LENGTH = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a clerk wants to offer.
+
+    Attributes:
+        authority: path of the authority.
+        type_name: ``person/1`` or ``person``.
+        claims: about the subject; None to ask the authority's source by ``record_reference``.
+        record_reference: the authority's own file number.
+        valid_until: end of validity; None for the type's rule.
+        formats: in which formats.
+        transaction_code: whether a code is told to the person apart from the offer.
+        batch_size: most copies of each; None for the most there is.
+    """
+
+    authority: str
+    type_name: str
+    claims: Mapping[str, Any] | None = field(default=None, repr=False)
+    record_reference: str | None = None
+    valid_until: datetime | None = None
+    formats: tuple[Format, ...] = (Format.DC_SD_JWT,)
+    transaction_code: bool = True
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatedOffer:
+    """An offer and the code that only this answer ever holds."""
+
+    offer: Offer
+    transaction_code: str | None = field(repr=False)
+
+
+async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) -> CreatedOffer:
+    """Store an offer: claims sealed, codes hashed.
+
+    Raises:
+        NotFound: ``authority_unknown``, ``credential_type_unknown``, or the record is not known.
+        Malformed: ``claims_invalid``.
+        Unreachable: the authority's own system does not answer.
+    """
+    authority = deployment.authority(wanted.authority)
+    credential_type = catalog.find_type(authority, wanted.type_name)
+    claims = await _claims(deployment, wanted, credential_type.slug)
+    catalog.check_claims(credential_type, claims)
+    now = deployment.now()
+    ends_at = catalog.end_of_validity(credential_type, claims, wanted.valid_until, datetime.fromtimestamp(now, tz=UTC))
+    secrecy, offer_id = deployment.secrecy, credentials.new_id()
+    code_hash = hashed(secrecy.code_of(offer_id))
+    digits = secrets.randbelow(10**_TRANSACTION_CODE_LENGTH)
+    transaction_code = f"{digits:0{_TRANSACTION_CODE_LENGTH}d}" if wanted.transaction_code else None
+    number, name = catalog.number_of(credential_type, claims), catalog.name_of(credential_type, claims)
+    offer = Offer(
+        id=offer_id,
+        authority=authority.path,
+        type=credential_type,
+        configuration_ids=tuple(
+            entry.id
+            for entry in deployment.catalogs[authority.path].values()
+            if entry.type == credential_type and entry.format in wanted.formats
+        ),
+        batch_size=min(wanted.batch_size or deployment.limits.batch_size, deployment.limits.batch_size),
+        state=OfferState.OPEN,
+        code_hash=code_hash,
+        transaction_code_hash=secrecy.transaction_code_hash(code_hash, transaction_code) if transaction_code else None,
+        sealed_claims=secrecy.seal(claims, offer_id),
+        erase_at=now + deployment.limits.offer_seconds,
+        record_reference=wanted.record_reference,
+        number_index=secrecy.number_index(authority.path, number) if number else None,
+        name_index=secrecy.name_index(authority.path, name) if name else None,
+        credential_valid_until=int(ends_at.timestamp()),
+        created_at=now,
+        expires_at=now + deployment.limits.offer_seconds,
+    )
+
+    def save(connection: Connection) -> None:
+        offers.save(connection, offer)
+        audit.record(connection, event(offer, "offer_created", actor=actor, at=now))
+
+    await deployment.database.write(save)
+    return CreatedOffer(offer=offer, transaction_code=transaction_code)
+
+
+async def _claims(deployment: Deployment, wanted: Wanted, type_slug: str) -> Mapping[str, Any]:
+    if wanted.claims is not None:
+        return wanted.claims
+    source = deployment.sources.get(wanted.authority)
+    if wanted.record_reference is None or source is None:
+        raise Malformed(Code.CLAIMS_INVALID, "claims are needed: this authority has no source to take them from")
+    return await source.claims(type_slug, wanted.record_reference)
+
+
+async def find_offer(deployment: Deployment, offer_id: str) -> Offer:
+    """Return an offer as it stands now.
+
+    Raises:
+        NotFound: ``offer_unknown``.
+    """
+    now = deployment.now()
+    offer = await deployment.database.read(lambda connection: offers.find(connection, offer_id, now=now))
+    if offer is None:
+        raise NotFound(Code.OFFER_UNKNOWN, "there is no such offer")
+    return offer
+
+
+async def issued_by(deployment: Deployment, offer: Offer) -> tuple[IssuedCredential, ...]:
+    """Return the records of what came of an offer."""
+    return await deployment.database.read(lambda connection: credentials.of_offer(connection, offer.id))
+
+
+async def cancel_offer(deployment: Deployment, offer: Offer, *, actor: str) -> None:
+    """Withdraw an offer; its code and token die, its claims are erased. Withdrawing again changes nothing."""
+    now = deployment.now()
+
+    def withdraw(connection: Connection) -> None:
+        if offers.cancel(connection, offer.id):
+            audit.record(connection, event(offer, "offer_cancelled", actor=actor, at=now))
+
+    await deployment.database.write(withdraw)
+
+
+def offer_document(deployment: Deployment, offer: Offer) -> CredentialOffer:
+    """Return the credential offer that a wallet reads (OpenID4VCI §4.1)."""
+    asks = TransactionCode(length=_TRANSACTION_CODE_LENGTH) if offer.transaction_code_hash is not None else None
+    return CredentialOffer(
+        credential_issuer=deployment.authority(offer.authority).issuer_id,
+        configuration_ids=offer.configuration_ids,
+        pre_authorized=PreAuthorizedGrant(code=deployment.secrecy.code_of(offer.id), transaction_code=asks),
+    )
+
+
+def offer_reference(deployment: Deployment, offer: Offer) -> OfferReference:
+    """Return where a wallet fetches the offer."""
+    return OfferReference(
+        url=f"{deployment.authority(offer.authority).issuer_id}/offers/{deployment.secrecy.link_of(offer.id)}"
+    )
+
+
+async def open_offer(deployment: Deployment, authority: Authority, link: str) -> CredentialOffer:
+    """Return an offer to a wallet, while it can be used.
+
+    Args:
+        deployment: this one.
+        authority: whose offer the address names.
+        link: the last part of the offer's address.
+
+    Raises:
+        NotFound: ``offer_unknown``: no such offer of this authority, or over.
+    """
+    offer_id = deployment.secrecy.offer_of_link(link)
+    offer = None if offer_id is None else await find_offer(deployment, offer_id)
+    if offer is None or offer.authority != authority.path or offer.state is not OfferState.OPEN:
+        raise NotFound(Code.OFFER_UNKNOWN, "there is no such offer, or it is over")
+    return offer_document(deployment, offer)
+
+
+# --- looking up
+
+
+async def search(
+    deployment: Deployment,
+    authority: Authority,
+    *,
+    record_reference: str | None,
+    number: str | None,
+    name: str | None,
+    limit: int = 100,
+) -> tuple[IssuedCredential, ...]:
+    """Return the records of one authority that match a file number, a document number, an exact name, or all given.
+
+    Raises:
+        Malformed: nothing was given: nobody lists everybody.
+    """
+    if record_reference is None and number is None and name is None:
+        raise Malformed(Code.REQUEST_INVALID, "give record_reference, number or name")
+    secrecy = deployment.secrecy
+    return await deployment.database.read(
+        lambda connection: credentials.search(
+            connection,
+            authority.path,
+            record_reference=record_reference,
+            number_index=None if number is None else secrecy.number_index(authority.path, number),
+            name_index=None if name is None else secrecy.name_index(authority.path, name),
+            limit=limit,
+        )
+    )
+
+
+def event(offer: Offer, action: str, *, actor: str, at: int) -> audit.Event:
+    """Return the line of the audit log that tells of an offer."""
+    return audit.Event(at=at, actor=actor, action=action, authority=offer.authority, subject=offer.id)

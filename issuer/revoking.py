@@ -1,0 +1,99 @@
+"""Revoking, suspending and reinstating: one atomic change of a record, published a moment later.
+
+The answer is given after the commit; the list is marked in the same transaction, so that a crash before publication
+loses nothing (catalogue F11).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from comity.credential import Status
+from comity.errors import Code, Conflict, NotFound
+from issuer import catalog
+from issuer.authorities import Authority
+from issuer.deployment import Deployment
+from issuer.store import Connection, audit, credentials
+from issuer.store.credentials import IssuedCredential
+
+
+class Change(StrEnum):
+    """What can be done to a credential; the value is also the word in the audit log's past tense below."""
+
+    REVOKE = "revoke"
+    SUSPEND = "suspend"
+    REINSTATE = "reinstate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """Where a change starts and where it ends."""
+
+    allowed_from: frozenset[Status]
+    becomes: Status
+    recorded_as: str
+
+
+_RULES: Mapping[Change, _Rule] = {
+    # Irreversible: no rule starts at REVOKED.
+    Change.REVOKE: _Rule(
+        allowed_from=frozenset({Status.VALID, Status.SUSPENDED}), becomes=Status.REVOKED, recorded_as="revoked"
+    ),
+    Change.SUSPEND: _Rule(allowed_from=frozenset({Status.VALID}), becomes=Status.SUSPENDED, recorded_as="suspended"),
+    Change.REINSTATE: _Rule(allowed_from=frozenset({Status.SUSPENDED}), becomes=Status.VALID, recorded_as="reinstated"),
+}
+
+
+async def find(deployment: Deployment, credential_id: str) -> IssuedCredential:
+    """Return the record of one credential.
+
+    Raises:
+        NotFound: ``credential_unknown``.
+    """
+    found = await deployment.database.read(lambda connection: credentials.find(connection, credential_id))
+    if found is None:
+        raise NotFound(Code.CREDENTIAL_UNKNOWN, "there is no record of such a credential")
+    return found
+
+
+async def change_status(
+    deployment: Deployment, credential: IssuedCredential, change: Change, *, reason: str, actor: str
+) -> IssuedCredential:
+    """Revoke, suspend or reinstate a credential; doing again what was done changes nothing and succeeds.
+
+    Raises:
+        Conflict: ``status_change_not_allowed``: it is revoked, or credentials of its type are not suspended.
+    """
+    if change is Change.SUSPEND and not catalog.is_suspendable(credential.type):
+        raise Conflict(Code.STATUS_CHANGE_NOT_ALLOWED, "credentials of this type cannot be suspended, only revoked")
+    rule, now = _RULES[change], deployment.now()
+
+    def apply(connection: Connection) -> IssuedCredential | None:
+        if credentials.set_status(
+            connection,
+            credential.id,
+            rule.becomes,
+            allowed_from=rule.allowed_from,
+            reason=reason,
+            now=now,
+        ):
+            event = audit.Event(
+                at=now,
+                actor=actor,
+                action=rule.recorded_as,
+                authority=credential.authority,
+                subject=credential.id,
+            )
+            audit.record(connection, event)
+        return credentials.find(connection, credential.id)
+
+    changed = await deployment.database.write(apply)
+    if changed is None or changed.status is not rule.becomes:
+        raise Conflict(Code.STATUS_CHANGE_NOT_ALLOWED, "the credential is revoked, and that is for good")
+    deployment.publisher.wake()
+    return changed
+
+
+async def recent_events(deployment: Deployment, authority: Authority, *, limit: int) -> tuple[audit.Event, ...]:
+    """Return the latest lines of the audit log of one authority, newest first."""
+    return await deployment.database.read(lambda connection: audit.recent(connection, authority.path, limit=limit))

@@ -1,0 +1,221 @@
+"""Publication of status lists: from stored rows to signed files that any static host can serve.
+
+One list is three files in a folder of its own, each with a gzip twin::
+
+    <directory>/<authority>/status/<n>/token               …/status/<n>              application/statuslist+jwt
+    <directory>/<authority>/status/<n>/revocation          …/status/<n>/revocation   application/vc+jwt
+    <directory>/<authority>/status/<n>/suspension          …/status/<n>/suspension   application/vc+jwt
+
+The first URL is also the folder of the other two, which is why its file is called ``token``. ``comity issuer
+status-host`` maps them; in nginx it is ``try_files $uri/token $uri =404``.
+
+Who changes a status only marks the list in the same transaction. What is marked is written here, also after a crash.
+"""
+
+import asyncio
+import contextlib
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from comity.credential import Status
+from comity.errors import Code, Unreachable
+from comity.ports import Clock
+from comity.runtime.database import Database
+from comity.runtime.files import replace_file
+from comity.runtime.logging import without_message
+from comity.status import bitstring_list, token_list
+from comity.status.bits import StatusBits
+from comity.status.status_list import REVOCATION, SUSPENSION
+from issuer.authorities import Authority
+from issuer.store import Connection
+from issuer.store import status_lists as store
+from issuer.store.status_lists import ListState
+
+TOKEN_FILE = "token"
+PURPOSES = {REVOCATION: Status.REVOKED, SUSPENSION: Status.SUSPENDED}
+_FILES = (TOKEN_FILE, *PURPOSES)
+_FILE_MODE = 0o644
+_PAUSE_AFTER_FAILURE = 5.0
+
+_log = structlog.get_logger("issuer.status_lists")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRules:
+    """How lists are made; durations in seconds."""
+
+    directory: Path
+    ttl_seconds: int
+    valid_seconds: int
+    size: int
+    open_lists: int
+    publish_seconds: float
+
+
+class Publisher:
+    """Writes the lists of all authorities of one deployment."""
+
+    def __init__(
+        self, *, authorities: Mapping[str, Authority], database: Database, clock: Clock, rules: ListRules
+    ) -> None:
+        self._authorities = authorities
+        self._database = database
+        self._clock = clock
+        self._rules = rules
+        self._changed = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+
+    def wake(self) -> None:
+        """Say that a list was marked; it is written after the gathering time."""
+        self._changed.set()
+
+    async def start(self) -> None:
+        """Open lists where there are too few and write everything that is marked, due, or missing on disk."""
+        await self._open_lists()
+        await self.publish_due()
+        lost = [state for state in await self._database.read(store.all_lists) if not self._is_on_disk(state)]
+        await self._publish(lost)
+
+    async def run(self) -> None:
+        """Write marked lists as changes come, and every list anew before it ends; until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds_between_looks()):
+                    await self._changed.wait()
+            await asyncio.sleep(self._rules.publish_seconds)
+            self._changed.clear()
+            try:
+                await self._open_lists()
+                await self.publish_due()
+            except Exception as error:  # noqa: BLE001 - the next round must come; the lists stay marked
+                _log.error("publication failed", **without_message(error))
+                await asyncio.sleep(_PAUSE_AFTER_FAILURE)
+                self._changed.set()
+
+    async def publish_due(self) -> int:
+        """Write every list that is marked or soon ends; return how many were written."""
+        now = self._now()
+        due = await self._database.read(lambda connection: store.due(connection, now=now))
+        await self._publish(due)
+        return len(due)
+
+    async def check(self) -> None:
+        """Say whether every list stands on disk and none is overdue; for ``/readyz``.
+
+        Raises:
+            Unreachable: ``status_stale``.
+        """
+        now = self._now()
+        states = await self._database.read(store.all_lists)
+        if not states or not all(self._is_fresh(state, now) for state in states):
+            raise Unreachable(Code.STATUS_STALE, "a status list is not published or no longer fresh")
+
+    def _is_fresh(self, state: ListState, now: int) -> bool:
+        age_limit = self._rules.valid_seconds
+        is_young = state.published_at is not None and now - state.published_at < age_limit
+        return is_young and self._is_on_disk(state)
+
+    async def _open_lists(self) -> None:
+        rules = self._rules
+
+        def ensure(connection: Connection) -> None:
+            for path in self._authorities:
+                store.ensure_open(connection, path, wanted=rules.open_lists, size=rules.size)
+
+        await self._database.write(ensure)
+
+    async def _publish(self, states: Sequence[ListState]) -> None:
+        async with self._one_at_a_time:
+            for state in states:
+                authority = self._authorities.get(state.authority)
+                if authority is not None:  # lists of an authority that left stay as they are
+                    await self._publish_one(authority, state)
+
+    async def _publish_one(self, authority: Authority, state: ListState) -> None:
+        # The count of changes is read before the rows: a change made meanwhile is written now or marked for later.
+        entries = await self._database.read(lambda connection: store.statuses(connection, state.id))
+        # Verifiers refuse a list older than one they saw (TSL §11.5): time never goes back, whatever the clock does.
+        issued_at = datetime.fromtimestamp(max(self._now(), state.published_at or 0), tz=self._clock.now().tzinfo)
+        await asyncio.to_thread(self._write, authority, state, entries, issued_at)
+        published_at = int(issued_at.timestamp())
+        republish_at = published_at + self._rules.valid_seconds // 2
+        await self._database.write(
+            lambda connection: store.mark_published(
+                connection,
+                state.id,
+                changes=state.changes,
+                published_at=published_at,
+                republish_at=republish_at,
+            )
+        )
+        _log.info("status list published", authority=authority.path, list=state.number, entries=len(entries))
+
+    def _write(
+        self,
+        authority: Authority,
+        state: ListState,
+        entries: Sequence[tuple[int, Status]],
+        issued_at: datetime,
+    ) -> None:
+        """Sign and write the three forms of one list. Runs in a thread: packing and signing take a while."""
+        folder = self._folder(state)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in self.documents(authority, state, entries, issued_at).items():
+            data = text.encode("ascii")
+            # The twin first: whoever sees the new file finds a twin that is not older.
+            replace_file(folder / f"{name}.gz", gzip.compress(data, mtime=0), mode=_FILE_MODE)
+            replace_file(folder / name, data, mode=_FILE_MODE)
+
+    def documents(
+        self,
+        authority: Authority,
+        state: ListState,
+        entries: Sequence[tuple[int, Status]],
+        issued_at: datetime,
+    ) -> dict[str, str]:
+        """Return the signed forms of one list by file name: one bit store, three views."""
+        bits = StatusBits(state.size, 2)
+        for index, status in entries:
+            bits.set(index, status.value)
+        uri, ends_at = authority.list_uri(state.number), issued_at + timedelta(seconds=self._rules.valid_seconds)
+        token = token_list.sign(
+            uri=uri,
+            bits=bits,
+            ttl_seconds=self._rules.ttl_seconds,
+            issued_at=issued_at,
+            expires_at=ends_at,
+            signer=authority.status_signer,
+            key=authority.status_chain,
+        )
+        lists = {
+            purpose: bitstring_list.sign(
+                uri=f"{uri}/{purpose}",
+                purpose=purpose,
+                bits=bits.plane(status.value),
+                issuer=authority.did,
+                ttl_seconds=self._rules.ttl_seconds,
+                valid_from=issued_at,
+                valid_until=ends_at,
+                signer=authority.status_signer,
+                key=authority.status_kid,
+            )
+            for purpose, status in PURPOSES.items()
+        }
+        return {TOKEN_FILE: token, **lists}
+
+    def _folder(self, state: ListState) -> Path:
+        return self._rules.directory / state.authority / "status" / str(state.number)
+
+    def _is_on_disk(self, state: ListState) -> bool:
+        return all((self._folder(state) / name).is_file() for name in _FILES)
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+    def _seconds_between_looks(self) -> float:
+        return max(1.0, self._rules.valid_seconds / 8)
