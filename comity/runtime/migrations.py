@@ -21,7 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
-from comity.errors import Code, Misconfigured
+from comity.errors import Code, Misconfigured, Unreachable
 from comity.runtime.database import is_sqlite, parse_url, postgres_engine, sqlite_engine, use_file
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ def upgrade(url: str, package: str) -> None:
     Raises:
         Misconfigured: the URL is not supported, the package has no migrations, or the database was written by a newer
             version of the software.
+        Unreachable: the database server does not answer.
     """
     config = _config(package)
 
@@ -111,16 +112,24 @@ def _with_connection(url: str, run: Callable[[Connection], T]) -> T:
         finally:
             engine.dispose()
 
-    def locked(connection: Connection) -> T:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
-        return run(connection)
-
     async def through_asyncpg() -> T:
         engine = postgres_engine(parsed, pooled=False)
         try:
             async with engine.begin() as connection:
-                return await connection.run_sync(locked)
+                return await connection.run_sync(locked(run))
+        except OSError:
+            raise Unreachable(Code.BUSY, "the database cannot be reached") from None
         finally:
             await engine.dispose()
 
     return asyncio.run(through_asyncpg())
+
+
+def locked(run: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    """Return ``run`` preceded by PostgreSQL's lock, held until the transaction ends."""
+
+    def after_lock(connection: Connection) -> T:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+        return run(connection)
+
+    return after_lock
