@@ -76,17 +76,14 @@ def _refused(detail: str) -> Malformed:
 
 
 def _text(data: bytes | str, max_bytes: int) -> str:
-    if len(data) > max_bytes:
-        raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
     try:
         # A str is encoded too: its length in bytes counts, and lone surrogates do not survive.
         raw = data.encode("utf-8") if isinstance(data, str) else data
-        text = raw.decode("utf-8")
+        if len(raw) > max_bytes:
+            raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
+        return raw.decode("utf-8")
     except UnicodeError:
         raise _refused("JSON is not valid UTF-8") from None
-    if len(raw) > max_bytes:
-        raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
-    return text
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
