@@ -1,0 +1,40 @@
+"""What a wallet installation sets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from comity.runtime.settings import RegistryReaderSettings, ServiceSettings
+
+
+class WalletSettings(RegistryReaderSettings, ServiceSettings):
+    """Settings of the hosted wallet; environment variables begin with ``WALLET_``.
+
+    Attributes:
+        pepper_file: 32 random bytes that are *not* in the database; what a thief of the database lacks.
+        session_seconds: idle time after which a wallet locks itself.
+        status_refresh_seconds: how often an unlocked wallet reads status lists again by itself.
+        attempts: wrong passphrases in a row after which an account waits.
+        wait_seconds: for how long it waits then.
+        unlock_threads: passphrases tried at one time; each costs some 100 ms and 19 MiB.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True, extra="forbid", hide_input_in_errors=True)
+    service: ClassVar[str] = "wallet"
+
+    pepper_file: Path | None = None
+    session_seconds: int = Field(default=900, ge=30, le=3600)
+    status_refresh_seconds: float = Field(default=3600, gt=0)
+    attempts: int = Field(default=5, ge=1, le=20)
+    wait_seconds: int = Field(default=60, ge=1, le=86_400)
+    unlock_threads: int = Field(default=2, ge=1, le=64)
+
+    def refuse_in_production(self) -> Iterator[str]:
+        """Yield what must not reach production."""
+        yield from super().refuse_in_production()
+        yield from self.reasons_against_registry()
+        if self.pepper_file is None:
+            yield "PEPPER_FILE must be set"
