@@ -41,7 +41,7 @@ class RegistryState:
         def newest(role: str) -> bytes:
             return waiting[role] if role in waiting else folder.published_bytes(role, versions.get(role, 1))
 
-        names = {*versions, *waiting} - {Root.type, *ONLINE}
+        names = sorted({*versions, *waiting} - {Root.type, *ONLINE}, key=lambda name: (name != TOP_ROLE, name))
         return cls(
             root=read_root(newest(Root.type)), roles={name: read_targets(newest(name)) for name in sorted(names)}
         )

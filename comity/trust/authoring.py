@@ -9,10 +9,12 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import schemas
+from comity.credential import CredentialType
 from comity.errors import Code, Conflict, Malformed, NotFound
 from comity.trust import documents
 from comity.trust.placement import FEDERATION, document_of, jurisdiction_of
-from comity.trust.places import is_jurisdiction, top_of
+from comity.trust.places import is_jurisdiction, is_type_id, top_of
 
 Document = Mapping[str, Any]
 Documents = Mapping[str, Document]
@@ -74,6 +76,19 @@ def plan(value: Document) -> tuple[Edit, ...]:
         Malformed: ``registry_invalid`` naming the edit's position.
     """
     return tuple(documents.validated("plan", value)["edits"])
+
+
+def type_edit(type_id: str) -> Edit:
+    """Return the edit that adds a credential type of this software (``person/1``) to the federation.
+
+    Raises:
+        NotFound: this software does not know the type.
+    """
+    slug, _, version = type_id.partition("/")
+    if not is_type_id(type_id) or (slug, int(version)) not in schemas.all_types():
+        raise NotFound(Code.NOT_FOUND, "this software has no such credential type")
+    credential_type = CredentialType(slug=slug, version=int(version))
+    return {"edit": "type", "id": type_id, "vct": credential_type.vct, "digest": schemas.digest(slug, int(version))}
 
 
 def document_of_edit(edit: Edit) -> str:

@@ -12,6 +12,8 @@ PROVINCES_AND_TERRITORIES = frozenset(
     for letters in ("ab", "bc", "mb", "nb", "nl", "ns", "nt", "nu", "on", "pe", "qc", "sk", "yt")  # ISO 3166-2:CA
 )
 
+TERRITORIES = frozenset({"ca-nt", "ca-nu", "ca-yt"})
+
 _JURISDICTION = re.compile(r"(ca|ca-[a-z]{2})(?:/[a-z][a-z0-9-]{0,40})?")
 _TYPE_ID = re.compile(r"[a-z][a-z0-9-]{0,63}/[1-9][0-9]{0,3}")
 
@@ -33,6 +35,15 @@ def is_jurisdiction(text: str) -> bool:
 def top_of(jurisdiction: str) -> str:
     """Return the province, territory or federal government in which ``jurisdiction`` lies (itself when at the top)."""
     return jurisdiction.partition("/")[0]
+
+
+def level_of(jurisdiction: str) -> str:
+    """Return which kind of jurisdiction it is: ``federal``, ``province``, ``territory`` or ``municipality``."""
+    if top_of(jurisdiction) != jurisdiction:
+        return "municipality"
+    if jurisdiction == "ca":
+        return "federal"
+    return "territory" if jurisdiction in TERRITORIES else "province"
 
 
 def levels_of(jurisdiction: str) -> tuple[str, ...]:
