@@ -122,7 +122,7 @@ class _Concealment:
 
 
 def _salts(count: int) -> Iterator[str]:
-    """Yield ``count`` independent salts, taken from the system's generator in one reading."""
+    """Return ``count`` independent salts, taken from the system's generator in one reading."""
     drawn = secrets.token_bytes(SALT_BYTES * count)
-    for start in range(0, len(drawn), SALT_BYTES):
-        yield base64url.encode(drawn[start : start + SALT_BYTES])
+    starts = range(0, len(drawn), SALT_BYTES)
+    return iter([base64url.encode(drawn[start : start + SALT_BYTES]) for start in starts])

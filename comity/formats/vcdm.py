@@ -22,7 +22,8 @@ MAX_CREDENTIALS = 32
 ENVELOPE = "data:application/vc+jwt,"
 """How the id of an enveloped credential begins; the compact JWS follows (VCDM 2.0 §4.13.1)."""
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\"<>\\^`{|}]+")
+# Absolute, without white space and what RFC 3986 excludes; where the scheme is http or https, a host follows.
+_URL = re.compile(r"(?!https?:(?!//[^/?#]))[A-Za-z][A-Za-z0-9+.-]*:[^\s\"<>\\^`{|}]+")
 _TYPED_MEMBERS = ("credentialStatus", "credentialSchema", "evidence", "termsOfUse", "refreshService", "renderMethod")
 _LANGUAGE_VALUE = frozenset({"@value", "@language", "@direction"})
 

@@ -77,19 +77,19 @@ def unsigned(**changes: Any) -> Credential:
     return Credential(**(members | changes))
 
 
-def sd_jwt_vc(**changes: Any) -> SignedCredential:
+def sd_jwt_credential(**changes: Any) -> SignedCredential:
     """A good dc+sd-jwt credential."""
     return FORMATS[Format.DC_SD_JWT].sign(unsigned(**changes), ISSUER, CHAIN)
 
 
-def vc_jwt(**changes: Any) -> SignedCredential:
+def w3c_credential(**changes: Any) -> SignedCredential:
     """A good vc+jwt credential."""
     return FORMATS[Format.VC_JWT].sign(unsigned(**{"issuer": ISSUER_DID} | changes), ISSUER, KEY_ID)
 
 
 def payload_of(encoded: str) -> dict[str, Any]:
     """The payload of a compact JWS, or of the issuer-signed JWT of an SD-JWT."""
-    return jose.payload_object(jose.parse(encoded.split("~")[0]))
+    return jose.payload_object(jose.parse(encoded.partition("~")[0]))
 
 
 def disclosures_of(encoded: str) -> dict[str, str]:
@@ -198,8 +198,9 @@ class _Refusal:
 
     def __exit__(self, *exc: Any) -> bool | None:
         done = self._raises.__exit__(*exc)
-        assert self._info.value.code is self._code, self._info.value
-        assert self._info.value.detail
+        if done:
+            assert self._info.value.code is self._code, self._info.value
+            assert self._info.value.detail
         return done
 
 

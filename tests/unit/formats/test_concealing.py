@@ -92,13 +92,14 @@ def test_a_path_that_leads_nowhere_is_refused(path: tuple[str | int, ...]) -> No
 @pytest.mark.parametrize("name", ["_sd", "_sd_alg", "..."])
 def test_claims_with_a_name_of_the_mechanism_are_refused(name: str) -> None:
     """RFC 9901 §4.1: an issuer must not be talked into signing digests that somebody else made."""
-    for claims in ({name: []}, {"a": {name: []}}, {"a": [{"b": {name: []}}]}):
+    everywhere: list[dict[str, Any]] = [{name: []}, {"a": {name: []}}, {"a": [{"b": {name: []}}]}]
+    for claims in everywhere:
         with refused(Code.CLAIMS_INVALID):
             conceal(claims, [])
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=("Cs",))),
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
     max_leaves=8,
 )

@@ -8,6 +8,7 @@ import pytest
 from comity import jose, keys
 from comity.errors import Code
 from comity.formats import sd_jwt
+from comity.formats.concealing import conceal
 from tests.unit.formats.made import (
     AUDIENCE,
     HOLDER,
@@ -19,12 +20,14 @@ from tests.unit.formats.made import (
     presented,
     proved,
     refused,
-    sd_jwt_vc,
+    sd_jwt_credential,
+    sd_payload,
+    sd_token,
     verified,
 )
 
 SECOND = timedelta(seconds=1)
-HELD = sd_jwt_vc()
+HELD = sd_jwt_credential()
 UNBOUND = presented(HELD, "age_over_19", holder=None)
 
 
@@ -179,7 +182,7 @@ class TestWhatIsBound:
             proved(f"{jwt}~{two}~{one}~{proof}")
 
     def test_the_proof_of_another_credential_of_the_same_holder(self) -> None:
-        other = presented(sd_jwt_vc(), "age_over_19", holder=None)
+        other = presented(sd_jwt_credential(), "age_over_19", holder=None)
         with refused(Code.DISCLOSURES_NOT_BOUND):
             proved(other + bound().rpartition("~")[2])
 
@@ -187,6 +190,22 @@ class TestWhatIsBound:
     def test_a_hash_that_is_none_or_another(self, value: Any) -> None:
         with refused(Code.DISCLOSURES_NOT_BOUND):
             proved(bound(sd_hash=value))
+
+
+@pytest.mark.parametrize("name", ["sha-256", "sha-384", "sha-512"])
+def test_the_hash_is_the_one_the_issuer_chose(name: str) -> None:
+    """S04; §4.3.1: under another hash the same Disclosures are not bound."""
+    concealed = conceal({"badge": 1}, [("badge",)], hash_name=name)
+    token = sd_token(sd_payload() | concealed.payload, concealed.disclosures)
+    held = type(HELD)(format=HELD.format, encoded=token)
+    text = presented(held, "badge")
+    proved(text)
+    proof = opened(text).proof
+    assert proof is not None
+    other = "sha-512" if name == "sha-256" else "sha-256"
+    payload = dict(proof.payload) | {"sd_hash": sd_jwt.digest(token, other)}
+    with refused(Code.DISCLOSURES_NOT_BOUND):
+        proved(token + jose.sign({"typ": "kb+jwt"}, payload, HOLDER))
 
 
 def test_a_proof_is_read_but_not_believed_when_opened() -> None:

@@ -1,7 +1,7 @@
 """RFC 9901 §7.1, rule by rule: every refusal with its good twin."""
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -30,7 +30,9 @@ class TestParts:
         parts = sd_jwt.parse("a.b.c~d1~k.b.j")
         assert (parts.encoded, parts.key_binding) == ("a.b.c~d1~", "k.b.j")
 
-    @pytest.mark.parametrize("text", ["", "a.b.c", "~", "~d1~", "a.b.c~~", "a.b.c~d1~~", "a.b.c~~d1~", "a.b.c\u02dcd1\u02dc"])
+    @pytest.mark.parametrize(
+        "text", ["", "a.b.c", "~", "~d1~", "a.b.c~~", "a.b.c~d1~~", "a.b.c~~d1~", "a.b.c\u02dcd1\u02dc"]
+    )
     def test_other_tildes_are_refused(self, text: str) -> None:
         """S18: missing, doubled and lookalike tildes."""
         with refused(Code.MALFORMED):
@@ -82,7 +84,9 @@ class TestDisclosuresInPlace:
         claims(payload, NAME, ELEMENT)
         assert strict_json.serialise(payload) == before
 
-    @pytest.mark.parametrize("spelt", ['["s" , "family_name",\t"Trembl\\u0061y"]', '[\n"s","family_name","Tremblay"]  '])
+    @pytest.mark.parametrize(
+        "spelt", ['["s" , "family_name",\t"Trembl\\u0061y"]', '[\n"s","family_name","Tremblay"]  ']
+    )
     def test_the_digest_is_over_the_text_as_received(self, spelt: str) -> None:
         """S12: odd spacing and escapes are kept; a digest of the value written again does not count."""
         odd = base64url.encode(spelt.encode())
@@ -299,14 +303,12 @@ class TestDisclosing:
     CITY = disclosure(SALT, "city", "Alma")
     ADDRESS = disclosure(SALT, "address", {"_sd": sorted([digest(STREET), digest(CITY)])})
     PLACES = (disclosure("s0", "BC"), disclosure("s1", "ON"))
-    PAYLOAD = {
+    PAYLOAD: ClassVar[dict[str, Any]] = {
         "_sd": [digest(ADDRESS), digest(NAME)],
         "places": ["YT", *({"...": digest(place)} for place in PLACES)],
         "plain": 1,
     }
-    PARTS = sd_jwt.SdJwt(
-        encoded="", jwt="a.b.c", disclosures=(NAME, STREET, CITY, ADDRESS, *PLACES), key_binding=None
-    )
+    PARTS = sd_jwt.SdJwt(encoded="", jwt="a.b.c", disclosures=(NAME, STREET, CITY, ADDRESS, *PLACES), key_binding=None)
 
     @pytest.mark.parametrize(
         ("wanted", "expected"),

@@ -23,7 +23,7 @@ from tests.unit.formats.made import (
     payload_of,
     presented,
     refused,
-    sd_jwt_vc as good,
+    sd_jwt_credential,
     sd_payload,
     sd_token,
     verified,
@@ -87,24 +87,24 @@ class TestWhatDecidesValidityIsInTheClear:
 class TestDisclosures:
     def test_one_of_another_credential_is_refused(self) -> None:
         """S06."""
-        one, other = good().encoded, good().encoded
+        one, other = sd_jwt_credential().encoded, sd_jwt_credential().encoded
         verified(one + "")
         with refused(Code.DISCLOSURE_UNREFERENCED):
             verified(one + disclosures_of(other)["birthdate"] + "~")
 
     def test_one_sent_twice_is_refused(self) -> None:
-        held = good().encoded
+        held = sd_jwt_credential().encoded
         with refused(Code.DISCLOSURE_DUPLICATE):
             verified(held + disclosures_of(held)["birthdate"] + "~")
 
     def test_a_changed_one_is_refused(self) -> None:
-        held = good().encoded
+        held = sd_jwt_credential().encoded
         was = disclosures_of(held)["birthdate"]
         with refused(Code.DISCLOSURE_UNREFERENCED):
             verified(held.replace(was, disclosure("salt", "birthdate", "1990-01-01")))
 
     def test_withholding_is_fine(self) -> None:
-        held = good().encoded
+        held = sd_jwt_credential().encoded
         assert verified(held.split("~")[0] + "~").claims == {"region": "ON"}
 
     def test_nested_claims_are_processed(self) -> None:
@@ -151,8 +151,8 @@ class TestHeader:
 
 def _opened_with(header: dict[str, Any]) -> Any:
     """A good credential whose JWS says ``header``; its signature is not looked at."""
-    credential = opened(good().encoded).credentials[0]
-    said = {name: value for name, value in (credential.jws.header | header).items() if value is not None}
+    credential = opened(sd_jwt_credential().encoded).credentials[0]
+    said = {name: value for name, value in {**credential.jws.header, **header}.items() if value is not None}
     jws = jose.Jws(
         header=said,
         payload=credential.jws.payload,
@@ -196,7 +196,9 @@ class TestPayload:
         with refused(Code.MALFORMED):
             opened(sd_token(sd_payload(**{name: value})))
 
-    @pytest.mark.parametrize("value", [[], "x", [1], {}, [PERSON.vct], ["https://elsewhere.example/a", PERSON.vct]], ids=repr)
+    @pytest.mark.parametrize(
+        "value", [[], "x", [1], {}, [PERSON.vct], ["https://elsewhere.example/a", PERSON.vct]], ids=repr
+    )
     def test_further_type_names_of_the_wrong_form(self, value: Any) -> None:
         with refused(Code.MALFORMED):
             verified(sd_token(sd_payload(aka_vcts=value)))
@@ -221,7 +223,7 @@ class TestPayload:
 
 
 def test_a_signature_by_another_key_does_not_verify() -> None:
-    credential = opened(good().encoded).credentials[0]
+    credential = opened(sd_jwt_credential().encoded).credentials[0]
     jose.verify(credential.jws, keys.public_key(ISSUER.public_jwk))
     with refused(Code.SIGNATURE_INVALID):
         jose.verify(credential.jws, keys.public_key(STRANGER.public_jwk))
@@ -235,7 +237,7 @@ def test_a_duplicate_member_is_refused() -> None:
 
 
 def test_the_key_binding_is_not_part_of_the_credential() -> None:
-    held = good()
+    held = sd_jwt_credential()
     assert opened(presented(held, "region")).credentials[0].encoded == held.encoded.split("~")[0] + "~"
     assert payload_of(held.encoded) == payload_of(presented(held, "region"))
     assert sd_jwt_vc.TYP == "dc+sd-jwt"

@@ -52,14 +52,15 @@ def test_another_mechanism_beside_a_status_list_is_ignored() -> None:
     assert not read.is_unknown
 
 
-@pytest.mark.parametrize(
-    "status",
-    [None, "x", [], 1]
-    + [{"status_list": value} for value in (None, [], "x", {}, {"idx": 1}, {"uri": LIST})]
-    + [{"status_list": {"idx": index, "uri": LIST}} for index in (-1, True, "1", 1.0, 10**18, None)]
-    + [{"status_list": {"idx": 1, "uri": uri}} for uri in ("", None, 1, ["x"])],
-    ids=repr,
-)
+WRONG_CLAIMS: list[Any] = [
+    *(None, "x", [], 1),
+    *({"status_list": value} for value in (None, [], "x", {}, {"idx": 1}, {"uri": LIST})),
+    *({"status_list": {"idx": index, "uri": LIST}} for index in (-1, True, "1", 1.0, 10**18, None)),
+    *({"status_list": {"idx": 1, "uri": uri}} for uri in ("", None, 1, ["x"])),
+]
+
+
+@pytest.mark.parametrize("status", WRONG_CLAIMS, ids=repr)
 def test_a_status_claim_of_the_wrong_form_is_refused(status: Any) -> None:
     with refused(Code.MALFORMED):
         status_entries.of_status_claim({"status": status})
@@ -96,15 +97,17 @@ def test_entries_that_only_inform_decide_nothing(purpose: str) -> None:
     assert not read.is_unknown
 
 
-@pytest.mark.parametrize(
-    "value",
-    [None, [], "x", [None], [[entry()]], entry(type=None), entry(type=["BitstringStatusListEntry"])]
-    + [entry(statusPurpose=value) for value in (None, 1, ["revocation"])]
-    + [entry(statusListCredential=value) for value in (None, 1, "")]
-    + [entry(statusListIndex=value) for value in (None, 94567, "-1", "01", "1.0", "", " 1", "1\n", "٣", "9" * 19)]
-    + [entry(id=LIST), [entry()] * 17],
-    ids=repr,
-)
+WRONG_INDEXES = (None, 94567, "-1", "01", "1.0", "", " 1", "1\n", "٣", "9" * 19)
+WRONG_ENTRIES: list[Any] = [
+    *(None, [], "x", [None], [[entry()]], entry(type=None), entry(type=["BitstringStatusListEntry"])),
+    *(entry(statusPurpose=value) for value in (None, 1, ["revocation"])),
+    *(entry(statusListCredential=value) for value in (None, 1, "")),
+    *(entry(statusListIndex=value) for value in WRONG_INDEXES),
+    *(entry(id=LIST), [entry()] * 17),
+]
+
+
+@pytest.mark.parametrize("value", WRONG_ENTRIES, ids=repr)
 def test_an_entry_of_the_wrong_form_is_refused(value: Any) -> None:
     with refused(Code.MALFORMED):
         status_entries.of_credential_status({"credentialStatus": value})
