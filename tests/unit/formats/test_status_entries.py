@@ -52,9 +52,10 @@ def test_another_mechanism_beside_a_status_list_is_ignored() -> None:
     assert not read.is_unknown
 
 
+WRONG_LISTS: list[Any] = [None, [], "x", {}, {"idx": 1}, {"uri": LIST}]
 WRONG_CLAIMS: list[Any] = [
     *(None, "x", [], 1),
-    *({"status_list": value} for value in (None, [], "x", {}, {"idx": 1}, {"uri": LIST})),
+    *({"status_list": value} for value in WRONG_LISTS),
     *({"status_list": {"idx": index, "uri": LIST}} for index in (-1, True, "1", 1.0, 10**18, None)),
     *({"status_list": {"idx": 1, "uri": uri}} for uri in ("", None, 1, ["x"])),
 ]
