@@ -17,7 +17,8 @@ RUN /opt/comity/bin/python -m pip install --no-cache-dir --no-compile --no-deps 
 FROM python:3.12-slim
 RUN groupadd --gid 10001 comity \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin comity \
- && install --directory --owner=comity --group=comity --mode=0700 /data
+ && install --directory --owner=comity --group=comity --mode=0700 /data /data/issuer /data/wallet /data/verifier \
+    /data/status /data/registry /data/registry-keys
 COPY --from=build /opt/comity /opt/comity
 ENV PATH=/opt/comity/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

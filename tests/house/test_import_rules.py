@@ -71,7 +71,7 @@ PLANTS: dict[str, list[tuple[str, str]]] = {
         ("wallet/leftovers.py", "import wallet.store"),
     ],
     "verifier-layers": [
-        ("verifier/store/__init__.py", "import verifier.verifying"),
+        ("verifier/store.py", "import verifier.verifying"),
         ("verifier/requesting.py", "import verifier.api"),
         ("verifier/leftovers.py", "import verifier.store"),
     ],
@@ -84,20 +84,21 @@ PLANTS: dict[str, list[tuple[str, str]]] = {
 CASES = [(contract, file, line) for contract, plants in PLANTS.items() for file, line in plants]
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A copy of everything the import rules look at."""
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of everything the import rules look at; each test leaves it as it was."""
+    folder = tmp_path_factory.mktemp("tree")
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "*.po"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    return tmp_path
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.po"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
 
 
 def _lint(folder: Path, *contracts: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
     options = [option for contract in contracts for option in ("--contract", contract)]
     return subprocess.run(
-        [*command, "--no-logo", "--no-cache", *options],
+        [*command, "--no-logo", *options],
         cwd=folder,
         env={"PYTHONPATH": str(folder), "COLUMNS": "300", "NO_COLOR": "1"},
         capture_output=True,
@@ -123,11 +124,13 @@ def test_the_untouched_copy_keeps_every_contract(copy: Path) -> None:
 @pytest.mark.parametrize(("contract", "file", "line"), CASES, ids=[f"{c}:{f}" for c, f, _ in CASES])
 def test_a_planted_import_breaks_its_contract(copy: Path, contract: str, file: str, line: str) -> None:
     path = copy / file
-    existed = path.exists()
-    before = path.read_text(encoding="utf-8") if existed else ""
-    assert existed or path.stem == "leftovers", f"{file} is not part of the tree any more"
-    path.write_text(f"{before}\n{line}\n", encoding="utf-8")
-    result = _lint(copy, contract)
+    before = path.read_bytes() if path.exists() else None
+    assert before is not None or path.stem == "leftovers", f"{file} is not part of the tree any more"
+    path.write_bytes((before or b"") + f"\n{line}\n".encode())
+    try:
+        result = _lint(copy, contract)
+    finally:
+        path.unlink() if before is None else path.write_bytes(before)
     assert _says(result.stdout, contract) == "BROKEN"
     assert result.returncode == 1
 
