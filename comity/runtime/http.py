@@ -120,7 +120,7 @@ class GuardedFetcher(Fetcher):
             headers["if-none-match"] = request.etag
         outgoing = self._client.build_request(request.method, target.text, headers=headers, content=request.body)
         # Two URL parsers must not read two hosts into one text.
-        host = outgoing.url.host.lower()
+        host = outgoing.url.raw_host.decode("ascii").lower()
         if (outgoing.url.scheme, host, outgoing.url.port or target.port) != target.origin:
             raise Unreachable(Code.URL_NOT_ALLOWED, "the address can be read in two ways")
         return outgoing

@@ -43,13 +43,7 @@ class FileKeyStore:
         """
         path = self._path(name, _KEY)
         signer = KeySigner.generate(algorithm)
-        try:
-            make_private_folder(path.parent)
-            create_file(path, signer.to_pem())
-        except OSError as error:
-            if path.is_file():
-                raise Conflict(Code.CONFLICT, f"there is a key called {name} already") from None
-            raise _unusable(name, str(error.strerror)) from None
+        _create(path, signer.to_pem(), name)
         return signer
 
     def signer(self, name: str) -> KeySigner:
@@ -100,14 +94,7 @@ class FileKeyStore:
             Misconfigured: the name is not allowed, or the folder cannot be written.
         """
         path, secret = self._path(name, _SECRET), secrets.token_bytes(SECRET_BYTES)
-        try:
-            make_private_folder(self._folder)
-            make_private_folder(path.parent)
-            create_file(path, secret)
-        except FileExistsError:
-            raise Conflict(Code.CONFLICT, f"there is a secret called {name} already") from None
-        except OSError as error:
-            raise _unusable(name, str(error.strerror)) from None
+        _create(path, secret, name)
         return secret
 
     def has_secret(self, name: str) -> bool:
@@ -175,6 +162,16 @@ class FileKeyStore:
         if not _NAME.match(name):
             raise Misconfigured(Code.MISCONFIGURED, "a key name holds characters that are not allowed")
         return self._folder / f"{name}{ending}"
+
+
+def _create(path: Path, data: bytes, name: str) -> None:
+    try:
+        make_private_folder(path.parent)
+        create_file(path, data)
+    except OSError as error:
+        if path.is_file():
+            raise Conflict(Code.CONFLICT, f"there is a key called {name} already") from None
+        raise _unusable(name, str(error.strerror)) from None
 
 
 def _unusable(name: str, why: str) -> Misconfigured:

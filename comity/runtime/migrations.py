@@ -10,6 +10,7 @@ A service keeps ``<package>/migrations/versions/*.py`` and a ``<package>/migrati
 
 import asyncio
 import importlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,8 @@ from comity.errors import Code, Misconfigured, Unreachable
 from comity.runtime.database import is_sqlite, parse_url, postgres_engine, sqlite_engine, use_file
 
 T = TypeVar("T")
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps the running environment in module globals: two threads would mix their databases up."""
 _LOCK_NUMBER = 0x636F6D697479
 """Names the advisory lock under which PostgreSQL lets one process migrate at a time."""
 
@@ -47,7 +50,8 @@ def upgrade(url: str, package: str) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
-    _with_connection(url, run)
+    with _ONE_AT_A_TIME:
+        _with_connection(url, run)
 
 
 def check(url: str, package: str) -> None:

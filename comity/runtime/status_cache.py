@@ -7,6 +7,7 @@ from each address, so that an old list cannot undo a revocation (catalogue L10).
 
 import asyncio
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -85,6 +86,7 @@ class StatusCache:
         self._clock = clock
         self._copies: OrderedDict[str, _Copy] = OrderedDict()
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._remembering = threading.Lock()
         self._flights: dict[tuple[str, tuple[str, ...]], asyncio.Task[Obtained | NotObtained]] = {}
 
     async def get(self, uri: str, accept: Sequence[str], max_age_seconds: int | None = None) -> Obtained | NotObtained:
@@ -114,7 +116,7 @@ class StatusCache:
         return seen.issued_at if seen else None
 
     def remember_issued_at(self, uri: str, issued_at: datetime, *, ttl_seconds: float | None = None) -> bool:
-        """Remember that a list of ``issued_at`` was verified at ``uri``; durable on return.
+        """Remember that a list of ``issued_at`` was verified at ``uri``; durable on return, from any thread.
 
         Call it only after the list's signature was verified. ``ttl_seconds`` is the list's own ttl.
 
@@ -124,14 +126,15 @@ class StatusCache:
         Raises:
             Misconfigured: it could not be written down.
         """
-        seen = self._seen_of(uri)
-        if seen is not None and issued_at < seen.issued_at:
-            return False
         now = _Seen(issued_at=issued_at.astimezone(UTC), ttl_seconds=clamp_ttl(ttl_seconds or SHORTEST_TTL_SECONDS))
-        if now != seen:
-            record = {"uri": uri, "issued_at": now.issued_at.isoformat(), "ttl_seconds": now.ttl_seconds}
-            self._save_seen(uri, strict_json.serialise(record))
-            _keep(self._seen, uri, now)
+        with self._remembering:
+            seen = self._seen_of(uri)
+            if seen is not None and now.issued_at < seen.issued_at:
+                return False
+            if now != seen:
+                record = {"uri": uri, "issued_at": now.issued_at.isoformat(), "ttl_seconds": now.ttl_seconds}
+                self._save_seen(uri, strict_json.serialise(record))
+                _keep(self._seen, uri, now)
         return True
 
     def discard(self, uri: str) -> None:

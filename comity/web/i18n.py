@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time
 from babel.lists import format_list
 from babel.messages.pofile import read_po
 
@@ -78,8 +78,9 @@ def date(day: dt.date, language: str) -> str:
 
 
 def instant(at: dt.datetime, language: str) -> str:
-    """Return ``at`` with date and time in UTC, written out."""
-    return format_datetime(at.astimezone(dt.UTC), format="long", locale=_LOCALES[language])
+    """Return ``at`` with date and time in UTC, written out, to the minute."""
+    there = at.astimezone(dt.UTC)
+    return f"{date(there, language)}, {format_time(there, format='short', locale=_LOCALES[language])} UTC"
 
 
 def enumeration(items: list[str], language: str) -> str:

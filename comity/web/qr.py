@@ -8,7 +8,6 @@ import qrcode
 import zxingcpp
 from PIL import Image, UnidentifiedImageError
 from qrcode.constants import ERROR_CORRECT_M
-from qrcode.exceptions import DataOverflowError
 
 from comity.errors import Code, Malformed
 
@@ -27,14 +26,11 @@ def png(text: str, *, pixels_per_module: int = 8) -> bytes:
     Raises:
         Malformed: ``too_large``: the text does not fit into a QR code.
     """
-    drawing = qrcode.QRCode(error_correction=ERROR_CORRECT_M, box_size=pixels_per_module, border=_QUIET_ZONE)
     if len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
         raise Malformed(Code.TOO_LARGE, "the text does not fit into a QR code")
+    drawing = qrcode.QRCode(error_correction=ERROR_CORRECT_M, box_size=pixels_per_module, border=_QUIET_ZONE)
     drawing.add_data(text)
-    try:
-        drawing.make(fit=True)
-    except (DataOverflowError, ValueError):
-        raise Malformed(Code.TOO_LARGE, "the text does not fit into a QR code") from None
+    drawing.make(fit=True)
     out = io.BytesIO()
     drawing.make_image().save(out, "PNG")
     return out.getvalue()

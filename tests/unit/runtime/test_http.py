@@ -17,9 +17,10 @@ from cryptography.x509.oid import NameOID
 
 from comity.errors import Code, Malformed, Unreachable
 from comity.ports import Fetched, FetchRequest
-from comity.runtime import address_guard
+from comity.runtime import address_guard, http
 from comity.runtime.clock import FixedClock
 from comity.runtime.http import GuardedFetcher, TableFetcher
+from comity.runtime.urls import AllowedUrl
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CLOCK = FixedClock(AT)
@@ -449,6 +450,26 @@ async def test_the_name_that_flips_to_an_inner_address_is_refused_at_the_next_co
 
 
 @pytest.mark.usefixtures("loopback_counts_as_public")
+async def test_an_internationalised_name_is_one_name(tmp_path: Path) -> None:
+    theirs, ours = certificate_for("xn--qubec-csa.example", tmp_path)
+    resolver = Resolver(["127.0.0.1"])
+    async with serving(answering(), theirs) as server, GuardedFetcher(CLOCK, resolve=resolver, tls=ours) as guarded:
+        fetched = await guarded.fetch(FetchRequest(url=f"https://xn--qubec-csa.example:{server.port}/"))
+    assert fetched.status == 200
+
+
+async def test_an_address_that_two_parsers_read_differently_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def misread(url: str, *, allow_loopback_http: bool) -> AllowedUrl:
+        return AllowedUrl(text=url, scheme="https", host="other.example", port=443)
+
+    monkeypatch.setattr(http, "require_allowed", misread)
+    async with GuardedFetcher(CLOCK) as guarded:
+        with pytest.raises(Unreachable) as refused:
+            await guarded.fetch(FetchRequest(url="https://a.example/"))
+    assert refused.value.code is Code.URL_NOT_ALLOWED
+
+
+@pytest.mark.usefixtures("loopback_counts_as_public")
 async def test_the_certificate_must_be_trusted_and_for_the_name(tmp_path: Path) -> None:
     theirs, ours = certificate_for("b.example", tmp_path)
     async with serving(answering(), theirs) as server:
@@ -486,13 +507,13 @@ async def test_a_slow_resolver_is_given_up() -> None:
             await guarded.fetch(FetchRequest(url="http://localhost:1/"))
 
 
-async def test_a_cancelled_request_does_not_mix_answers(fetcher: GuardedFetcher) -> None:
+async def test_a_cancelled_request_does_not_mix_answers() -> None:
     async def echo(head: bytes, writer: Writer) -> None:
         path = head.split()[1]
         await asyncio.sleep(0.02)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(path) + path)
 
-    async with serving(echo) as server:
+    async with serving(echo) as server, GuardedFetcher(CLOCK, allow_loopback_http=True, total_seconds=30) as fetcher:
 
         async def ask(number: int) -> tuple[int, bytes]:
             return number, (await fetcher.fetch(FetchRequest(url=server.url(f"/{number}")))).body

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from comity import keys
-from comity.errors import Code, Conflict, Misconfigured, NotFound
-from comity.runtime.keystore import FileKeyStore
+from comity.errors import Code, Conflict, Malformed, Misconfigured, NotFound
+from comity.runtime.keystore import SECRET_BYTES, FileKeyStore, seal, unseal
 
 NAME = "ca-on/services/credential"
 
@@ -148,3 +148,58 @@ def test_a_chain_that_cannot_be_written_or_read_is_misconfigured(store: FileKeyS
         store.save_chain("a", ["x"])
     with pytest.raises(Misconfigured):
         store.chain("a")
+
+
+# --- secrets
+
+
+def test_a_secret_is_made_once_and_kept(store: FileKeyStore, tmp_path: Path) -> None:
+    assert not store.has_secret("index")
+    secret = store.create_secret("index")
+    assert len(secret) == SECRET_BYTES
+    assert secret != store.create_secret("other")
+    assert store.has_secret("index")
+    assert FileKeyStore(tmp_path / "keys").secret("index") == secret
+    with pytest.raises(Conflict):
+        store.create_secret("index")
+    assert store.secret("index") == secret
+    assert store.names() == (), "a secret is not a key"
+
+
+def test_a_secret_that_cannot_be_used_is_refused(store: FileKeyStore, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        store.secret("index")
+    store.create_secret("index")
+    (path,) = (tmp_path / "keys").iterdir()
+    path.chmod(0o640)
+    with pytest.raises(Misconfigured):
+        store.secret("index")
+    path.chmod(0o600)
+    path.write_bytes(b"short")
+    with pytest.raises(Misconfigured):
+        store.secret("index")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(Misconfigured):
+        store.secret("index")
+    with pytest.raises(Misconfigured):
+        store.create_secret("index")
+
+
+def test_what_is_sealed_opens_only_with_its_key_and_context() -> None:
+    key, other = bytes(32), bytes([1]) * 32
+    sealed = seal(key, b"claims", context=b"offer 1")
+    assert unseal(key, sealed, context=b"offer 1") == b"claims"
+    assert b"claims" not in sealed
+    assert sealed != seal(key, b"claims", context=b"offer 1"), "a nonce is never used twice"
+    changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    for wrong in (
+        lambda: unseal(other, sealed, context=b"offer 1"),
+        lambda: unseal(key, sealed, context=b"offer 2"),
+        lambda: unseal(key, changed, context=b"offer 1"),
+        lambda: unseal(key, sealed[1:], context=b"offer 1"),
+        lambda: unseal(key, b"", context=b"offer 1"),
+    ):
+        with pytest.raises(Malformed) as refused:
+            wrong()
+        assert refused.value.code is Code.RECORD_TAMPERED

@@ -256,6 +256,13 @@ async def test_an_older_list_is_told_across_restarts(
     assert (await ask(again)).newest_issued_at == AT + timedelta(seconds=1)
 
 
+async def test_of_many_who_remember_at_once_the_newest_stays(cache: StatusCache, host: Host, clock: FixedClock) -> None:
+    times = [AT + timedelta(seconds=number) for number in range(40)]
+    await asyncio.gather(*(asyncio.to_thread(cache.remember_issued_at, URI, each) for each in times))
+    assert cache.newest_issued_at(URI) == times[-1]
+    assert StatusCache(cache._folder, host, clock).newest_issued_at(URI) == times[-1]
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"issued_at":"x","ttl_seconds":1}', b'{"issued_at":1}'])
 async def test_a_damaged_memory_is_not_a_clean_slate(cache: StatusCache, content: bytes) -> None:
     cache.remember_issued_at(URI, AT)

@@ -1,0 +1,126 @@
+import io
+import struct
+import zlib
+
+import pytest
+import qrcode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from comity.errors import Code, Malformed
+from comity.web import qr
+
+LINK = "openid4vp://?client_id=x509_hash%3AWl7_mGmXjzXDvJm&request_uri=https%3A%2F%2Fverifier.example%2Fr%2F1"
+
+
+@pytest.mark.parametrize(
+    "text", [LINK, "A", "0123456789", "ALPHANUMERIC 1", "Téléversé à Gaspé — ✓", "x" * 1500, "a\nb"]
+)
+def test_what_is_drawn_is_read_back(text: str) -> None:
+    assert qr.read(qr.png(text)) == text
+
+
+async def test_both_directions_work_beside_an_event_loop() -> None:
+    assert await qr.read_async(await qr.png_async(LINK, pixels_per_module=3)) == LINK
+
+
+def test_the_drawing_has_a_quiet_zone_of_four_modules() -> None:
+    with Image.open(io.BytesIO(qr.png("A", pixels_per_module=5))) as image:
+        assert image.size == ((21 + 8) * 5, (21 + 8) * 5)
+        grey = image.convert("L")
+        assert all(grey.getpixel((x, y)) == 255 for x in range(image.width) for y in range(20))
+        assert grey.getpixel((20, 20)) == 0
+
+
+def test_error_correction_is_m() -> None:
+    expected = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_M, border=4, box_size=8)
+    expected.add_data(LINK)
+    out = io.BytesIO()
+    expected.make_image().save(out, "PNG")
+    assert qr.png(LINK) == out.getvalue()
+
+
+@pytest.mark.parametrize("text", ["é" * 1200, "x" * 2332, "x" * 100_000])
+def test_too_much_text_is_refused(text: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        qr.png(text)
+    assert refused.value.code is Code.TOO_LARGE
+
+
+def test_the_longest_text_fits() -> None:
+    assert qr.read(qr.png("x" * qr.MAX_TEXT_BYTES, pixels_per_module=2)) == "x" * qr.MAX_TEXT_BYTES
+
+
+def beside(*pictures: bytes, kind: str = "PNG") -> bytes:
+    images = [Image.open(io.BytesIO(each)).convert("L") for each in pictures]
+    sheet = Image.new("L", (sum(each.width for each in images) + 10, max(each.height for each in images)), 255)
+    left = 0
+    for each in images:
+        sheet.paste(each, (left, 0))
+        left += each.width
+    out = io.BytesIO()
+    sheet.save(out, kind)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_photos_of_the_usual_kinds_are_read(kind: str) -> None:
+    assert qr.read(beside(qr.png(LINK), kind=kind)) == LINK
+
+
+def test_two_codes_in_one_picture_are_not_one() -> None:
+    both = beside(qr.png("one"), qr.png("two"))
+    assert sorted(qr.read_all(both)) == ["one", "two"]
+    with pytest.raises(Malformed):
+        qr.read(both)
+
+
+def blank(width: int, height: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("1", (width, height), 1).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_picture_without_a_code_is_malformed() -> None:
+    assert qr.read_all(blank(100, 100)) == ()
+    with pytest.raises(Malformed):
+        qr.read(blank(100, 100))
+
+
+def bomb(width: int, height: int) -> bytes:
+    """Return a tiny PNG that claims to be huge."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("picture", [bomb(50_000, 50_000), bomb(5001, 5000), b"\0" * (qr.MAX_IMAGE_BYTES + 1)])
+def test_pictures_that_unfold_into_gigabytes_are_refused(picture: bytes) -> None:
+    with pytest.raises(Malformed):
+        qr.read(picture)
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"<svg/>", b"%PDF-1.7", qr.png("A")[:200], bomb(10, 10)])
+def test_what_is_no_picture_is_malformed(data: bytes) -> None:
+    with pytest.raises(Malformed) as refused:
+        qr.read(data)
+    assert refused.value.code is Code.MALFORMED
+
+
+PNG = qr.png("A", pixels_per_module=2)
+
+
+@given(st.binary(max_size=100) | st.tuples(st.integers(0, len(PNG) - 1), st.binary(max_size=20)).map(
+    lambda change: PNG[: change[0]] + change[1] + PNG[change[0] + len(change[1]) :]
+))  # fmt: skip
+@settings(deadline=None)
+def test_any_bytes_are_a_picture_or_malformed(data: bytes) -> None:
+    try:
+        texts = qr.read_all(data)
+    except Malformed:
+        return
+    assert all(texts)
