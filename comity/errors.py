@@ -156,6 +156,7 @@ class Code(StrEnum):
     ACCOUNT_EXISTS = "account_exists"
     ISSUER_NOT_RECOGNISED = "issuer_not_recognised"
     CREDENTIAL_REFUSED = "credential_refused"
+    KEY_NOT_SHARED = "key_not_shared"
     # --- web and operations
     NOT_AUTHENTICATED = "not_authenticated"
     NOT_PERMITTED = "not_permitted"

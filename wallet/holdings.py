@@ -1,0 +1,140 @@
+"""What the open wallet holds: credentials with their claims, keys, and what is known about each."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import schemas
+from comity import base64url, dcql, formats, x509
+from comity.credential import Format, SignedCredential, X5c
+from comity.errors import Code, NotFound
+from comity.formats.opened import ProcessedCredential
+from comity.keys import KeySigner
+from comity.openid.issuance import display
+from comity.ports import Signer
+from wallet.custody import CREDENTIAL, KEY, Kept, OpenWallet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One credential in the wallet, read from its own bytes.
+
+    Attributes:
+        id: the wallet's name for it.
+        version: of its record.
+        about: what the wallet noted beside it (issuer's name, trust, status), no claims.
+        signed: its bytes.
+        processed: what it says.
+    """
+
+    id: str
+    version: int
+    received_at: datetime
+    about: Mapping[str, Any]
+    signed: SignedCredential = field(repr=False)
+    processed: ProcessedCredential = field(repr=False)
+
+    @property
+    def key_id(self) -> str:
+        """The wallet's name for the key it is bound to."""
+        return str(self.about["key"])
+
+    def title(self, language: str) -> str:
+        """Return the name of its type for people."""
+        kind = self.processed.type
+        if kind is None:
+            return self.processed.type_name
+        shown = display.in_language(display.of_type_metadata(schemas.type_metadata(kind.slug, kind.version)), language)
+        return shown.name if shown else self.processed.type_name
+
+    def label(self, claim: str, language: str) -> str:
+        """Return the label of a claim for people; its name where the type knows none."""
+        kind = self.processed.type
+        if kind is None:
+            return claim
+        for each in schemas.type_metadata(kind.slug, kind.version)["claims"]:
+            if each["path"] == [claim]:
+                words = {entry["locale"][:2]: entry["label"] for entry in each["display"]}
+                return str(words.get(language, claim))
+        return claim
+
+    def holding(self) -> dcql.Holding:
+        """Return it as queries see it."""
+        processed, kind = self.processed, Format(self.processed.format)
+        names = dcql.type_names(kind, processed.type) if processed.type else (processed.type_name,)
+        return dcql.Holding(
+            id=self.id,
+            format=kind,
+            type_names=names,
+            claims=dcql.claims_root(kind, processed.claims),
+            disclosable=[dcql.claim_path(kind, name) for name in processed.disclosable],
+            can_bind=processed.holder_jwk is not None,
+            authority_key_ids=_authority_key_ids(self.signed),
+        )
+
+
+def read(record: Kept) -> Held:
+    """Return a stored credential; its signature was verified when it came in."""
+    content = record.content
+    signed = SignedCredential(format=Format(content["format"]), encoded=content["encoded"])
+    return Held(
+        id=record.id,
+        version=record.version,
+        received_at=record.created_at,
+        about=content["about"],
+        signed=signed,
+        processed=process(signed),
+    )
+
+
+def process(signed: SignedCredential) -> ProcessedCredential:
+    """Return what a credential says, without verifying anything.
+
+    Raises:
+        Malformed: it cannot be read.
+    """
+    kind = formats.FORMATS[signed.format]
+    return kind.process(kind.open(signed.encoded).credentials[0])
+
+
+async def all_held(wallet: OpenWallet) -> list[Held]:
+    """Return every credential, oldest first."""
+    return [read(each) for each in await wallet.all(CREDENTIAL)]
+
+
+async def find_held(wallet: OpenWallet, credential_id: str) -> Held:
+    """Return one credential.
+
+    Raises:
+        NotFound: ``credential_unknown``.
+    """
+    found = await wallet.find(CREDENTIAL, credential_id)
+    if found is None:
+        raise NotFound(Code.CREDENTIAL_UNKNOWN, "the wallet holds no such credential")
+    return read(found)
+
+
+async def signer_of(wallet: OpenWallet, key_id: str) -> Signer:
+    """Return the holder key called ``key_id``, for signing only.
+
+    Raises:
+        NotFound: ``key_not_found``.
+    """
+    found = await wallet.find(KEY, key_id)
+    if found is None:
+        raise NotFound(Code.KEY_NOT_FOUND, "the wallet lacks the key of this credential")
+    return KeySigner.from_private_jwk(found.content["private_jwk"])
+
+
+def new_id() -> str:
+    """Return a new unguessable name for a record."""
+    return base64url.encode(secrets.token_bytes(12))
+
+
+def _authority_key_ids(signed: SignedCredential) -> tuple[str, ...]:
+    key = formats.FORMATS[signed.format].open(signed.encoded).credentials[0].key
+    if not isinstance(key, X5c):
+        return ()
+    return tuple(base64url.encode(x509.authority_key_identifier(each)) for each in x509.parse_chain(key.chain))

@@ -1,0 +1,6 @@
+"""Run by Alembic; everything is in :mod:`comity.runtime.migrations`."""
+
+from comity.runtime.migrations import run_environment
+from wallet.store import metadata
+
+run_environment(metadata)

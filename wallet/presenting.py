@@ -1,0 +1,312 @@
+"""Presenting: open a request, show who asks for what, and send exactly what the person agreed to, once."""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from comity import base64url, dcql, formats, jcs, strict_json, x509
+from comity.credential import CredentialType, Format
+from comity.errors import Code, Conflict, Denied, Malformed, NotFound, Unreachable
+from comity.keys import thumbprint
+from comity.openid.members import Members
+from comity.openid.presentation import client_id, parameters, request, response
+from comity.openid.presentation.link import RequestLink, RequestUriMethod, RequestUriPost, parse_link, wallet_metadata
+from comity.openid.presentation.parameters import RequestObject
+from comity.openid.presentation.request import NeedsDocument, SignedByCertificate, SignedByDid, VerifiedRequest
+from comity.openid.presentation.response import Received
+from comity.openid.refusal import OAuthErrorCode
+from comity.ports import Clock, FetchRequest
+from comity.trust import may_ask
+from comity.trust.snapshot import RegistrySnapshot, VerifierEntry
+from wallet import holdings
+from wallet.custody import CONSENT, HISTORY, OpenWallet
+from wallet.holdings import Held
+from wallet.outbound import FORM, Outbound, accepted
+
+REQUEST_TYPE = "application/oauth-authz-req+jwt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What the person decides about. Nothing has left the wallet yet.
+
+    Attributes:
+        id: names it until it is answered.
+        content: what is shown and stored: who asks, for which purposes, the candidates, and the request itself.
+        digest: SHA-256 over all of it; the answer must name it, so that what is sent is what was shown.
+    """
+
+    id: str
+    content: Mapping[str, Any] = field(repr=False)
+    digest: str
+
+    def document(self) -> dict[str, Any]:
+        """Return what the person sees."""
+        shown = {name: self.content[name] for name in ("who", "purposes", "needed", "credentials", "missing")}
+        return {"id": self.id, "digest": self.digest, **shown, "expires_at": self.content["expires_at"]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presented:
+    """What became of an answer."""
+
+    redirect_uri: str | None
+    credentials: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presenting:
+    """The use case, with what it needs."""
+
+    outbound: Outbound
+    clock: Clock
+    snapshot: Callable[[], RegistrySnapshot]
+
+    async def open_request(self, wallet: OpenWallet, link: str, *, language: str) -> Consent:
+        """Fetch and verify a request, match it, and return what the person is asked.
+
+        Raises:
+            OAuthError: the request cannot be used; nothing is sent to anybody.
+            Denied: ``verifier_unknown`` for a DID that no registry lists; ``no_matching_credential``.
+            Unreachable: the verifier does not answer.
+        """
+        verified = await self._fetch(parse_link(link))
+        asked, snapshot = verified.request, self.snapshot()
+        entry = self._known_verifier(verified, snapshot)
+        held = await holdings.all_held(wallet)
+        match = dcql.match(asked.query, [each.holding() for each in held])
+        if not match.is_satisfied:
+            raise Denied(Code.NO_MATCHING_CREDENTIAL, "the wallet holds nothing that answers this request")
+        content = {
+            "who": self._who(verified, entry, snapshot),
+            "purposes": self._purposes(asked, entry, snapshot),
+            "needed": list(match.needed),
+            "missing": list(match.missing),
+            "credentials": _candidates(match, {each.id: each for each in held}, language),
+            "request": asked.to_dict(),
+            "client_id": asked.client_id.text,
+            "expires_at": asked.expires_at.isoformat() if asked.expires_at else None,
+            "salt": base64url.encode(secrets.token_bytes(16)),
+        }
+        consent = Consent(id=holdings.new_id(), content=content, digest=_digest(content))
+        await wallet.put(CONSENT, consent.id, content)
+        return consent
+
+    async def answer(
+        self, wallet: OpenWallet, consent_id: str, *, digest: str, selection: Mapping[str, str] | None = None
+    ) -> Presented:
+        """Send what the person agreed to.
+
+        The consent is used up before anything leaves; when the verifier does not answer it comes back.
+
+        Args:
+            wallet: the open wallet.
+            consent_id: which consent.
+            digest: what the person saw.
+            selection: credential id by query id, where several would do; the first is taken otherwise.
+
+        Raises:
+            NotFound: there is no such consent, or it was answered.
+            Conflict: ``consent_changed``; ``request_expired``.
+            Denied: the verifier refused the answer.
+        """
+        content = await self._take(wallet, consent_id, digest)
+        asked = _request_of(content)
+        now = self.clock.now()
+        if asked.expires_at is not None and asked.expires_at <= now:
+            raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over; ask for a new one")
+        chosen = _chosen(content, selection or {})
+        vp_token = {each["query_id"]: [await self._present(wallet, each, asked, now)] for each in chosen}
+        shared = [
+            {
+                "credential": each["credential_id"],
+                "title": each["title"],
+                "claims": [c["claim"] for c in each["leaving"]],
+            }
+            for each in chosen
+        ]
+        history = {"what": "presented", "who": content["who"], "shared": shared}
+        history_id = holdings.new_id()
+        await wallet.put(HISTORY, history_id, {**history, "outcome": "sent"})
+        try:
+            answer = await self.outbound.post(
+                asked.response_uri, response.build(asked, vp_token).encode(), content_type=FORM
+            )
+        except Unreachable:
+            await wallet.put(CONSENT, consent_id, content)
+            await wallet.put(HISTORY, history_id, {**history, "outcome": "not_delivered"}, version=2)
+            raise
+        received = Received.parse(accepted(answer, refusal=Code.REQUEST_INVALID))
+        return Presented(
+            redirect_uri=received.redirect_uri, credentials=tuple(each["credential_id"] for each in chosen)
+        )
+
+    async def decline(self, wallet: OpenWallet, consent_id: str, *, digest: str) -> Presented:
+        """Tell the verifier no; the answer is the same as for a wallet that holds nothing (profile 6.8).
+
+        Raises:
+            NotFound, Conflict: as for :meth:`answer`.
+        """
+        content = await self._take(wallet, consent_id, digest)
+        asked = _request_of(content)
+        history = {"what": "declined", "who": content["who"]}
+        await wallet.put(HISTORY, holdings.new_id(), history)
+        body = response.build_error(OAuthErrorCode.ACCESS_DENIED, state=asked.state)
+        answer = await self.outbound.post(asked.response_uri, body.encode(), content_type=FORM)
+        return Presented(redirect_uri=Received.parse(accepted(answer)).redirect_uri, credentials=())
+
+    # --- the request
+
+    async def _fetch(self, link: RequestLink) -> VerifiedRequest:
+        nonce = None
+        if link.request_uri is None:
+            if link.request is None:
+                return request.read_unsigned(link)
+            encoded = link.request
+        elif link.method is RequestUriMethod.POST:
+            nonce = base64url.encode(secrets.token_bytes(16))
+            posted = RequestUriPost(wallet_nonce=nonce, wallet_metadata=wallet_metadata())
+            encoded = await self.outbound.post_form_for_text(link.request_uri, posted.to_form(), REQUEST_TYPE)
+        else:
+            encoded = await self.outbound.get_text(link.request_uri, REQUEST_TYPE)
+        verified = request.verify(encoded, client=link.client_id, at=self.clock.now(), wallet_nonce=nonce)
+        if isinstance(verified, NeedsDocument):
+            if self.snapshot().find_verifier(link.client_id) is None:
+                raise Denied(Code.VERIFIER_UNKNOWN, "no registry lists the identifier under which this request is made")
+            fetched = await self.outbound.fetcher.fetch(FetchRequest(url=verified.url))
+            verified = verified.resume(fetched.body)
+        return verified
+
+    # --- who asks, and may they
+
+    def _known_verifier(self, verified: VerifiedRequest, snapshot: RegistrySnapshot) -> VerifierEntry | None:
+        """Return the registry's entry for whoever *signed* the request; None when there is none.
+
+        An entry that names the client but not the key is no match: the request is refused as forged.
+        """
+        entry = snapshot.find_verifier(verified.request.client_id.text)
+        if entry is None:
+            return None
+        proof = verified.proof
+        if isinstance(proof, SignedByCertificate) and entry.anchor is not None:
+            x509.validate_chain(proof.chain, [x509.from_base64(entry.anchor)], self.clock.now())
+            return entry
+        if isinstance(proof, SignedByDid) and thumbprint(proof.jwk) in entry.key_thumbprints:
+            return entry
+        raise Malformed(Code.CERTIFICATE_UNTRUSTED, "the request is signed with a key that the registry does not list")
+
+    def _who(
+        self, verified: VerifiedRequest, entry: VerifierEntry | None, snapshot: RegistrySnapshot
+    ) -> dict[str, Any]:
+        """Return two separate facts: is this verifier known, and may it ask for all of this?"""
+        asked = verified.request
+        who: dict[str, Any] = {"client_id": asked.client_id.text, "response_uri": asked.response_uri}
+        if entry is None:
+            return {**who, "name": None, "known": False, "may_ask": "unknown", "code": Code.VERIFIER_UNKNOWN.value}
+        decision = may_ask(snapshot, entry, _asked_claims(asked.query), None, at=self.clock.now())
+        return {
+            **who,
+            "name": dict(entry.name),
+            "known": True,
+            "may_ask": decision.answer.value,
+            "code": decision.code.value,
+        }
+
+    def _purposes(self, asked: RequestObject, entry: VerifierEntry | None, snapshot: RegistrySnapshot) -> list[str]:
+        """Return the purposes for which the registry lets this verifier ask for exactly this."""
+        if entry is None:
+            return []
+        listed = sorted({each.purpose for each in entry.may_ask if each.purpose})
+        claims, now = _asked_claims(asked.query), self.clock.now()
+        return [each for each in listed if may_ask(snapshot, entry, claims, each, at=now).answer.value == "passed"]
+
+    # --- the answer
+
+    async def _take(self, wallet: OpenWallet, consent_id: str, digest: str) -> Mapping[str, Any]:
+        """Return the content of a consent and use it up; of several who try, one succeeds (catalogue P20)."""
+        found = await wallet.find(CONSENT, consent_id)
+        if found is None:
+            raise NotFound(Code.CONSENT_REQUIRED, "there is no such request to answer, or it was answered")
+        if not secrets.compare_digest(_digest(found.content), digest):
+            raise Conflict(Code.CONSENT_CHANGED, "what is asked is not what was shown; look at it again")
+        if not await wallet.delete(CONSENT, consent_id):
+            raise NotFound(Code.CONSENT_REQUIRED, "there is no such request to answer, or it was answered")
+        return found.content
+
+    async def _present(self, wallet: OpenWallet, chosen: Mapping[str, Any], asked: RequestObject, now: datetime) -> str:
+        held = await holdings.find_held(wallet, chosen["credential_id"])
+        kind = formats.FORMATS[held.signed.format]
+        signer = await holdings.signer_of(wallet, held.key_id)
+        disclose = [tuple(place) for place in chosen["disclose"]]
+        return kind.present(held.signed, disclose, signer, audience=asked.client_id.text, nonce=asked.nonce, at=now)
+
+
+def _candidates(match: dcql.Match, held: Mapping[str, Held], language: str) -> list[dict[str, Any]]:
+    """Return every credential that could answer, with what would leave and what would stay."""
+    return [
+        _shown(candidate, held[candidate.holding_id], language)
+        for candidates in match.candidates.values()
+        for candidate in candidates
+    ]
+
+
+def _shown(candidate: dcql.Candidate, held: Held, language: str) -> dict[str, Any]:
+    claims = held.processed.claims
+    if held.signed.format is Format.DC_SD_JWT:
+        leaving = [str(place[-1]) for place in candidate.disclose]
+        leaving += [name for name in held.processed.always_disclosed if name in claims]
+    else:
+        leaving = list(claims)  # this format cannot withhold anything, and the person is told so
+    staying = [name for name in claims if name not in leaving]
+    return {
+        "query_id": candidate.query_id,
+        "credential_id": held.id,
+        "title": held.title(language),
+        "format": held.signed.format.value,
+        "status": held.about["status"],
+        "recognised": held.about["recognised"],
+        "disclose": [list(place) for place in candidate.disclose],
+        "leaving": [{"claim": name, "label": held.label(name, language), "value": claims[name]} for name in leaving],
+        "staying": [{"claim": name, "label": held.label(name, language)} for name in staying],
+    }
+
+
+def _chosen(content: Mapping[str, Any], selection: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """Return one candidate for each credential query to be answered.
+
+    A selection names which queries are answered; without one those that the match needs are.
+    """
+    wanted = list(selection) or content["needed"]
+    chosen = []
+    for query_id in wanted:
+        candidates = [each for each in content["credentials"] if each["query_id"] == query_id]
+        if query_id in selection:
+            candidates = [each for each in candidates if each["credential_id"] == selection[query_id]]
+        if not candidates:
+            raise Malformed(Code.NO_MATCHING_CREDENTIAL, "the selection names a credential that does not answer this")
+        chosen.append(candidates[0])
+    return chosen
+
+
+def _asked_claims(query: dcql.Query) -> dict[CredentialType, set[str]]:
+    """Return the claims that a query asks for, by credential type of the federation."""
+    asked: dict[CredentialType, set[str]] = {}
+    for each in query.credentials:
+        names = [*each.meta.vct_values, *(iri.partition("#")[0] for types in each.meta.type_values for iri in types)]
+        kinds = [kind for name in names if (kind := CredentialType.from_vct(name))]
+        for kind in kinds:
+            claims = {str(claim.path[-1]) for claim in each.claims}
+            asked.setdefault(kind, set()).update(claims)
+    return asked
+
+
+def _request_of(content: Mapping[str, Any]) -> RequestObject:
+    members = Members(dict(content["request"]), "request", parameters.REFUSE)
+    return parameters.read(members, client_id.parse(content["client_id"]))
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(jcs.canonicalise(strict_json.parse(strict_json.serialise(dict(content))))).hexdigest()
