@@ -18,6 +18,7 @@ from comity import strict_json
 POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15.0
 LONGEST_SECONDS = 600.0
+_HEARTBEAT = b": still here\n\n"
 
 State = Mapping[str, Any]
 
@@ -70,12 +71,10 @@ async def changes(
     ends, beat, last = time.monotonic() + longest_seconds, time.monotonic(), None
     while time.monotonic() < ends:
         state = await current()
-        if state != last:
-            yield event(state)
+        piece = event(state) if state != last else _HEARTBEAT
+        if state != last or time.monotonic() - beat >= HEARTBEAT_SECONDS:
+            yield piece
             last, beat = state, time.monotonic()
-        elif time.monotonic() - beat >= HEARTBEAT_SECONDS:
-            yield b": still here\n\n"
-            beat = time.monotonic()
         if is_final(state):
             return
         await bell.wait(topic, poll_seconds)

@@ -193,13 +193,13 @@ def test_what_is_sealed_opens_only_with_its_key_and_context() -> None:
     assert b"claims" not in sealed
     assert sealed != seal(key, b"claims", context=b"offer 1"), "a nonce is never used twice"
     changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
-    for wrong in (
-        lambda: unseal(other, sealed, context=b"offer 1"),
-        lambda: unseal(key, sealed, context=b"offer 2"),
-        lambda: unseal(key, changed, context=b"offer 1"),
-        lambda: unseal(key, sealed[1:], context=b"offer 1"),
-        lambda: unseal(key, b"", context=b"offer 1"),
+    for wrong_key, wrong_data, wrong_context in (
+        (other, sealed, b"offer 1"),
+        (key, sealed, b"offer 2"),
+        (key, changed, b"offer 1"),
+        (key, sealed[1:], b"offer 1"),
+        (key, b"", b"offer 1"),
     ):
         with pytest.raises(Malformed) as refused:
-            wrong()
+            unseal(wrong_key, wrong_data, context=wrong_context)
         assert refused.value.code is Code.RECORD_TAMPERED

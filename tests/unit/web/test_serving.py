@@ -136,6 +136,18 @@ def test_a_port_that_is_taken_is_said_plainly() -> None:
         assert str(port) in refused.value.detail
 
 
+def test_when_the_second_address_is_taken_the_first_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = taken.getsockname()[1]
+        both = [(socket.AF_INET, 1, 6, "", (address, port)) for address in ("127.0.0.1", "127.0.0.2")]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+        with pytest.raises(Misconfigured):
+            listen("localhost", port)
+        monkeypatch.undo()
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+
+
 def test_a_host_without_an_address_is_said_plainly() -> None:
     with pytest.raises(Misconfigured):
         listen("nothing.invalid", 0)
