@@ -1,7 +1,6 @@
 """The parameters of a presentation request, wherever they came from (OpenID4VP 1.0 §5.1 to §5.6; VP-2, VP-4)."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -121,11 +120,8 @@ def _query(members: Members) -> dcql.Query:
         raise REFUSE("the request needs exactly one of dcql_query and scope")
     if "scope" in asked:
         raise _SCOPE("this wallet knows no scope that stands for a query")
-    value = members.value["dcql_query"]
-    if not isinstance(value, Mapping):
-        raise REFUSE("request: dcql_query must be an object", Code.MALFORMED_QUERY)
     try:
-        return dcql.parse(value)
+        return dcql.parse(members.value["dcql_query"])
     except Malformed as problem:
         raise REFUSE.of(problem) from None
 
