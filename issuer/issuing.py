@@ -222,6 +222,8 @@ async def _reserve(
     try:
         return await deployment.database.write(reserve)
     except Conflict as error:
+        if error.code is Code.STATUS_LISTS_FULL:
+            deployment.publisher.wake()  # it opens new lists
         raise OAuthError(error.code, error.detail, error=_ERROR_OF_CONFLICT[error.code]) from None
 
 

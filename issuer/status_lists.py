@@ -41,6 +41,7 @@ PURPOSES = {REVOCATION: Status.REVOKED, SUSPENSION: Status.SUSPENDED}
 _FILES = (TOKEN_FILE, *PURPOSES)
 _FILE_MODE = 0o644
 _PAUSE_AFTER_FAILURE = 5.0
+_LONGEST_PAUSE = 30.0  # a list that closed must be replaced before the other one is full
 
 _log = structlog.get_logger("issuer.status_lists")
 
@@ -218,4 +219,4 @@ class Publisher:
         return int(self._clock.now().timestamp())
 
     def _seconds_between_looks(self) -> float:
-        return max(1.0, self._rules.valid_seconds / 8)
+        return max(1.0, min(_LONGEST_PAUSE, self._rules.valid_seconds / 8))

@@ -149,6 +149,7 @@ class Place:
     tokens: dict[str, str] = field(default_factory=dict)
 
     def prepare(self) -> None:
+        self.folder.mkdir(parents=True)
         (self.folder / "authorities.json").write_text(json.dumps(AUTHORITIES), "utf-8")
         (self.folder / "people.json").write_text(json.dumps({"file-7": {"person": PERSON}}), "utf-8")
         for role in Role:
