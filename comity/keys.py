@@ -171,7 +171,7 @@ def jwk_of_point(curve: str, data: bytes) -> dict[str, str]:
         if len(data) != known.size:
             raise _refused("the key has the wrong length")
         return public_jwk(_key_object(curve, (base64url.encode(data),)))
-    if len(data) != known.size + 1 or data[0] not in (2, 3):
+    if len(data) != known.size + 1:  # an uncompressed point is longer, and no other form of this length exists
         raise _refused("the key is not a compressed point of its curve")
     try:
         return public_jwk(ec.EllipticCurvePublicKey.from_encoded_point(known.object, data))
@@ -199,8 +199,7 @@ def is_signature(signature: bytes, data: bytes, key: PublicKey) -> bool:
     """
     if isinstance(key, Ed25519PublicKey):
         return _EDDSA.verify(data, key, signature)
-    curve = curve_of(key)
-    return len(signature) == 2 * _CURVES[curve].size and _EC_ALGORITHMS[curve].verify(data, key, signature)
+    return _EC_ALGORITHMS[curve_of(key)].verify(data, key, signature)  # refuses every other length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

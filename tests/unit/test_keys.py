@@ -251,6 +251,8 @@ def test_points_are_written_and_read(algorithm: str) -> None:
         ("Ed25519", bytes(31)),
         ("Ed25519", bytes(32)),
         ("Ed25519", bytes(33)),
+        ("Ed25519", b"\x58" + b"\x66" * 30),
+        ("Ed25519", b"\x58" + b"\x66" * 31 + b"\x00"),
     ],
 )
 def test_what_is_not_a_compressed_point_is_refused(curve: str, data: bytes) -> None:
