@@ -53,7 +53,7 @@ PLANTS: dict[str, list[tuple[str, str]]] = {
         ("comity/verification/presentation.py", "from cryptography.hazmat.primitives import hashes"),
         ("comity/openid/presentation/response.py", "import joserfc"),
         ("issuer/issuing.py", "import cryptography"),
-        ("wallet/store/__init__.py", "import argon2"),
+        ("wallet/store.py", "import argon2"),
     ],
     "registry-transport": [
         ("comity/registry_cli.py", "import tuf.api.metadata"),
@@ -66,7 +66,7 @@ PLANTS: dict[str, list[tuple[str, str]]] = {
         ("issuer/leftovers.py", "import issuer.store"),
     ],
     "wallet-layers": [
-        ("wallet/store/__init__.py", "import wallet.receiving"),
+        ("wallet/store.py", "import wallet.receiving"),
         ("wallet/presenting.py", "import wallet.api"),
         ("wallet/leftovers.py", "import wallet.store"),
     ],
