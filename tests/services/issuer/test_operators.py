@@ -1,5 +1,6 @@
 """The operators' API: who may do what, for whom; and what it says to bad requests."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,6 @@ async def test_the_end_of_validity_is_the_earliest_there_is(issuer: Deployed) ->
 
 
 async def test_a_credential_that_ended_before_it_was_fetched_is_not_issued(issuer: Deployed) -> None:
-    from datetime import timedelta
-
     offer = await issuer.offer(valid_until="2026-11-23T12:01:00Z")
     token = await issuer.token(offer)
     issuer.clock.advance(timedelta(seconds=60))

@@ -1,5 +1,6 @@
 """What is kept, what is erased, and what no file and no log line ever holds."""
 
+import asyncio
 import base64
 import io
 import unicodedata
@@ -114,8 +115,6 @@ async def test_the_timer_erases(place: Place) -> None:
         for _ in range(300):
             if await issuer.deployment.database.read(sealed) == [None]:
                 return
-            import asyncio
-
             await asyncio.sleep(0.01)
         raise AssertionError("the timer erased nothing")
 
