@@ -38,7 +38,7 @@ def may_ask(
         return expired
     refused = outside_membership(chain, entry.jurisdiction, None, day_of(at))
     if refused:
-        return refused
+        return chain.fail(Code.VERIFIER_NOT_ENTITLED, refused.detail)
     listed: list[str | None] = [*sorted({each.purpose for each in entry.may_ask if each.purpose is not None})]
     for candidate in (listed or [None]) if purpose is None else [purpose]:
         if _covers(entry.may_ask, claims_by_type, candidate):
