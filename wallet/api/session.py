@@ -1,0 +1,48 @@
+"""The cookie, and whose wallet a request may open. A foreign page cannot make a browser send JSON with our Origin."""
+
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+
+from comity.errors import Code, Denied
+from comity.web import body
+from wallet.custody import Custody, OpenWallet
+
+COOKIE = "comity_wallet"
+
+
+def check_origin(request: Request, public_url: str) -> None:
+    """Refuse a request that a foreign page made (catalogue W01).
+
+    Raises:
+        Denied: ``not_permitted``.
+    """
+    origin = request.headers.get("origin")
+    parts = urlsplit(public_url)
+    foreign = origin is not None and origin != f"{parts.scheme}://{parts.netloc}"
+    if foreign or request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise Denied(Code.NOT_PERMITTED, "this request comes from another site")
+
+
+async def members(request: Request, public_url: str) -> dict[str, object]:
+    """Return the JSON object of a request that changes something, after the origin check."""
+    check_origin(request, public_url)
+    return await body.json_object(request)
+
+
+async def wallet_of(request: Request, custody: Custody) -> OpenWallet:
+    """Return the wallet that the cookie opens; raises ``Denied(vault_locked)``."""
+    return await custody.resume(request.cookies.get(COOKIE))
+
+
+def set_cookie(response: Response, cookie: str, public_url: str) -> None:
+    """Hand out the session: readable by no script, sent by no foreign page."""
+    response.set_cookie(
+        COOKIE, cookie, httponly=True, samesite="strict", secure=public_url.startswith("https://"), path="/"
+    )
+
+
+def clear_cookie(response: Response) -> None:
+    """Take the session back; whatever the browser kept of our pages goes with it."""
+    response.delete_cookie(COOKIE, path="/")
+    response.headers["clear-site-data"] = '"cache", "storage"'

@@ -1,0 +1,78 @@
+"""The hosted wallet's web application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from fastapi import FastAPI
+
+from comity.errors import Code, ComityError, Unreachable
+from comity.ports import Clock
+from comity.runtime import migrations
+from comity.runtime.clock import SystemClock
+from comity.web.app import create_base
+from wallet.api import accounts, openid
+from wallet.deployment import Deployment, of_settings, open_deployment
+from wallet.settings import WalletSettings
+
+VERSION = "0.1.0"
+PURGE_EVERY_SECONDS = 60.0
+
+_log = structlog.get_logger("wallet")
+
+
+def create_app(settings: WalletSettings, *, clock: Clock | None = None) -> FastAPI:
+    """Return the application of one wallet installation.
+
+    Raises:
+        Misconfigured: it cannot work as it is set up.
+    """
+    deployment = open_deployment(of_settings(settings), clock or SystemClock())
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        step = migrations.check if settings.is_production else migrations.upgrade
+        await asyncio.to_thread(step, settings.database, "wallet")
+        with suppress(ComityError):  # tried again on a timer; /readyz says so until then
+            await deployment.registry.refresh()
+        tasks = [
+            asyncio.create_task(_every(settings.registry_refresh_seconds, deployment.registry.refresh)),
+            asyncio.create_task(_every(PURGE_EVERY_SECONDS, deployment.custody.purge)),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await deployment.close()
+
+    ready: dict[str, Callable[[], Awaitable[object]]] = {
+        "database": lambda: deployment.database.read(
+            lambda connection: connection.exec_driver_sql("SELECT 1").scalar()
+        ),
+        "registry": lambda: _registry_is_current(deployment),
+    }
+    app = create_base(settings, title="comity wallet", version=VERSION, lifespan=lifespan, ready=ready)
+    app.include_router(accounts.router(deployment, settings.public_url))
+    app.include_router(openid.router(deployment, settings.public_url))
+    return app
+
+
+async def _every(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
+    """Run ``job`` again and again; a failure is logged by its code and does not end the series."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await job()
+        except ComityError as error:
+            _log.warning("periodic work failed", job=job.__qualname__, code=error.code.value)
+
+
+async def _registry_is_current(deployment: Deployment) -> None:
+    snapshot = deployment.registry.snapshot()
+    if snapshot.is_expired_at(deployment.clock.now()):
+        raise Unreachable(Code.REGISTRY_EXPIRED, "the trust registry's statements have ended")
+    if not snapshot.issuers():
+        raise Unreachable(Code.REGISTRY_INVALID, "the trust registry names no issuer")

@@ -1,0 +1,336 @@
+"""``comity wallet …``: serve the hosted wallet, or keep credentials in one encrypted file on this machine.
+
+Passphrases come from a prompt or a file, never from an argument: arguments are read by everybody on a machine.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from comity import strict_json
+from comity.errors import Code, Malformed, Misconfigured, NotFound
+from comity.runtime import installation, migrations
+from comity.runtime.clock import SystemClock
+from comity.runtime.logging import configure
+from comity.runtime.settings import load
+from comity.terminal import print_report
+from comity.web import i18n
+from comity.web.serving import serve as serve_app
+from wallet import holdings, local, shown
+from wallet.custody import CREDENTIAL, HISTORY
+from wallet.local import Opened
+from wallet.receiving import Terms
+from wallet.settings import WalletSettings
+
+cli = typer.Typer(no_args_is_help=True, help="The wallet: receive, keep, present. / Le portefeuille.")
+
+FileOption = Annotated[Path, typer.Option("--file", help="The wallet file.")]
+PassphraseOption = Annotated[Path | None, typer.Option(help="File with the passphrase; absent: it is asked for.")]
+LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Agree without being asked; for scripts.")]
+WALLET_FILE = installation.FOLDER / "wallet.sqlite3"
+
+
+@cli.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "localhost",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8102,
+) -> None:
+    """Serve the hosted wallet until it is told to stop."""
+    from wallet.app import create_app
+
+    settings = load(WalletSettings)
+    configure("wallet", settings.environment)
+    serve_app(create_app(settings), host, port, name="comity wallet")
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database of the hosted wallet to the version of this software."""
+    migrations.upgrade(load(WalletSettings).database, "wallet")
+
+
+@cli.command()
+def check() -> None:
+    """Say whether the database is at the version of this software; exit code 2 when it is not."""
+    migrations.check(load(WalletSettings).database, "wallet")
+
+
+@cli.command()
+def create(
+    file: FileOption = WALLET_FILE, passphrase_file: PassphraseOption = None, lang: LanguageOption = "en"
+) -> None:
+    """Make a wallet file; the recovery code is printed this once."""
+    if file.exists():
+        raise Misconfigured(Code.ACCOUNT_EXISTS, f"{file} exists")
+
+    async def work(wallet: Opened) -> None:
+        print_words(lang, "wallet.created", file=file, code=wallet.recovery_code or "")
+
+    _with_wallet(file, passphrase_file, lang, work, create=True)
+
+
+@cli.command()
+def receive(
+    offer: Annotated[str, typer.Argument(help="The offer's link, as scanned or pasted.")],
+    file: FileOption = WALLET_FILE,
+    passphrase_file: PassphraseOption = None,
+    transaction_code: Annotated[str | None, typer.Option(help="The code told apart from the offer.")] = None,
+    same_key_as: Annotated[str | None, typer.Option(help="Bind it to the key of this held credential.")] = None,
+    keep_unrecognised: Annotated[bool, typer.Option(help="Keep it although no registry vouches for it.")] = False,
+    yes: YesOption = False,
+    lang: LanguageOption = "en",
+) -> None:
+    """Take an offered credential: shown first, verified before it is kept."""
+
+    async def work(opened: Opened) -> None:
+        receiving = opened.deployment.receiving
+        preview = (await receiving.preview(offer)).document(lang)
+        _print_preview(preview, lang)
+        _agree(i18n.text("wallet.take_question", lang), lang, yes=yes)
+        code = transaction_code
+        if preview["transaction_code"] is not None and code is None:
+            code = typer.prompt(i18n.text("wallet.transaction_code", lang))
+        terms = Terms(transaction_code=code, same_key_as=same_key_as, keep_unrecognised=keep_unrecognised)
+        for each in await receiving.receive(opened.wallet, offer, terms):
+            print_words(lang, "wallet.kept", id=each.credential_id)
+            print_report(each.report, language=lang, console=Console(highlight=False))
+
+    _with_wallet(file, passphrase_file, lang, work)
+
+
+@cli.command("list")
+def list_credentials(
+    file: FileOption = WALLET_FILE,
+    passphrase_file: PassphraseOption = None,
+    lang: LanguageOption = "en",
+    json: JsonOption = False,
+) -> None:
+    """List what is held, and say what changed since last time."""
+
+    async def work(opened: Opened) -> None:
+        changes = [shown.change(each, lang) for each in await opened.deployment.watching.look(opened.wallet)]
+        held = [shown.credential(each, lang, with_claims=False) for each in await holdings.all_held(opened.wallet)]
+        if json:
+            _print_json({"credentials": held, "changes": changes})
+            return
+        console = Console(highlight=False)
+        for each in changes:
+            console.print(escape(f"! {each['words']} [{each['credential']}]"), style="yellow")
+        for each in held:
+            console.print(escape(f"{each['id']}  {each['title']}  {each['issuer_name'] or each['issuer']}"))
+            console.print(escape(f"    {each['state_in_words']}"), style="dim")
+
+    _with_wallet(file, passphrase_file, lang, work)
+
+
+@cli.command()
+def show(
+    credential_id: Annotated[str, typer.Argument(help="Which credential.")],
+    file: FileOption = WALLET_FILE,
+    passphrase_file: PassphraseOption = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the credential's own bytes.")] = False,
+    lang: LanguageOption = "en",
+    json: JsonOption = False,
+) -> None:
+    """Show one credential with its claims."""
+
+    async def work(opened: Opened) -> None:
+        held = await holdings.find_held(opened.wallet, credential_id)
+        if raw:
+            sys.stdout.write(held.signed.encoded + "\n")
+            return
+        document = shown.credential(held, lang, with_claims=True)
+        if json:
+            _print_json(document)
+            return
+        console = Console(highlight=False)
+        console.print(escape(f"{document['title']} · {document['issuer_name'] or document['issuer']}"), style="bold")
+        for claim in document["claims"]:
+            console.print(escape(f"  {claim['label']}: {claim['value']}"))
+
+    _with_wallet(file, passphrase_file, lang, work)
+
+
+@cli.command()
+def present(
+    request: Annotated[str, typer.Argument(help="The request's link, as scanned or pasted.")],
+    file: FileOption = WALLET_FILE,
+    passphrase_file: PassphraseOption = None,
+    yes: YesOption = False,
+    lang: LanguageOption = "en",
+) -> None:
+    """Answer a request: who asks, what would leave and what stays are shown first."""
+
+    async def work(opened: Opened) -> None:
+        presenting = opened.deployment.presenting
+        consent = await presenting.open_request(opened.wallet, request, language=lang)
+        _print_consent(consent.document(), lang)
+        _agree(i18n.text("wallet.share_question", lang), lang, yes=yes)
+        presented = await presenting.answer(opened.wallet, consent.id, digest=consent.digest)
+        print_words(lang, "wallet.shared", count=len(presented.credentials))
+
+    _with_wallet(file, passphrase_file, lang, work)
+
+
+@cli.command()
+def history(
+    file: FileOption = WALLET_FILE,
+    passphrase_file: PassphraseOption = None,
+    lang: LanguageOption = "en",
+    json: JsonOption = False,
+) -> None:
+    """List what was received, shared with whom, declined and deleted."""
+
+    async def work(opened: Opened) -> None:
+        lines = await opened.wallet.all(HISTORY)
+        if json:
+            _print_json({"history": [{"at": each.created_at.isoformat(), **each.content} for each in lines]})
+            return
+        for each in lines:
+            what = i18n.text(f"wallet.history.{each.content['what']}", lang)
+            who = each.content.get("who", {}).get("name")
+            other = i18n.pick(who, lang) if who else each.content.get("issuer", "")
+            typer.echo(f"{i18n.instant(each.created_at, lang)}  {what}  {other}")
+
+    _with_wallet(file, passphrase_file, lang, work)
+
+
+@cli.command()
+def delete(
+    credential_id: Annotated[str, typer.Argument(help="Which credential.")],
+    file: FileOption = WALLET_FILE,
+    passphrase_file: PassphraseOption = None,
+    yes: YesOption = False,
+    lang: LanguageOption = "en",
+) -> None:
+    """Delete one credential; it can only be had again from its issuer."""
+
+    async def work(opened: Opened) -> None:
+        held = await holdings.find_held(opened.wallet, credential_id)
+        _agree(i18n.text("wallet.delete_question", lang, title=held.title(lang)), lang, yes=yes)
+        if not await opened.wallet.delete(CREDENTIAL, credential_id):
+            raise NotFound(Code.CREDENTIAL_UNKNOWN, "the wallet holds no such credential")
+        await opened.wallet.put(HISTORY, holdings.new_id(), {"what": "deleted", "credential": credential_id})
+
+    _with_wallet(file, passphrase_file, lang, work)
+
+
+@cli.command("export")
+def export(
+    to: Annotated[Path, typer.Argument(help="Where to write it.")],
+    file: FileOption = WALLET_FILE,
+    passphrase_file: PassphraseOption = None,
+    lang: LanguageOption = "en",
+) -> None:
+    """Write everything, encrypted under the same passphrase, to be kept or taken elsewhere."""
+    passphrase = _passphrase(passphrase_file, lang)
+
+    async def work(opened: Opened) -> None:
+        exported = await opened.deployment.custody.export(opened.wallet, passphrase)
+        await asyncio.to_thread(to.write_bytes, exported)
+        print_words(lang, "wallet.exported", file=to)
+
+    _run(file, passphrase, work)
+
+
+@cli.command("import")
+def restore(
+    source: Annotated[Path, typer.Argument(help="The export.")],
+    export_passphrase_file: Annotated[Path | None, typer.Option(help="File with the export's passphrase.")] = None,
+    file: FileOption = WALLET_FILE,
+    passphrase_file: PassphraseOption = None,
+    lang: LanguageOption = "en",
+) -> None:
+    """Bring an export in; what is there already stays. Makes the wallet file when there is none."""
+    passphrase = _passphrase(passphrase_file, lang)
+    theirs = _passphrase(export_passphrase_file, lang) if export_passphrase_file else passphrase
+
+    async def work(opened: Opened) -> None:
+        exported = await asyncio.to_thread(source.read_bytes)
+        came = await opened.deployment.custody.restore(opened.wallet, exported, theirs)
+        print_words(lang, "wallet.imported", count=came)
+        if opened.recovery_code:
+            print_words(lang, "wallet.created", file=file, code=opened.recovery_code)
+
+    _run(file, passphrase, work, create=True)
+
+
+def print_words(language: str, key: str, **values: object) -> None:
+    """Print one sentence."""
+    typer.echo(i18n.text(key, language, **values))
+
+
+def _with_wallet(
+    file: Path,
+    passphrase_file: Path | None,
+    language: str,
+    work: Callable[[Opened], Awaitable[None]],
+    *,
+    create: bool = False,
+) -> None:
+    _run(file, _passphrase(passphrase_file, language), work, create=create)
+
+
+def _run(file: Path, passphrase: str, work: Callable[[Opened], Awaitable[None]], *, create: bool = False) -> None:
+    async def run() -> None:
+        async with local.opened(file, passphrase, SystemClock(), create=create) as opened:
+            await work(opened)
+
+    asyncio.run(run())
+
+
+def _passphrase(file: Path | None, language: str) -> str:
+    if file is None:
+        return str(typer.prompt(i18n.text("wallet.passphrase", language), hide_input=True))
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError):
+        raise Malformed(Code.MALFORMED, "the passphrase file cannot be read") from None
+
+
+def _agree(question: str, language: str, *, yes: bool) -> None:
+    if not yes and not typer.confirm(question):
+        typer.echo(i18n.text("wallet.nothing_done", language))
+        raise SystemExit(0)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    sys.stdout.write(strict_json.serialise(document).decode() + "\n")
+
+
+def _print_preview(preview: dict[str, Any], language: str) -> None:
+    console = Console(highlight=False)
+    console.print(escape(f"{preview['issuer']['name'] or ''} {preview['issuer']['id']}"), style="bold")
+    for each in preview["credentials"]:
+        trust = each["trust"]
+        known = i18n.text("wallet.issuer_known" if trust["known"] else "wallet.issuer_unknown", language)
+        may = i18n.text("wallet.may_issue" if trust["may_issue"] == "passed" else "wallet.may_not_issue", language)
+        console.print(escape(f"  {each['name']} ({each['format']}): {', '.join(each['claims'])}"))
+        console.print(escape(f"    {known} {may}"))
+
+
+def _print_consent(consent: dict[str, Any], language: str) -> None:
+    console = Console(highlight=False)
+    who = consent["who"]
+    name = i18n.pick(who["name"], language) if who["name"] else who["client_id"]
+    console.print(escape(i18n.text("wallet.asks", language, who=name)), style="bold")
+    if not who["known"]:
+        console.print(i18n.text("wallet.verifier_unknown", language), style="yellow")
+    elif who["may_ask"] != "passed":
+        console.print(i18n.text("wallet.over_asking", language), style="yellow")
+    for each in consent["credentials"]:
+        if each["query_id"] not in consent["needed"]:
+            continue
+        leaving = ", ".join(f"{claim['label']}: {claim['value']}" for claim in each["leaving"])
+        staying = ", ".join(claim["label"] for claim in each["staying"])
+        console.print(escape(f"  {each['title']}"))
+        console.print(escape("    " + i18n.text("wallet.leaving", language, claims=leaving)))
+        console.print(escape("    " + i18n.text("wallet.staying", language, claims=staying or "–")))

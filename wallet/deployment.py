@@ -1,0 +1,124 @@
+"""Everything one wallet process holds, put together; the hosted service and the local file share it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from comity.errors import Code, Misconfigured
+from comity.ports import Clock
+from comity.runtime.database import Database, open_database
+from comity.runtime.evidence import EvidenceShell
+from comity.runtime.http import GuardedFetcher
+from comity.runtime.registry_client import RegistryClient
+from comity.runtime.status_cache import StatusCache
+from wallet.custody import Custody
+from wallet.outbound import Outbound
+from wallet.presenting import Presenting
+from wallet.receiving import Receiving
+from wallet.settings import WalletSettings
+from wallet.watching import Watching
+
+PEPPER_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What routes and commands work with."""
+
+    clock: Clock
+    database: Database
+    fetcher: GuardedFetcher
+    registry: RegistryClient
+    custody: Custody
+    receiving: Receiving
+    presenting: Presenting
+    watching: Watching
+
+    async def close(self) -> None:
+        """Let go of connections, threads and files."""
+        self.custody.close()
+        await self.fetcher.close()
+        await self.database.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where a wallet stands: its files, its registry, and what it may reach."""
+
+    database_url: str
+    folder: Path
+    registry_url: str
+    registry_root_file: Path
+    registry_cache: Path | None = None
+    allow_loopback_http: bool = False
+    pepper: bytes | None = None
+    status_interval: timedelta = timedelta(hours=1)
+    session: timedelta = timedelta(minutes=15)
+    attempts: int = 5
+    wait: timedelta = timedelta(seconds=60)
+    unlock_threads: int = 2
+
+
+def of_settings(settings: WalletSettings) -> Surroundings:
+    """Return the surroundings of the hosted wallet.
+
+    Raises:
+        Misconfigured: the pepper file does not hold 32 bytes.
+    """
+    return Surroundings(
+        database_url=settings.database,
+        folder=settings.data_folder,
+        registry_url=settings.registry_url,
+        registry_root_file=settings.registry_root_file,
+        allow_loopback_http=settings.allow_loopback_http,
+        pepper=_pepper(settings.pepper_file),
+        status_interval=timedelta(seconds=settings.status_refresh_seconds),
+        session=timedelta(seconds=settings.session_seconds),
+        attempts=settings.attempts,
+        wait=timedelta(seconds=settings.wait_seconds),
+        unlock_threads=settings.unlock_threads,
+    )
+
+
+def open_deployment(around: Surroundings, clock: Clock) -> Deployment:
+    """Put a wallet together; nothing is fetched yet.
+
+    Raises:
+        Misconfigured: no registry, or a database that cannot be opened.
+    """
+    fetcher = GuardedFetcher(clock, allow_loopback_http=around.allow_loopback_http)
+    cache = around.registry_cache or around.folder / "registry"
+    registry = RegistryClient(around.registry_url, around.registry_root_file, cache, fetcher=fetcher, clock=clock)
+    shell = EvidenceShell(StatusCache(around.folder / "status", fetcher, clock))
+    database, outbound = open_database(around.database_url), Outbound(fetcher=fetcher)
+    custody = Custody(
+        database,
+        clock,
+        pepper=around.pepper,
+        attempts=around.attempts,
+        wait=around.wait,
+        session=around.session,
+        threads=around.unlock_threads,
+    )
+    return Deployment(
+        clock=clock,
+        database=database,
+        fetcher=fetcher,
+        registry=registry,
+        custody=custody,
+        receiving=Receiving(outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell),
+        presenting=Presenting(outbound=outbound, clock=clock, snapshot=registry.snapshot),
+        watching=Watching(clock=clock, snapshot=registry.snapshot, shell=shell, interval=around.status_interval),
+    )
+
+
+def _pepper(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        pepper = path.read_bytes()
+    except OSError:
+        raise Misconfigured(Code.MISCONFIGURED, "the pepper file cannot be read") from None
+    if len(pepper) != PEPPER_BYTES:
+        raise Misconfigured(Code.MISCONFIGURED, f"the pepper file must hold exactly {PEPPER_BYTES} random bytes")
+    return pepper

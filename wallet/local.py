@@ -1,0 +1,69 @@
+"""The wallet as one encrypted file on the citizen's own machine: the same engine, one account, no service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from comity.errors import Code, ComityError, NotFound
+from comity.ports import Clock
+from comity.runtime import installation, migrations
+from wallet.custody import OpenWallet
+from wallet.deployment import Deployment, Surroundings, open_deployment
+
+ACCOUNT = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A local wallet, unlocked, with its engine. ``recovery_code`` is set when the file was made just now."""
+
+    deployment: Deployment
+    wallet: OpenWallet
+    recovery_code: str | None = None
+
+
+@asynccontextmanager
+async def opened(file: Path, passphrase: str, clock: Clock, *, create: bool = False) -> AsyncIterator[Opened]:
+    """Open the wallet in ``file`` and close it again; the registry is that of this machine's installation.
+
+    Raises:
+        NotFound: there is no such file and ``create`` is not set.
+        Denied: ``passphrase_wrong``.
+        Misconfigured: no registry is known here.
+    """
+    left = installation.load()
+    url, is_new = await asyncio.to_thread(_prepare, file, create=create)
+    around = Surroundings(
+        database_url=url,
+        folder=file.parent / f"{file.name}.cache",
+        registry_url=left.registry_url,
+        registry_root_file=Path(left.registry_root_file),
+        allow_loopback_http=left.allow_loopback_http,
+    )
+    deployment = open_deployment(around, clock)
+    try:
+        if is_new:
+            wallet, code = await deployment.custody.create(ACCOUNT, passphrase)
+        else:
+            wallet, code = await deployment.custody.unlock(ACCOUNT, passphrase), None
+        try:
+            await deployment.registry.refresh()
+        except ComityError:
+            deployment.registry.snapshot()  # what is on disk will do; with nothing on disk this says so
+        await deployment.receiving.recover(wallet)
+        yield Opened(deployment=deployment, wallet=wallet, recovery_code=code)
+    finally:
+        await deployment.close()
+
+
+def _prepare(file: Path, *, create: bool) -> tuple[str, bool]:
+    """Return the database URL of the wallet file, brought up to date, and whether it was made just now."""
+    is_new = not file.exists()
+    if is_new and not create:
+        raise NotFound(Code.NOT_FOUND, f"there is no wallet file {file}; 'comity wallet create' makes one")
+    url = f"sqlite:///{file.absolute()}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    migrations.upgrade(url, "wallet")
+    return url, is_new
