@@ -35,8 +35,8 @@ __all__ = [
 MAX_CHAIN = 3
 """Most certificates in a chain, the anchor not counted."""
 
-MAX_CERTIFICATE_BYTES = 8192
-"""Largest certificate read, in bytes of DER."""
+MAX_LENGTH = 16384
+"""Longest certificate read, in characters of base64."""
 
 _UNDERSTOOD = frozenset(
     {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.SUBJECT_ALTERNATIVE_NAME}
@@ -71,7 +71,7 @@ def from_base64(text: str) -> Certificate:
     Raises:
         Malformed: ``malformed_certificate``.
     """
-    if len(text) > 2 * MAX_CERTIFICATE_BYTES:
+    if len(text) > MAX_LENGTH:
         raise _malformed("the certificate is too large")
     try:
         der = base64.b64decode(text, validate=True)
@@ -188,28 +188,28 @@ def validate_chain(chain: Sequence[Certificate], anchors: Sequence[Certificate],
 
 def _anchor_of(last: Certificate, anchors: Sequence[Certificate]) -> Certificate:
     for anchor in anchors:
-        if anchor.subject == last.issuer and _is_signed_by(last, anchor):
+        if _is_signed_by(last, anchor):
             return anchor
     raise _untrusted("the certificate chain does not lead to a trusted anchor")
 
 
 def _check_issued_by(certificate: Certificate, issuer: Certificate) -> None:
-    if certificate.issuer != issuer.subject or not _is_signed_by(certificate, issuer):
+    if not _is_signed_by(certificate, issuer):
         raise _untrusted("a certificate of the chain was not issued by the next one")
 
 
 def _is_self_signed(certificate: Certificate) -> bool:
-    return certificate.issuer == certificate.subject and _is_signed_by(certificate, certificate)
+    return _is_signed_by(certificate, certificate)
 
 
 def _is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Say whether ``issuer``, with a key of a supported type, signed ``certificate`` with a current hash."""
+    """Say whether ``issuer`` signed ``certificate``, with a supported key, a current hash, and its own name in it."""
     try:
         keys.supported(issuer.public_key())
         algorithm = certificate.signature_hash_algorithm  # None for Ed25519
         if algorithm is not None and not isinstance(algorithm, _HASHES):
             return False
-        certificate.verify_directly_issued_by(issuer)
+        certificate.verify_directly_issued_by(issuer)  # the signature, and issuer name == subject name
     except (Malformed, InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
@@ -228,7 +228,7 @@ def _check_critical(certificate: Certificate) -> None:
 def _check_authority(certificate: Certificate, *, below: int) -> None:
     """``below``: how many further CA certificates stand between this one and the leaf."""
     constraints = _extension(certificate, pkix.BasicConstraints)
-    if certificate.version is not pkix.Version.v3 or constraints is None or not constraints.ca:
+    if constraints is None or not constraints.ca:  # 6.1.4 (k): only version 3 has extensions at all
         raise _untrusted("a certificate above the signing certificate is not one of an authority")
     if constraints.path_length is not None and below > constraints.path_length:
         raise _untrusted("the certificate chain is longer than an authority in it allows")

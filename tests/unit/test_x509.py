@@ -221,6 +221,9 @@ def test_a_chain_does_not_bring_its_own_trust() -> None:
 
 def test_a_self_signed_leaf_is_refused() -> None:
     assert refusal([certificate("Leaf", "Leaf", LEAF_SIGNER, LEAF_SIGNER)]) is Code.CERTIFICATE_UNTRUSTED
+    # Signed by the anchor's own key, so everything but the rule itself holds.
+    by_the_anchor = certificate("Anchor", "Anchor", ANCHOR_SIGNER, ANCHOR_SIGNER, key_usage=usage(sign=True))
+    assert refusal([by_the_anchor]) is Code.CERTIFICATE_UNTRUSTED
 
 
 @pytest.mark.parametrize("count", [0, 4])
@@ -332,6 +335,18 @@ def test_what_is_not_one_certificate_is_refused(change: Callable[[str], str]) ->
     with pytest.raises(Malformed) as raised:
         x509.from_base64(change(x509.to_base64(ANCHOR)))
     assert raised.value.code is Code.MALFORMED_CERTIFICATE
+
+
+def test_a_certificate_has_a_size_limit() -> None:
+    for size, readable in ((11_000, True), (13_000, False)):
+        padding = pkix.UnrecognizedExtension(pkix.ObjectIdentifier("1.2.3.4"), bytes(size))
+        text = x509.to_base64(leaf(extra=((padding, False),)))
+        assert (len(text) <= x509.MAX_LENGTH) == readable
+        if readable:
+            assert x509.to_base64(x509.from_base64(text)) == text
+            continue
+        with pytest.raises(Malformed):
+            x509.from_base64(text)
 
 
 def test_base64_with_unused_bits_is_refused() -> None:
