@@ -223,7 +223,7 @@ def test_reply(target: str | None) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["", "/done", "javascript://x/%0aalert(1)", "data:text/html,x", "file://host/etc", "https://[bad", "https://a b",
+    ["", "/done", "//verifier.example/done", "mailto:someone@verifier.example", "javascript://x/%0aalert(1)", "data:text/html,x", "file://host/etc", "https://[bad", "https://a b",
      "https://é.example", "https://a\n", "blob://x/y", 7],
 )  # fmt: skip
 def test_reply_refused(target: Any) -> None:
