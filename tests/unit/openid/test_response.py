@@ -223,9 +223,23 @@ def test_reply(target: str | None) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["", "/done", "//verifier.example/done", "mailto:someone@verifier.example", "javascript://x/%0aalert(1)", "data:text/html,x", "file://host/etc", "https://[bad", "https://a b",
-     "https://é.example", "https://a\n", "blob://x/y", 7],
-)  # fmt: skip
+    [
+        "",
+        "/done",
+        "//verifier.example/done",
+        "mailto:someone@verifier.example",
+        "javascript://x/%0aalert(1)",
+        "data:text/html,x",
+        "data://x/y",
+        "file://host/etc",
+        "blob://x/y",
+        "https://[bad",
+        "https://a b",
+        "https://é.example",
+        "https://a\n",
+        7,
+    ],
+)
 def test_reply_refused(target: Any) -> None:
     with pytest.raises(OAuthError) as caught:
         Received.parse({"redirect_uri": target})
