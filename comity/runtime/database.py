@@ -35,7 +35,7 @@ MAX_WAITING = 4096
 """Units that may wait for the writer before callers are told to come back later."""
 READERS = 4
 BUSY_MILLISECONDS = 5000
-_RETRIES = 3
+_RETRIES = 8
 _SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})
 
 
@@ -315,7 +315,7 @@ def postgres_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
 
 
 async def retry_serialization(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Await ``attempt`` up to three times while the database says that another transaction came between.
+    """Await ``attempt`` up to eight times while the database says that another transaction came between.
 
     Raises:
         Unreachable: ``busy``: every attempt was refused, or the connection was lost.

@@ -79,5 +79,7 @@ def _grey(data: bytes) -> Image.Image:
             if image.width * image.height > MAX_PIXELS:
                 raise Malformed(Code.TOO_LARGE, "the image has more pixels than allowed")
             return image.convert("L")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Malformed(Code.TOO_LARGE, "the image has more pixels than allowed") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         raise Malformed(Code.MALFORMED, "the image is not a readable PNG, JPEG or WebP") from None

@@ -1,4 +1,6 @@
 import asyncio
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from comity.errors import Code, Malformed, Misconfigured, Unreachable
 from comity.ports import Fetched, Fetcher, FetchRequest
 from comity.runtime import status_cache as module
 from comity.runtime.clock import FixedClock
+from comity.runtime.files import replace_file
 from comity.runtime.status_cache import StatusCache, clamp_ttl
 from comity.verification.evidence import NotObtained, Obtained, Source
 
@@ -256,11 +259,24 @@ async def test_an_older_list_is_told_across_restarts(
     assert (await ask(again)).newest_issued_at == AT + timedelta(seconds=1)
 
 
-async def test_of_many_who_remember_at_once_the_newest_stays(cache: StatusCache, host: Host, clock: FixedClock) -> None:
-    times = [AT + timedelta(seconds=number) for number in range(40)]
-    await asyncio.gather(*(asyncio.to_thread(cache.remember_issued_at, URI, each) for each in times))
-    assert cache.newest_issued_at(URI) == times[-1]
-    assert StatusCache(cache._folder, host, clock).newest_issued_at(URI) == times[-1]
+async def test_of_two_who_remember_at_once_the_newer_stays(
+    cache: StatusCache, host: Host, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = threading.Event()
+
+    def slow(path: Path, data: bytes) -> None:
+        writing.set()
+        time.sleep(0.1)
+        replace_file(path, data)
+
+    monkeypatch.setattr(module, "replace_file", slow)
+    newer = asyncio.create_task(asyncio.to_thread(cache.remember_issued_at, URI, AT))
+    await asyncio.to_thread(writing.wait, 5)
+    older = asyncio.create_task(asyncio.to_thread(cache.remember_issued_at, URI, AT - timedelta(seconds=1)))
+    assert await newer
+    assert not await older
+    assert cache.newest_issued_at(URI) == AT
+    assert StatusCache(cache._folder, host, clock).newest_issued_at(URI) == AT
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"issued_at":"x","ttl_seconds":1}', b'{"issued_at":1}'])

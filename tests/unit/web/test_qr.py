@@ -98,10 +98,14 @@ def bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("picture", [bomb(50_000, 50_000), bomb(5001, 5000), b"\0" * (qr.MAX_IMAGE_BYTES + 1)])
+@pytest.mark.parametrize(
+    "picture",
+    [bomb(50_000, 50_000), bomb(10_000, 10_000), bomb(9000, 9000), bomb(5001, 5000), b"\0" * (qr.MAX_IMAGE_BYTES + 1)],
+)
 def test_pictures_that_unfold_into_gigabytes_are_refused(picture: bytes) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(Malformed) as refused:
         qr.read(picture)
+    assert refused.value.code is Code.TOO_LARGE
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"<svg/>", b"%PDF-1.7", qr.png("A")[:200], bomb(10, 10)])
