@@ -330,7 +330,7 @@ async def retry_serialization(attempt: Callable[[], Awaitable[T]]) -> T:
                 raise
         except OSError as error:
             raise Unreachable(Code.BUSY, "the database cannot be reached", retry_after=1) from error
-        await asyncio.sleep(0.01 * 2**number * (1 + secrets.randbelow(100) / 100))
+        await asyncio.sleep(min(0.05, 0.01 * 2**number) * (1 + secrets.randbelow(100) / 100))
     raise Unreachable(Code.BUSY, "other transactions kept coming between", retry_after=1)
 
 
