@@ -59,11 +59,13 @@ class Secrecy:
     def offer_of_link(self, link: str) -> str | None:
         """Return the offer id of an address that this deployment made; None for anything else."""
         offer_id, _, mac = link.partition(".")
-        genuine = hmac.compare_digest(mac.encode(), self._link_mac(offer_id).encode())
+        genuine = hmac.compare_digest(mac.encode("utf-8", "replace"), self._link_mac(offer_id).encode())
         return offer_id if genuine else None
 
     def _link_mac(self, offer_id: str) -> str:
-        return base64url.encode(hmac.digest(self._keys["link"], offer_id.encode(), hashlib.sha256)[:16])
+        return base64url.encode(
+            hmac.digest(self._keys["link"], offer_id.encode("utf-8", "replace"), hashlib.sha256)[:16]
+        )
 
     def transaction_code_hash(self, code_hash: str, transaction_code: str) -> str:
         """Return the keyed hash of a transaction code, bound to its offer."""

@@ -105,7 +105,21 @@ def reserve(
             created_at=now,
         )
     )
-    records = [
+    records = _intents(offer, issuance_id, credential_format=credential_format, holder_digests=holder_digests, now=now)
+    return Reservation(
+        issuance_id=issuance_id,
+        notification_id=notification_id,
+        issued_at=now,
+        slots=_place(connection, offer.authority, records),
+        is_new=True,
+    )
+
+
+def _intents(
+    offer: Offer, issuance_id: str, *, credential_format: Format, holder_digests: Sequence[str], now: int
+) -> list[dict[str, object]]:
+    """Return the records to be placed, one for each holder key."""
+    return [
         {
             "id": new_id(),
             "issuance_id": issuance_id,
@@ -124,13 +138,6 @@ def reserve(
         }
         for position, digest in enumerate(holder_digests)
     ]
-    return Reservation(
-        issuance_id=issuance_id,
-        notification_id=notification_id,
-        issued_at=now,
-        slots=_place(connection, offer.authority, records),
-        is_new=True,
-    )
 
 
 def _again(connection: Connection, earlier: "Row[tuple[object, ...]]", holder_digests: Sequence[str]) -> Reservation:

@@ -3,7 +3,20 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, insert, literal, null, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    false,
+    insert,
+    literal,
+    null,
+    select,
+    update,
+)
 
 from comity.credential import CredentialType
 from issuer.store.tables import credentials, issuances, nonces, offers
@@ -157,8 +170,8 @@ def redeem(
             attempts=offers.c.attempts + case((wrong, 1), else_=0),
             state=case((last, OfferState.DEAD.value), (wrong, OfferState.OPEN.value), else_=OfferState.REDEEMED.value),
             token_hash=case((wrong, null()), else_=literal(token_hash)),
-            token_expires_at=case((wrong, null()), else_=literal(token_expires_at)),
-            erase_at=case((wrong, offers.c.erase_at), else_=literal(token_expires_at)),
+            token_expires_at=case((wrong, null()), else_=literal(token_expires_at, BigInteger)),
+            erase_at=case((wrong, offers.c.erase_at), else_=literal(token_expires_at, BigInteger)),
             sealed_claims=case((last, null()), else_=offers.c.sealed_claims),
         )
         .returning(offers.c.id, offers.c.state)
@@ -173,7 +186,7 @@ def redeem(
 
 def _is_wrong(transaction_code_hash: str | None) -> ColumnElement[bool]:
     if transaction_code_hash is None:
-        return literal(1) == literal(0)
+        return false()
     return offers.c.transaction_code_hash != transaction_code_hash
 
 

@@ -28,7 +28,7 @@ ON, BC = "ca-on/services", "ca-bc/services"
 CANARY = "Zyxwvut-Canari-Éclair"
 NUMBER = "DEMO-1234-CANARY"
 GRANT = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
-PERSON = {
+PERSON: dict[str, Any] = {
     "given_names": "Maya",
     "family_name": CANARY,
     "birthdate": "2008-03-14",
@@ -37,7 +37,7 @@ PERSON = {
     "age_over_21": False,
     "address_verified": False,
 }
-LICENCE = {
+LICENCE: dict[str, Any] = {
     "licence_number": NUMBER,
     "class": "G2",
     "given_names": "Maya",
@@ -49,7 +49,7 @@ LICENCE = {
     "age_over_19": False,
     "age_over_21": False,
 }
-AUTHORITIES = [
+AUTHORITIES: list[dict[str, Any]] = [
     {
         "authority": ON,
         "jurisdiction": "ca-on",

@@ -7,8 +7,11 @@ import unicodedata
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -48,7 +51,7 @@ def sealed(connection: Connection) -> list[bytes | None]:
 async def used(place: Place) -> AsyncIterator[Deployed]:
     """A deployment that issued one licence and left one offer lying."""
     async with running(place) as issuer:
-        wanted = {"type": "drivers-licence/1", "claims": LICENCE, "formats": ["dc+sd-jwt", "vc+jwt"]}
+        wanted: dict[str, Any] = {"type": "drivers-licence/1", "claims": LICENCE, "formats": ["dc+sd-jwt", "vc+jwt"]}
         offer = await issuer.offer(**wanted)
         token = await issuer.token(offer)
         for configuration in offer["configuration_ids"]:
@@ -161,8 +164,12 @@ async def test_nothing_personal_reaches_the_log(place: Place) -> None:
 async def test_the_audit_log_only_grows(issuer: Deployed) -> None:
     await issuer.offer()
     for statement in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit"):
+
+        def change(connection: Connection, given: str = statement) -> None:
+            connection.execute(text(given))
+
         with pytest.raises(DBAPIError, match="only grows"):
-            await issuer.deployment.database.write(lambda c, s=statement: c.execute(text(s)) and None)
+            await issuer.deployment.database.write(change)
     events = await issuer.client.get("/api/v1/audit", params={"authority": ON}, headers=issuer.as_role("admin"))
     assert [line["action"] for line in events.json()["events"]] == ["offer_created"]
     assert CANARY not in events.text
@@ -251,3 +258,18 @@ def test_a_secret_is_made_once_and_read_only_by_its_owner(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(Exception, match="cannot be used"):
         FileKeyStore(tmp_path / "file").create_secret("x")
+
+
+@given(st.text(st.characters()))
+def test_any_text_is_a_nonce_or_an_address_or_is_not(given_text: str) -> None:
+    secrecy = Secrecy(b"1" * 32)
+    assert secrecy.nonce_expiry(ON, given_text) is None
+    assert secrecy.offer_of_link(given_text) is None
+
+
+@given(st.integers(0, 2**40), st.text(st.characters(codec="ascii"), min_size=1))
+def test_a_nonce_tells_its_own_end_to_its_own_authority(ends_at: int, other: str) -> None:
+    secrecy = Secrecy(b"1" * 32)
+    nonce = secrecy.new_nonce(ON, expires_at=ends_at)
+    assert secrecy.nonce_expiry(ON, nonce) == ends_at
+    assert secrecy.nonce_expiry(ON + other, nonce) is None

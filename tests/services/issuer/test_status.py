@@ -15,6 +15,7 @@ from comity.credential import X5c
 from comity.keys import KeySigner
 from comity.status import bitstring_list, token_list
 from issuer.status_host import StatusHost
+from issuer.store import Connection
 from issuer.store import status_lists as store
 from issuer.store.tables import status_lists
 from tests.services.issuer.deployed import BC, LICENCE, NUMBER, ON, Deployed, Place, running
@@ -169,7 +170,7 @@ async def test_indices_are_random_in_several_lists_and_never_given_twice(issuer:
 async def test_a_full_list_closes_for_good_and_a_new_one_opens(issuer: Deployed) -> None:
     database = issuer.deployment.database
 
-    def fill(connection: store.Connection) -> None:
+    def fill(connection: Connection) -> None:
         connection.execute(update(status_lists).where(status_lists.c.number == 1).values(allocated=131_072))
         connection.execute(update(status_lists).where(status_lists.c.number == 2).values(allocated=98_303))
 
@@ -178,7 +179,7 @@ async def test_a_full_list_closes_for_good_and_a_new_one_opens(issuer: Deployed)
         assert (await issuer.receive(await issuer.offer())).status_code in {200, 503}
     await issuer.deployment.publisher.start()
 
-    def numbers(connection: store.Connection) -> list[tuple[int, bool]]:
+    def numbers(connection: Connection) -> list[tuple[int, bool]]:
         rows = connection.execute(
             select(status_lists.c.number, status_lists.c.is_open)
             .where(status_lists.c.authority == ON)
@@ -196,7 +197,7 @@ async def test_without_an_open_list_the_wallet_is_told_to_come_back(issuer: Depl
     offer = await issuer.offer()
     token = await issuer.token(offer)
 
-    def close(connection: store.Connection) -> None:
+    def close(connection: Connection) -> None:
         connection.execute(update(status_lists).values(is_open=False))
 
     await issuer.deployment.database.write(close)
