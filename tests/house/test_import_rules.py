@@ -146,6 +146,13 @@ def test_the_core_is_everything_below_the_shell() -> None:
     assert set(CONTRACTS["core-without-io"]["source_modules"]) == modules
 
 
-def test_no_layer_is_optional() -> None:
-    layers = [layer for contract in CONTRACTS.values() for layer in contract.get("layers", [])]
-    assert [layer for layer in layers if "(" in layer] == []
+def test_every_layer_exists() -> None:
+    named = {
+        f"{container}.{name.strip(' ()')}"
+        for contract in CONTRACTS.values()
+        for container in contract.get("containers", [])
+        for layer in contract["layers"]
+        for name in layer.split("|")
+    }
+    paths = {name: ROOT.joinpath(*name.split(".")) for name in named}
+    assert [name for name, path in paths.items() if not path.with_suffix(".py").exists() and not path.is_dir()] == []
