@@ -114,6 +114,14 @@ def test_no_answer_is_a_problem(answer: dict[str, list[dcql.Presented]]) -> None
     assert dcql.check_answer(ONE, answer)
 
 
+def test_an_empty_answer_is_a_problem_even_where_none_is_needed() -> None:
+    """Profile VP-20: no member for an optional query that is not answered."""
+    sets = [{"options": [["person"]]}, {"options": [["licence"]], "required": False}]
+    wanted = query(asking(), licence(), sets=sets)
+    assert dcql.check_answer(wanted, {"person": [presented()]}) == ()
+    assert dcql.check_answer(wanted, {"person": [presented()], "licence": []}) == ("the answer to 'licence' is empty",)
+
+
 def licence(credential_id: str = "licence") -> dict[str, Any]:
     return asking(credential_id, meta={"vct_values": [LICENCE]}, claims=...)
 
