@@ -68,7 +68,7 @@ class Held:
             id=self.id,
             format=kind,
             type_names=names,
-            claims=dcql.claims_root(kind, processed.claims),
+            claims=processed.document,
             disclosable=[dcql.claim_path(kind, name) for name in processed.disclosable],
             can_bind=processed.holder_jwk is not None,
             authority_key_ids=_authority_key_ids(self.signed),

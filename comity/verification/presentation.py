@@ -159,7 +159,7 @@ def _presented(each: Examined, processed: ProcessedCredential) -> dcql.Presented
     return dcql.Presented(
         format=kind,
         type_names=names,
-        claims=dcql.claims_root(kind, processed.claims),
+        claims=processed.document,
         is_bound=any(c.name is CheckName.HOLDER_BINDING and c.outcome is Outcome.PASSED for c in each.checks),
         disclosed=[dcql.claim_path(kind, name) for name in may_be_withheld],
         authority_key_ids=each.authority_key_ids,

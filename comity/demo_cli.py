@@ -1,0 +1,38 @@
+"""``comity demo`` and ``comity serve``: the main job on this machine."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from comity import strict_json
+from comity.runtime import installation
+from comity.terminal import Exit
+
+LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
+
+
+def demo(
+    lang: LanguageOption = "en",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document. / Produire un document JSON.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Stay up afterwards. / Rester en service ensuite.")] = False,
+) -> None:
+    """Issue, hold, present, verify, revoke, across eight jurisdictions. / Démonstration complète."""
+    from comity.demo import run
+    from comity.demo.view import View, document
+
+    view = View(lang, quiet=json)
+    outcome = asyncio.run(run.demo(installation.FOLDER / "demo", view, lang, stay=serve))
+    if json:
+        sys.stdout.write(strict_json.serialise(document(outcome.passed, outcome.steps, lang)).decode() + "\n")
+    if not all(outcome.passed.values()):
+        raise SystemExit(Exit.REJECTED)
+
+
+def serve(lang: LanguageOption = "en") -> None:
+    """Start registry, status host, issuer, wallet and verifier, and leave them up. / Démarrer tous les services."""
+    from comity.demo import run
+    from comity.demo.view import View
+
+    asyncio.run(run.serve(installation.FOLDER / "demo", View(lang)))
