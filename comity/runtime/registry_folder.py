@@ -167,7 +167,7 @@ def read_root(data: bytes) -> Metadata[Root]:
     Raises:
         Malformed: ``registry_invalid``.
     """
-    return _read(Metadata[Root], Root.type, data)
+    return _read(Root.type, data)
 
 
 def read_targets(data: bytes) -> Metadata[Targets]:
@@ -176,7 +176,7 @@ def read_targets(data: bytes) -> Metadata[Targets]:
     Raises:
         Malformed: ``registry_invalid``.
     """
-    return _read(Metadata[Targets], Targets.type, data)
+    return _read(Targets.type, data)
 
 
 def read_snapshot(data: bytes) -> Metadata[Snapshot]:
@@ -185,7 +185,7 @@ def read_snapshot(data: bytes) -> Metadata[Snapshot]:
     Raises:
         Malformed: ``registry_invalid``.
     """
-    return _read(Metadata[Snapshot], Snapshot.type, data)
+    return _read(Snapshot.type, data)
 
 
 def read_timestamp(data: bytes) -> Metadata[Timestamp]:
@@ -194,12 +194,12 @@ def read_timestamp(data: bytes) -> Metadata[Timestamp]:
     Raises:
         Malformed: ``registry_invalid``.
     """
-    return _read(Metadata[Timestamp], Timestamp.type, data)
+    return _read(Timestamp.type, data)
 
 
-def _read(kind: Any, type_name: str, data: bytes) -> Any:
+def _read(type_name: str, data: bytes) -> Metadata[Any]:
     try:
-        metadata = kind.from_bytes(data)
+        metadata: Metadata[Any] = Metadata.from_bytes(data)
     except DeserializationError:
         raise Malformed(Code.REGISTRY_INVALID, f"a file of {type_name} is not TUF metadata") from None
     if metadata.signed.type != type_name:

@@ -5,7 +5,8 @@ timestamp are signed with the online keys, last. What a role cannot sign for lac
 :meth:`RegistryRepository.sign` adds the missing signatures; what is published always verifies as a whole.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -132,7 +133,7 @@ class RegistryRepository:
             Malformed: an edit, or what it would make, does not fit; nothing is changed. Also NotFound, Conflict.
         """
         _require_threshold(role_threshold, role_keys)
-        with self._folder.locked():
+        with self._editing():
             state = self._state()
             documents = dict(self._documents(state))
             changed: dict[str, Document] = {}
@@ -157,7 +158,7 @@ class RegistryRepository:
         Raises:
             NotFound: there is no such role.
         """
-        with self._folder.locked():
+        with self._editing():
             state = self._state()
             staged = self._folder.staged_roles()
             for name in staged if role is None else [role]:
@@ -175,7 +176,7 @@ class RegistryRepository:
         Raises:
             Conflict: the online keys are not here.
         """
-        with self._folder.locked():
+        with self._editing():
             if not self._publish_online():
                 raise Conflict(Code.CONFLICT, "the keys of snapshot and timestamp are not here")
             return Published(roles=ONLINE)
@@ -191,7 +192,7 @@ class RegistryRepository:
             Malformed: the threshold is impossible.
         """
         _require_threshold(threshold, keys)
-        with self._folder.locked():
+        with self._editing():
             state = self._state()
             parent, delegator = state.parent_of(role), state.delegator(role)
             old = list(delegator.get_delegated_role(role).keyids)
@@ -230,9 +231,18 @@ class RegistryRepository:
             "keys_here": len(self._keys.signers(role, state.keys(role))),
         }
 
-    def _state(self) -> RegistryState:
+    @contextmanager
+    def _editing(self) -> Iterator[None]:
+        self._require_registry()
+        with self._folder.locked():
+            yield
+
+    def _require_registry(self) -> None:
         if not self._folder.exists:
             raise NotFound(Code.NOT_FOUND, "there is no registry in this folder; make one with: comity registry init")
+
+    def _state(self) -> RegistryState:
+        self._require_registry()
         return RegistryState.read(self._folder, staged=True)
 
     def _documents(self, state: RegistryState) -> Documents:
@@ -245,8 +255,6 @@ class RegistryRepository:
     def _delegate(self, state: RegistryState, jurisdiction: str, count: int, threshold: int) -> None:
         """Give ``jurisdiction`` a role of its own: terminating, limited to its paths."""
         role = role_of(jurisdiction)
-        if role in state.roles:
-            return
         parent = TOP_ROLE if top_of(jurisdiction) == jurisdiction else role_of(top_of(jurisdiction))
         delegations = state.delegations(parent)
         delegated = DelegatedRole(role, [], threshold, terminating=True, paths=list(paths_of(jurisdiction)))

@@ -1,6 +1,6 @@
 """The metadata of a registry while it is edited: what is staged over what is published, and what of it verifies."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tuf.api.exceptions import UnsignedMetadataError
@@ -113,7 +113,7 @@ def publishable(waiting: Mapping[str, Signable], published: RegistryState | None
     chosen = set(waiting)
     while chosen:
         view = _view({role: waiting[role] for role in chosen}, published)
-        wrong = next(_wrong(view, published, chosen), None)
+        wrong = _wrong(view, published, chosen)
         if wrong is None:
             break
         chosen.discard(wrong)
@@ -127,25 +127,24 @@ def _view(chosen: Mapping[str, Signable], published: RegistryState | None) -> di
     return {**before, **chosen}
 
 
-def _wrong(view: Mapping[str, Signable], published: RegistryState | None, chosen: set[str]) -> Iterator[str]:
-    """Yield chosen roles that must not be published in this view."""
+def _wrong(view: Mapping[str, Signable], published: RegistryState | None, chosen: set[str]) -> str | None:
+    """Return a chosen role that must not be published in this view, or None when all of it verifies."""
     root = view.get(Root.type)
     if root is None or TOP_ROLE not in view:
-        yield from chosen
-        return
+        return min(chosen)
     if Root.type in chosen:
         successor_of = published.root if published else root
         if not (verifies(root, Root.type, root) and verifies(successor_of, Root.type, root)):
-            yield Root.type
+            return Root.type
     waiting = [(Root.type, TOP_ROLE)]
     while waiting:
         parent, role = waiting.pop()
         if role not in view or not verifies(view[parent], role, view[role]):
-            yield role if role in chosen else parent
-            continue
+            return role if role in chosen else parent
         signed = view[role].signed
         assert isinstance(signed, Targets)  # noqa: S101  # only the root is anything else
         waiting += [(role, each.name) for each in delegated(signed)]
+    return None
 
 
 def verifies(delegator: Signable, role: str, metadata: AnyMetadata) -> bool:

@@ -91,7 +91,7 @@ def test_delegations() -> None:
     assert none["delegations"] == []
 
 
-SKELETON = {
+SKELETON: dict[str, Any] = {
     "edit": "issuer",
     "authority": "ca-bc/services",
     "name": name("Service BC"),
@@ -158,7 +158,7 @@ def test_the_hash_of_an_anchor_is_written_in_hexadecimal(stated: str) -> None:
 
 
 def test_a_wrong_hash_of_an_anchor_is_refused() -> None:
-    identifier = {**SKELETON["identifiers"][0], "anchor_sha256": "0" * 64}  # type: ignore[dict-item]
+    identifier = {**SKELETON["identifiers"][0], "anchor_sha256": "0" * 64}
     with pytest.raises(Malformed):
         edited({**SKELETON, "identifiers": [identifier]})
     with pytest.raises(Malformed):
@@ -248,7 +248,13 @@ def test_edits_that_do_not_fit_are_refused(edit: dict[str, Any]) -> None:
 
 def test_a_plan_is_a_list_of_edits() -> None:
     assert authoring.plan({"edits": [NOVA_SCOTIA]}) == (NOVA_SCOTIA,)
-    for wrong in ({}, {"edits": []}, {"edits": [{"edit": "nothing"}]}, {"edits": [NOVA_SCOTIA], "also": 1}):
+    wrongs: list[dict[str, Any]] = [
+        {},
+        {"edits": []},
+        {"edits": [{"edit": "nothing"}]},
+        {"edits": [NOVA_SCOTIA], "also": 1},
+    ]
+    for wrong in wrongs:
         with pytest.raises(Malformed):
             authoring.plan(wrong)
 

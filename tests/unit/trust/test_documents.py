@@ -251,7 +251,7 @@ def test_any_bytes_are_read_or_refused(kind: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", PARSERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_change_of_a_good_document_is_read_or_refused(kind: str, data: st.DataObject) -> None:
     document = good(kind)
