@@ -45,12 +45,13 @@ class Step:
 
 @dataclass(slots=True, kw_only=True)
 class Play:
-    """What journeys work with. ``tell`` is called with each step as it happens."""
+    """What journeys work with. ``tell`` is called with each step as it happens; ``patience`` is in seconds."""
 
     stage: Stage
     client: httpx.AsyncClient
     language: str
     tell: Callable[[Step], None]
+    patience: float = PATIENCE_SECONDS
     steps: list[Step] = field(default_factory=list)
     guests: list[Citizen] = field(default_factory=list)
 
@@ -131,7 +132,7 @@ class Play:
 
     async def until(self, words: str, attempt: Callable[[], Any], *, expected: str, **values: str) -> None:
         """Try a verification until it comes out as expected, or patience ends; note the last one."""
-        ends = time.monotonic() + PATIENCE_SECONDS
+        ends = time.monotonic() + self.patience
         while True:
             report = await attempt()
             if told(report) == expected or time.monotonic() > ends:

@@ -3,7 +3,10 @@
 Ontario never gave Toronto that scope, and an accreditation counts only within the scope of every level above it.
 """
 
+import asyncio
+
 from comity.demo import cast
+from comity.demo.founding import REGISTRY_REFRESH_SECONDS
 from comity.demo.play import Play, refusal_of
 
 GRANT = {"edit": "delegation", "to": "ca-on/toronto", "types": ["business-licence/1", "drivers-licence/1"]}
@@ -13,6 +16,7 @@ async def run(play: Play, without_cause: bool) -> None:  # noqa: FBT001  (the on
     """Play the journey; without its cause Ontario gives Toronto the scope."""
     if without_cause:
         await play.stage.apply([GRANT])
+        await asyncio.sleep(2 * REGISTRY_REFRESH_SECONDS)
     try:
         await _play(play)
     finally:
