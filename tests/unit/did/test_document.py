@@ -216,6 +216,14 @@ def test_a_time_that_cannot_be_read_is_refused(name: str, value: Any) -> None:
     [
         ({"type": "Ed25519VerificationKey2020"}, Code.MALFORMED_KEY),
         ({"type": "Multikey"}, Code.MALFORMED_KEY),
+        (
+            {
+                "type": "Ed25519VerificationKey2020",
+                "publicKeyJwk": ...,
+                "publicKeyMultibase": multibase.encode_key(OTHER.public_jwk),
+            },
+            Code.MALFORMED_KEY,
+        ),
         ({"publicKeyJwk": ...}, Code.MALFORMED_KEY),
         ({"publicKeyJwk": "text"}, Code.MALFORMED_KEY),
         ({"publicKeyJwk": {"kty": "RSA"}}, Code.MALFORMED_KEY),

@@ -118,6 +118,13 @@ def test_every_other_identifier_is_refused(identifier: str) -> None:
     assert raised.value.code is Code.MALFORMED_DID
 
 
+def test_a_long_text_is_refused_before_any_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """base58 takes quadratic time, and a document may hold a megabyte of it."""
+    monkeypatch.setattr(multibase, "_base58_decode", lambda _: pytest.fail("a long text was decoded"))
+    with pytest.raises(Malformed):
+        multibase.decode_key("z" + "z" * multibase.MAX_LENGTH)
+
+
 def test_only_public_keys_get_a_did() -> None:
     with pytest.raises(Malformed) as raised:
         did.key.did_of(SIGNERS["ES256"].private_jwk())
