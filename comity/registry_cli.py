@@ -317,7 +317,7 @@ def serve(
     from comity.web import serving
 
     repository = _open(folder, keys)
-    repository.status()  # a folder without a registry is told now
+    repository.documents()  # a folder without a registry is told now
     host_app = RegistryHost(
         repository.public_folder,
         refresh=repository.refresh if refresh_every else None,
