@@ -1,89 +1,36 @@
 """Chains: every rule of the path validation has a chain that breaks only it, and the good twin passes."""
 
 import base64
-import warnings
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509 as pkix
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
-from hypothesis import given
-from hypothesis import strategies as st
 
 from comity import keys, x509
 from comity.errors import Code, Malformed
 from comity.keys import KeySigner
-
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-ISSUER_URL = "https://issuer.example/ca-on/services"
-ANCHOR_SIGNER = KeySigner.generate()
-LEAF_SIGNER = KeySigner.generate()
-Builder = pkix.CertificateBuilder
-
-
-def name(text: str) -> pkix.Name:
-    return pkix.Name([pkix.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def usage(*, sign: bool = False, certificates: bool = False) -> pkix.KeyUsage:
-    return pkix.KeyUsage(sign, False, False, False, False, certificates, certificates, False, False)
-
-
-def certificate(
-    subject: str,
-    issuer: str,
-    key: KeySigner,
-    signer: KeySigner,
-    *,
-    ca: bool | None = False,
-    path_length: int | None = None,
-    key_usage: pkix.KeyUsage | None = None,
-    begins: datetime = NOW - DAY,
-    ends: datetime = NOW + DAY,
-    extra: tuple[tuple[pkix.ExtensionType, bool], ...] = (),
-    digest: hashes.SHA224 | hashes.SHA256 | None = None,
-) -> x509.Certificate:
-    """Any certificate at all, also those that :mod:`comity.x509` would never issue."""
-    builder = Builder().subject_name(name(subject)).issuer_name(name(issuer)).serial_number(pkix.random_serial_number())
-    builder = builder.public_key(key.private_key.public_key()).not_valid_before(begins).not_valid_after(ends)
-    if ca is not None:
-        builder = builder.add_extension(pkix.BasicConstraints(ca=ca, path_length=path_length), critical=True)
-    if key_usage is not None:
-        builder = builder.add_extension(key_usage, critical=True)
-    for extension, critical in extra:
-        builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(signer.private_key, digest or hashes.SHA256())
-
-
-def anchor(signer: KeySigner = ANCHOR_SIGNER, subject: str = "Anchor", **changes: Any) -> x509.Certificate:
-    settings: dict[str, Any] = {"ca": True, "key_usage": usage(certificates=True), **changes}
-    return certificate(subject, subject, signer, signer, **settings)
-
-
-ANCHOR = next(found for found in (anchor() for _ in range(9999)) if found.serial_number.bit_length() > 152)
-MIDDLE_SIGNER, SECOND_SIGNER = KeySigner.generate(), KeySigner.generate()
-
-
-def authority(subject: str, issuer: str, key: KeySigner, signer: KeySigner, **changes: Any) -> x509.Certificate:
-    settings: dict[str, Any] = {"ca": True, "key_usage": usage(certificates=True), **changes}
-    return certificate(subject, issuer, key, signer, **settings)
-
-
-def leaf(issuer: str = "Anchor", signer: KeySigner = ANCHOR_SIGNER, **changes: Any) -> x509.Certificate:
-    settings: dict[str, Any] = {"key_usage": usage(sign=True), **changes}
-    return certificate("Leaf", issuer, LEAF_SIGNER, signer, **settings)
-
-
-def refusal(chain: list[x509.Certificate], anchors: list[x509.Certificate] | None = None, at: datetime = NOW) -> Code:
-    with pytest.raises(Malformed) as raised:
-        x509.validate_chain(chain, [ANCHOR] if anchors is None else anchors, at)
-    return raised.value.code
-
+from tests.unit.certificates import (
+    ANCHOR,
+    ANCHOR_SIGNER,
+    DAY,
+    ISSUER_URL,
+    LEAF_SIGNER,
+    MIDDLE_SIGNER,
+    NOW,
+    SECOND_SIGNER,
+    Builder,
+    anchor,
+    authority,
+    certificate,
+    issue,
+    leaf,
+    name,
+    refusal,
+    usage,
+)
 
 # --- what we issue
 
@@ -113,19 +60,6 @@ def test_what_we_issue_we_accept(algorithm: str) -> None:
     assert x509.sha256_hex(issued) == issued.fingerprint(hashes.SHA256()).hex()
     assert x509.sha256_b64url(issued) == base64.urlsafe_b64encode(issued.fingerprint(hashes.SHA256())).decode().rstrip(
         "="
-    )
-
-
-def issue(uri: str | None, dns: str | None, jwk: dict[str, str] | None = None) -> x509.Certificate:
-    return x509.issue_leaf(
-        name="Leaf",
-        uri_san=uri,
-        dns_san=dns,
-        public_jwk=jwk or dict(LEAF_SIGNER.public_jwk),
-        anchor=ANCHOR,
-        anchor_signer=ANCHOR_SIGNER,
-        not_before=NOW - DAY,
-        not_after=NOW + DAY,
     )
 
 
@@ -299,108 +233,3 @@ def foreign_certificate(subject: str, issuer: str, key: Any, signer: Any, *, ca:
         builder = builder.add_extension(pkix.BasicConstraints(ca=True, path_length=None), critical=True)
         builder = builder.add_extension(usage(certificates=True), critical=True)
     return builder.sign(signer, hashes.SHA256())
-
-
-# --- reading
-
-
-def test_a_chain_is_a_list_of_texts() -> None:
-    good = x509.to_base64(leaf())
-    assert len(x509.parse_chain([good])) == 1
-    assert len(x509.parse_chain((good,) * 3)) == 3
-    for value in (None, good, [], [good] * 4, [1], [good, None], {"0": good}):
-        with pytest.raises(Malformed) as raised:
-            x509.parse_chain(value)
-        assert raised.value.code is Code.MALFORMED_CERTIFICATE
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda text: text + "\n",
-        lambda text: text[:64] + "\n" + text[64:],
-        lambda text: text[:-4],
-        lambda text: text + "AAAA",
-        lambda text: text.replace("M", "-", 1),
-        lambda text: base64.urlsafe_b64encode(b"\xfb\xff" + base64.b64decode(text)).decode(),
-        lambda text: "A" * 20_000,
-        lambda text: "",
-        lambda text: "é" + text,
-        lambda text: text.rstrip("=") if text.endswith("=") else text + "=",
-        lambda text: base64.b64encode(b"\x30\x03\x02\x01\x01").decode(),
-        lambda text: base64.b64encode(ANCHOR.tbs_certificate_bytes).decode(),
-    ],
-)
-def test_what_is_not_one_certificate_is_refused(change: Callable[[str], str]) -> None:
-    with pytest.raises(Malformed) as raised:
-        x509.from_base64(change(x509.to_base64(ANCHOR)))
-    assert raised.value.code is Code.MALFORMED_CERTIFICATE
-
-
-def test_a_certificate_has_a_size_limit() -> None:
-    for size, readable in ((11_000, True), (13_000, False)):
-        padding = pkix.UnrecognizedExtension(pkix.ObjectIdentifier("1.2.3.4"), bytes(size))
-        text = x509.to_base64(leaf(extra=((padding, False),)))
-        assert (len(text) <= x509.MAX_LENGTH) == readable
-        if readable:
-            assert x509.to_base64(x509.from_base64(text)) == text
-            continue
-        with pytest.raises(Malformed):
-            x509.from_base64(text)
-
-
-def test_base64_with_unused_bits_is_refused() -> None:
-    der = next(der for der in (leaf().public_bytes(serialization.Encoding.DER) for _ in range(99)) if len(der) % 3 == 1)
-    text = base64.b64encode(der).decode()
-    assert x509.to_base64(x509.from_base64(text)) == text
-    with pytest.raises(Malformed):
-        x509.from_base64(text[:-3] + chr(ord(text[-3]) + 1) + "==")
-
-
-def test_pem_that_is_none_is_refused() -> None:
-    for data in (b"", b"text", x509.to_pem(ANCHOR)[:200], ANCHOR_SIGNER.to_pem()):
-        with pytest.raises(Malformed) as raised:
-            x509.from_pem(data)
-        assert raised.value.code is Code.MALFORMED_CERTIFICATE
-
-
-@pytest.mark.parametrize("action", ["error", "ignore"])
-def test_a_serial_number_is_positive(action: Literal["error", "ignore"]) -> None:
-    """RFC 5280 §4.1.2.2; refused whether or not the interpreter turns cryptography's warning into an error."""
-    number = ANCHOR.serial_number.to_bytes(20, "big")
-    der = ANCHOR.public_bytes(serialization.Encoding.DER).replace(number, b"\x80" + number[1:])
-    text = base64.b64encode(der).decode()
-    with warnings.catch_warnings():
-        warnings.simplefilter(action)
-        with pytest.raises(Malformed):
-            x509.from_base64(text)
-
-
-@given(st.binary(), st.integers(0, 2000), st.integers(0, 255))
-def test_any_bytes_are_a_certificate_or_malformed(data: bytes, position: int, value: int) -> None:
-    changed = bytearray(ANCHOR.public_bytes(serialization.Encoding.DER))
-    changed[position % len(changed)] = value
-    for der in (data, bytes(changed)):
-        text = base64.b64encode(der).decode()
-        try:
-            read = x509.from_base64(text)
-        except Malformed:
-            continue
-        assert x509.to_base64(read) == text
-
-
-@given(st.integers(0, 2000), st.integers(1, 255))
-def test_any_changed_byte_of_a_leaf_breaks_the_chain(position: int, change: int) -> None:
-    changed = bytearray(GOOD_LEAF)
-    changed[position % len(changed)] ^= change
-    with pytest.raises(Malformed):
-        x509.validate_chain(x509.parse_chain([base64.b64encode(changed).decode()]), [ANCHOR], NOW)
-
-
-GOOD_LEAF = issue(ISSUER_URL, None).public_bytes(serialization.Encoding.DER)
-
-
-@given(st.text() | st.text(alphabet="MIIBabc+/=\n"))
-def test_any_text_is_a_certificate_or_malformed(text: str) -> None:
-    with pytest.raises(Malformed):
-        x509.from_base64(text)

@@ -1,53 +1,22 @@
-import contextlib
+"""Signed request objects under a certificate: what is read, and every way to be refused."""
+
 import copy
 import dataclasses
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from comity import base64url, did, jose, strict_json, x509
-from comity.credential import Kid, X5c
+from comity import base64url, jose, strict_json, x509
+from comity.credential import X5c
 from comity.errors import Code
 from comity.keys import KeySigner
-from comity.openid.presentation import client_id, request
-from comity.openid.presentation.client_id import ClientId, Prefix
-from comity.openid.presentation.link import RequestLink
+from comity.openid.presentation import request
 from comity.openid.presentation.request import (
-    NeedsDocument,
     SignedByCertificate,
-    SignedByDid,
-    Unsigned,
-    VerifiedRequest,
 )
-from comity.openid.refusal import OAuthError
+from tests.unit.openid.asked import encoded, refused, verify
 from tests.unit.openid.parties import AT, QUERY, Verifier, make_verifier
-
-DID = "did:web:verifier.example:bar"
-KID = f"{DID}#key-1"
-
-
-def encoded(verifier: Verifier, *, header: Mapping[str, Any] | None = None, **change: Any) -> str:
-    """A request object with some claims changed; ``...`` removes one."""
-    claims = {**verifier.request().to_dict(), **change}
-    claims = {name: value for name, value in claims.items() if value is not ...}
-    named = {"typ": request.TYP, "x5c": list(verifier.chain.chain)} if header is None else dict(header)
-    return jose.sign(named, claims, verifier.signer)
-
-
-def verify(verifier: Verifier, text: str, *, client: str | None = None, **options: Any) -> VerifiedRequest:
-    found = request.verify(text, client=client or verifier.client.text, at=options.pop("at", AT), **options)
-    assert isinstance(found, VerifiedRequest)
-    return found
-
-
-def refused(verifier: Verifier, text: str, code: Code, error: str = "invalid_request", **options: Any) -> None:
-    with pytest.raises(OAuthError) as caught:
-        verify(verifier, text, **options)
-    assert (caught.value.code, caught.value.error.value) == (code, error)
 
 
 def test_what_we_sign_is_what_the_wallet_reads(verifier: Verifier) -> None:
@@ -256,178 +225,6 @@ def test_duplicate_members(verifier: Verifier) -> None:
         jose.sign({"typ": request.TYP, "x5c": list(verifier.chain.chain)}, doubled.encode(), verifier.signer),
         Code.DUPLICATE_MEMBER,
     )
-
-
-# --- decentralized_identifier
-
-
-def by_did(verifier: Verifier, kid: str = KID, identifier: str = DID, **change: Any) -> str:
-    return encoded(
-        verifier,
-        header={"typ": request.TYP, "kid": kid},
-        client_id=client_id.of_did(identifier).text,
-        **change,
-    )
-
-
-def document(verifier: Verifier, *relationships: str, identifier: str = DID) -> bytes:
-    return strict_json.serialise(did.web_document(identifier, {"key-1": verifier.signer.public_jwk}, relationships))
-
-
-def needed(text: str) -> NeedsDocument:
-    found = request.verify(text, client=client_id.of_did(DID).text, at=AT)
-    assert isinstance(found, NeedsDocument)
-    return found
-
-
-@pytest.mark.parametrize("relationship", ["authentication", "assertionMethod"])
-def test_did_web(verifier: Verifier, relationship: str) -> None:
-    asked = dataclasses.replace(verifier.request(), client_id=client_id.of_did(DID))
-    needs = needed(request.sign(asked, verifier.signer, Kid(did_url=KID)))
-    assert (needs.did, needs.url) == (DID, "https://verifier.example/bar/did.json")
-    found = needs.resume(document(verifier, relationship))
-    assert found.request == asked
-    assert found.proof == SignedByDid(did=DID, did_url=KID, jwk=verifier.signer.public_jwk)
-
-
-def resume_refused(needs: NeedsDocument, body: bytes, code: Code) -> None:
-    with pytest.raises(OAuthError) as caught:
-        needs.resume(body)
-    assert caught.value.code is code
-
-
-def test_did_document_refused(verifier: Verifier) -> None:
-    needs = needed(by_did(verifier))
-    resume_refused(needs, document(verifier, "keyAgreement"), Code.KEY_RELATIONSHIP_MISSING)
-    other = document(verifier, "authentication", identifier="did:web:verifier.example:other")
-    resume_refused(needs, other, Code.DID_DOCUMENT_MISMATCH)
-    resume_refused(needs, b"not json", Code.MALFORMED_JSON)
-    resume_refused(needs, document(make_verifier(), "authentication"), Code.SIGNATURE_INVALID)
-    resume_refused(
-        needed(by_did(verifier, kid=f"{DID}#key-2")), document(verifier, "authentication"), Code.KEY_NOT_FOUND
-    )
-
-
-def test_claims_are_judged_after_the_did_too(verifier: Verifier) -> None:
-    needs = needed(by_did(verifier, aud="https://other.example"))
-    resume_refused(needs, document(verifier, "authentication"), Code.AUDIENCE_MISMATCH)
-
-
-@pytest.mark.parametrize(
-    "kid", ["key-1", "#key-1", DID, "did:web:evil.example#key-1", f"{DID}x#key-1", f"{DID}:x#key-1"]
-)
-def test_a_key_of_another_did(verifier: Verifier, kid: str) -> None:
-    refused(verifier, by_did(verifier, kid=kid), Code.CLIENT_MISMATCH, client=client_id.of_did(DID).text)
-
-
-def test_without_kid_or_with_a_certificate_instead(verifier: Verifier) -> None:
-    text = encoded(verifier, client_id=client_id.of_did(DID).text)
-    refused(verifier, text, Code.CLIENT_MISMATCH, client=client_id.of_did(DID).text)
-
-
-def test_did_jwk_needs_no_document(verifier: Verifier) -> None:
-    identifier = did.jwk.did_of(verifier.signer.public_jwk)
-    client = client_id.of_did(identifier).text
-    found = verify(verifier, by_did(verifier, kid=f"{identifier}#0", identifier=identifier), client=client)
-    assert isinstance(found.proof, SignedByDid)
-    assert found.proof.did == identifier
-    other = did.jwk.did_of(make_verifier().signer.public_jwk)
-    text = by_did(verifier, kid=f"{other}#0", identifier=other)
-    refused(verifier, text, Code.SIGNATURE_INVALID, client=client_id.of_did(other).text)
-
-
-@pytest.mark.parametrize("identifier", ["did:jwk:AAAA", "did:web:127.0.0.1", "did:key:zzz"])
-def test_a_did_that_is_none(verifier: Verifier, identifier: str) -> None:
-    text = by_did(verifier, kid=f"{identifier}#0", identifier=identifier)
-    with pytest.raises(OAuthError):
-        request.verify(text, client=client_id.of_did(identifier).text, at=AT)
-
-
-def test_a_did_that_nobody_can_resolve(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A method that did knows but that has neither a local document nor a URL.
-    monkeypatch.setattr(did, "document_url", lambda _did: None)
-    refused(verifier, by_did(verifier), Code.DID_METHOD_UNSUPPORTED, client=client_id.of_did(DID).text)
-
-
-# --- unsigned
-
-
-def unsigned(verifier: Verifier, **change: str | None) -> RequestLink:
-    client = ClientId(prefix=Prefix.REDIRECT_URI, identifier="https://verifier.example/r")
-    claims = dataclasses.replace(verifier.request(), client_id=client, response_uri=client.identifier).to_dict()
-    fields = {
-        name: value if isinstance(value, str) else strict_json.serialise(value).decode()
-        for name, value in claims.items()
-    }
-    changed = {name: value for name, value in {**fields, **change}.items() if value is not None}
-    return RequestLink(client_id=client.text, parameters=changed)
-
-
-def test_an_unsigned_request_names_nobody(verifier: Verifier) -> None:  # P13
-    found = request.read_unsigned(unsigned(verifier))
-    assert found.proof == Unsigned(response_uri="https://verifier.example/r")
-    assert found.request.query == verifier.request().query
-    assert found.request.issued_at is None
-    omitted = request.read_unsigned(unsigned(verifier, response_uri=None))
-    assert omitted.request.response_uri == "https://verifier.example/r"
-
-
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"response_uri": "https://evil.example/r"}, Code.CLIENT_MISMATCH),
-        ({"redirect_uri": "https://verifier.example/r"}, Code.REQUEST_INVALID),
-        ({"dcql_query": "{"}, Code.MALFORMED_JSON),
-        ({"dcql_query": "[]"}, Code.MALFORMED_QUERY),
-        ({"client_metadata": "[]"}, Code.REQUEST_INVALID),
-        ({"nonce": None}, Code.REQUEST_INVALID),
-        ({"transaction_data": "[]"}, Code.REQUEST_INVALID),
-    ],
-)
-def test_unsigned_refused(verifier: Verifier, change: dict[str, str | None], code: Code) -> None:
-    with pytest.raises(OAuthError) as caught:
-        request.read_unsigned(unsigned(verifier, **change))
-    assert caught.value.code is code
-
-
-def test_unsigned_under_a_prefix_that_signs(verifier: Verifier) -> None:
-    link = dataclasses.replace(unsigned(verifier), client_id=verifier.client.text)
-    with pytest.raises(OAuthError, match="does not say who asks"):
-        request.read_unsigned(link)
-
-
-# --- any input
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-PARTY = make_verifier()
-
-
-@given(st.dictionaries(st.sampled_from([*PARTY.request().to_dict(), "scope", "wallet_nonce"]), JSON, max_size=3))
-def test_any_value_in_any_parameter(change: dict[str, Any]) -> None:
-    with contextlib.suppress(OAuthError):
-        verify(PARTY, encoded(PARTY, **change))
-
-
-@given(st.text() | st.binary().map(lambda data: f"{base64url.encode(data)}.{base64url.encode(data)}.AAAA"))
-def test_any_text(text: str) -> None:
-    with pytest.raises(OAuthError):
-        request.verify(text, client=PARTY.client.text, at=AT)
-
-
-@given(st.binary())
-def test_any_document(data: bytes) -> None:
-    with pytest.raises(OAuthError):
-        needed(by_did(PARTY)).resume(data)
-
-
-@given(st.dictionaries(st.sampled_from(["dcql_query", "client_metadata", "nonce", "state"]), st.text(max_size=20)))
-def test_any_unsigned_parameters(fields: dict[str, str]) -> None:
-    with contextlib.suppress(OAuthError):
-        request.read_unsigned(unsigned(PARTY, **fields))
 
 
 def test_expiry_is_that_of_the_moment(verifier: Verifier) -> None:

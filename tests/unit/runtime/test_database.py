@@ -8,65 +8,26 @@ import stat
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import (
-    Column,
     Connection,
-    ForeignKey,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    event,
-    func,
     insert,
     select,
     text,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
-from comity.errors import Code, Misconfigured, Unreachable
+from comity.errors import Code, Unreachable
 from comity.runtime import database as module
 from comity.runtime.database import (
     Database,
-    PostgresDatabase,
-    SqliteDatabase,
     open_database,
-    parse_url,
-    retry_serialization,
 )
-
-METADATA = MetaData()
-PARENTS = Table("parents", METADATA, Column("id", Integer, primary_key=True))
-ROWS = Table(
-    "rows",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("word", String, unique=True),
-    Column("parent", ForeignKey("parents.id")),
-    Column("late", ForeignKey("parents.id", deferrable=True, initially="DEFERRED")),
-)
-
-
-def put(number: int, **values: Any) -> Callable[[Connection], int]:
-    def unit(connection: Connection) -> int:
-        connection.execute(insert(ROWS).values(id=number, **values))
-        return number
-
-    return unit
-
-
-def numbers(connection: Connection) -> set[int]:
-    return set(connection.execute(select(ROWS.c.id)).scalars())
-
-
-def count(connection: Connection) -> int:
-    return connection.execute(select(func.count()).select_from(ROWS)).scalar_one()
+from tests.unit.runtime.rows import METADATA, ROWS, Gate, commits, count, numbers, put, queued
 
 
 @pytest.fixture
@@ -75,39 +36,6 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await opened.write(METADATA.create_all)
     yield opened
     await opened.close()
-
-
-class Gate:
-    """A unit that holds the writer until it is let go, so that others queue up behind it."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Event()
-        self.released = threading.Event()
-
-    def __call__(self, connection: Connection) -> None:
-        self.entered.set()
-        assert self.released.wait(10)
-
-
-async def queued(database: Database, gate: Gate, *units: Callable[[Connection], Any]) -> list[asyncio.Task[Any]]:
-    """Let the writer stand in ``gate`` and queue ``units`` behind it, so that they form one group."""
-    tasks = [asyncio.create_task(database.write(gate))]
-    await asyncio.to_thread(gate.entered.wait, 10)
-    tasks += [asyncio.create_task(database.write(unit)) for unit in units]
-    await asyncio.sleep(0.02)
-    return tasks
-
-
-def commits(database: Database) -> list[int]:
-    """Count the transactions that the writer commits from now on."""
-    assert isinstance(database, SqliteDatabase)
-    counted = [0]
-
-    @event.listens_for(database._writes, "commit")
-    def on_commit(_connection: Connection) -> None:
-        counted[0] += 1
-
-    return counted
 
 
 async def test_what_is_written_is_read(database: Database) -> None:
@@ -376,114 +304,3 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
             await database.close()
 
     assert set(acknowledged) <= asyncio.run(survivors())
-
-
-# --- opening
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["", "nonsense", "sqlite://", "sqlite:///:memory:", "sqlite:///", "mysql://a/b", "oracle://a", "postgres://a/b"],
-)
-def test_other_databases_are_refused(url: str) -> None:
-    with pytest.raises(Misconfigured):
-        parse_url(url)
-
-
-def test_the_driver_is_chosen_here() -> None:
-    assert parse_url("sqlite+aiosqlite:////tmp/x").drivername == "sqlite"
-    assert parse_url("postgresql://u:p@h/d").drivername == "postgresql+asyncpg"
-    assert parse_url("postgresql+psycopg://u:p@h/d").drivername == "postgresql+asyncpg"
-
-
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.sqlite3"
-    path.write_bytes(b"not a database, but long enough to be looked at " * 40)
-    with pytest.raises(Misconfigured):
-        open_database(f"sqlite:///{path}")
-
-
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured):
-        open_database(f"sqlite:///{tmp_path}")
-
-
-def test_a_connection_that_is_not_durable_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module.sqlite_engine
-
-    def lax(url: Any, **options: Any) -> Any:
-        engine = real(url, **options)
-
-        @event.listens_for(engine, "connect")
-        def loosen(connection: Any, _record: object) -> None:
-            connection.execute("PRAGMA synchronous = NORMAL").close()
-
-        return engine
-
-    monkeypatch.setattr(module, "sqlite_engine", lax)
-    with pytest.raises(Misconfigured) as refused:
-        open_database(f"sqlite:///{tmp_path}/x.sqlite3")
-    assert "durably" in refused.value.detail
-
-
-# --- PostgreSQL's part that needs no server
-
-
-class Refused(Exception):
-    """What a driver raises."""
-
-    def __init__(self, sqlstate: str) -> None:
-        super().__init__(sqlstate)
-        self.sqlstate = sqlstate
-
-
-def failing(*errors: Exception) -> tuple[Callable[[], Any], list[int]]:
-    left, calls = list(errors), [0]
-
-    async def attempt() -> str:
-        calls[0] += 1
-        if left:
-            raise left.pop(0)
-        return "done"
-
-    return attempt, calls
-
-
-@pytest.mark.parametrize("state", ["40001", "40P01"])
-async def test_a_serialization_failure_is_tried_again(state: str) -> None:
-    attempt, calls = failing(*[DBAPIError("x", None, Refused(state))] * 2)
-    assert await retry_serialization(attempt) == "done"
-    assert calls == [3]
-
-
-async def test_it_is_not_tried_for_ever() -> None:
-    attempt, calls = failing(*[DBAPIError("x", None, Refused("40001"))] * 8)
-    started = time.monotonic()
-    with pytest.raises(Unreachable) as refused:
-        await retry_serialization(attempt)
-    assert refused.value.code is Code.BUSY
-    assert calls == [8]
-    assert time.monotonic() - started < 1
-
-
-async def test_other_failures_are_not_tried_again() -> None:
-    for error, expected in (
-        (DBAPIError("x", None, Refused("23505")), DBAPIError),
-        (DBAPIError("x", None, Refused("08006"), connection_invalidated=True), Unreachable),
-        (ConnectionRefusedError(), Unreachable),
-        (LookupError(), LookupError),
-    ):
-        attempt, calls = failing(error)
-        with pytest.raises(expected):
-            await retry_serialization(attempt)
-        assert calls == [1]
-
-
-async def test_a_postgresql_that_is_not_there_is_unreachable() -> None:
-    database = open_database("postgresql://nobody@127.0.0.1:1/nothing")
-    assert isinstance(database, PostgresDatabase)
-    assert database.url.drivername == "postgresql+asyncpg"
-    for attempt in (database.write(numbers), database.read(numbers)):
-        with pytest.raises(Unreachable):
-            await attempt
-    await database.close()
