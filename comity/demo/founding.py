@@ -37,6 +37,7 @@ class Stage:
         operator_token: a supervisor's token at the issuer.
         relying_party_token: a relying party's token at the verifier.
         entries: the registry entry of each authority as its software printed it, by authority.
+        admitted: jurisdictions that joined while everything was running.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Stage:
     operator_token: str = ""
     relying_party_token: str = ""
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    admitted: set[str] = field(default_factory=set)
 
     @property
     def registry_folder(self) -> Path:
@@ -217,13 +219,13 @@ def first_plan(stage: Stage, verifier: Mapping[str, Any]) -> list[dict[str, Any]
     return edits
 
 
-def admission(stage: Stage, member: Member) -> list[dict[str, Any]]:
-    """Return the edits that admit ``member`` with its issuer."""
-    return [
-        _member(member),
-        {"edit": "delegation", "to": member.id, "types": list(member.types)},
-        issuer_edit(stage, member, member.types),
-    ]
+async def admit(stage: Stage, member: Member) -> None:
+    """Admit ``member`` with its issuer; one that was a member before only gets its issuer back."""
+    edits: list[dict[str, Any]] = []
+    if member.id not in stage.admitted:
+        edits = [_member(member), {"edit": "delegation", "to": member.id, "types": list(member.types)}]
+    await stage.apply([*edits, issuer_edit(stage, member, member.types)])
+    stage.admitted.add(member.id)
 
 
 def issuer_edit(stage: Stage, member: Member, types: tuple[str, ...]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from comity.demo import cast
-from comity.demo.founding import admission
+from comity.demo.founding import admit
 from comity.demo.play import Play
 
 AUTHORITY = cast.NOVA_SCOTIA.authority
@@ -25,7 +25,7 @@ async def run(play: Play, without_cause: bool) -> None:  # noqa: FBT001  (the on
         return await play.show(citizen, "drivers-licence-valid", place="ca-on", selection=selection)
 
     play.judge("i.before", await show(), expected="issuer_unknown")
-    await play.stage.apply(admission(play.stage, cast.NOVA_SCOTIA))
+    await admit(play.stage, cast.NOVA_SCOTIA)
     try:
         await play.until("i.admitted", show, expected="accepted")
         await _end_mandate(play, "keep", is_quiet=without_cause)
