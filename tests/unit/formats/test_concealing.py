@@ -51,6 +51,16 @@ def test_concealed_values_are_nowhere_in_the_payload() -> None:
     assert not any(word in strict_json.serialise(concealed.payload) for word in (b"DEMO", b"ON"))
 
 
+def test_digests_stand_sorted_at_every_level() -> None:
+    """S17: in the order of the claims they would say which is which."""
+    names = [f"claim_{number}" for number in range(20)]
+    inner = dict.fromkeys(names, 1)
+    concealed = conceal({**inner, "more": inner}, [*((name,) for name in names), *(("more", name) for name in names)])
+    for digests in (concealed.payload["_sd"], concealed.payload["more"]["_sd"]):
+        assert len(digests) == 20
+        assert digests == sorted(digests)
+
+
 def test_digests_stand_sorted_decoys_among_them() -> None:
     """S17: their order says nothing."""
     names = [f"claim_{number}" for number in range(20)]

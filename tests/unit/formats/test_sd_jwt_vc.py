@@ -200,6 +200,7 @@ def test_a_chain_wins_over_a_key_id_and_nothing_else_counts() -> None:
     both = opened(sd_token(sd_payload(), kid="did:web:attacker.example#1", jwk=dict(HOLDER.public_jwk)))
     assert both.credentials[0].key == CHAIN
     headers: list[dict[str, Any]] = [{"x5c": []}, {"x5c": "M"}, {"x5c": [1]}, {"x5c": None}, {"x5c": None, "kid": ""}]
+    headers += [{"x5c": broken, "kid": "did:web:issuer.example#1"} for broken in ([], "M", [1])]
     for header in headers:
         with refused(Code.KEY_NOT_FOUND):
             opened(sd_token(sd_payload(), **header))

@@ -196,7 +196,6 @@ class TestProof:
     @pytest.mark.parametrize(
         "changes",
         [{"holder": STRANGER_DID}, {"holder": "did:web:citizen.example"}, {"iss": STRANGER_DID}, {"iss": 1}],
-        ids=repr,
     )
     def test_two_different_holders_named(self, changes: dict[str, Any]) -> None:
         with refused(Code.HOLDER_PROOF_MALFORMED):
