@@ -2,11 +2,10 @@
 
 import asyncio
 
-from comity.errors import Code
 from comity.runtime.status_cache import StatusCache
-from comity.verification.checks import Outcome, Result
+from comity.verification.checks import Result
 from comity.verification.evidence import Evidence, Need, Needs, NotObtained, Obtained
-from comity.verification.status import lists_seen
+from comity.verification.status import lists_seen, lists_unfit
 
 MAX_ROUNDS = 2
 """DID documents, then status lists; the core never asks for a third."""
@@ -40,16 +39,8 @@ class EvidenceShell:
         return await self._documents.get(need.url, need.accept, need.max_age_seconds)
 
     def _remember(self, result: Result) -> None:
-        """Keep the issue time of every list that was verified, and drop copies that turned out to be wrong."""
+        """Keep the issue time of every list that was verified; drop copies that turned out wrong or have ended."""
         for seen in lists_seen(result.all_checks):
             self._documents.remember_issued_at(seen.uri, seen.issued_at, ttl_seconds=seen.ttl_seconds)
-        wrong = {
-            Code.STATUS_LIST_INVALID,
-            Code.STATUS_LIST_MISMATCH,
-            Code.SIGNATURE_INVALID,
-            Code.STATUS_LIST_ROLLED_BACK,
-        }
-        for check in result.all_checks:
-            if check.outcome is Outcome.FAILED and check.code in wrong:
-                for uri in check.facts.get("asked", ()):
-                    self._documents.discard(uri)
+        for uri in lists_unfit(result.all_checks):
+            self._documents.discard(uri)

@@ -19,7 +19,7 @@ from comity.keys import PublicKey
 from comity.status import bitstring_list, token_list
 from comity.status.status_list import OpenedStatusList, StatusList
 from comity.trust.snapshot import IssuerEntry, StatusSigner
-from comity.verification.checks import Check, CheckName, Outcome, failed, failure_of, not_run, passed, unknown
+from comity.verification.checks import Check, CheckName, Outcome, failed, not_run, passed, unknown
 from comity.verification.credential import CLOCK_SKEW
 from comity.verification.evidence import Evidence, Need, NeedKind, NotObtained, Obtained, Source
 from comity.verification.issuer_key import certified_key, document_need, pinned_key
@@ -77,8 +77,8 @@ def judge(
     if processed.unknown_status:
         answers.append(unknown(CheckName.STATUS, Code.STATUS_MECHANISM_UNKNOWN, "part of its status is unreadable"))
     worst = min(answers, key=_severity)
-    lists = [fact for answer in answers for fact in answer.facts.get("lists", ())]
-    return Check(name=worst.name, outcome=worst.outcome, code=worst.code, detail=worst.detail, facts={"lists": lists})
+    facts = {kind: [fact for answer in answers for fact in answer.facts.get(kind, ())] for kind in ("lists", "unfit")}
+    return Check(name=worst.name, outcome=worst.outcome, code=worst.code, detail=worst.detail, facts=facts)
 
 
 def not_needed() -> Check:
@@ -96,7 +96,10 @@ def _severity(check: Check) -> tuple[int, int]:
 def _judge_entry(
     status: StatusEntry, entry: IssuerEntry, evidence: Evidence, demand: StatusDemand, at: datetime
 ) -> Check:
-    """Judge one entry (TSL §8.3; Bitstring Status List §3.2 "Validate Algorithm")."""
+    """Judge one entry (TSL §8.3; Bitstring Status List §3.2 "Validate Algorithm").
+
+    The address of a list that is wrong or has ended is told under ``unfit``: its copy is worth nothing to anybody.
+    """
     # TSL-4 / BSL-3 step 1: the list itself. A failure makes no statement.
     signer = _signer_of(status, entry)
     if signer is None:
@@ -113,19 +116,33 @@ def _judge_entry(
         listed = _verified_list(status, signer, obtained, document.body if document else None, at)
         meaning = listed.status_of(status)
     except Malformed as error:
-        return failure_of(CheckName.STATUS, error)
+        return failed(CheckName.STATUS, error.code, error.detail, unfit=[status.list_uri])
+    outdated = _outdated(status, listed, obtained, demand, at)
+    if outdated:
+        return outdated
+    # TSL-4 / BSL-3 step 7: the value.
+    return _meaning(meaning, _remark(listed, obtained, at), {"lists": [_fact(status, listed, obtained)]})
+
+
+def _outdated(
+    status: StatusEntry, listed: StatusList, obtained: Obtained, demand: StatusDemand, at: datetime
+) -> Check | None:
+    """Return why the age of a list that is otherwise good forbids to rely on it, or None."""
+    if listed.issued_at - CLOCK_SKEW > at:
+        # Never told under `lists`: remembered, it would make every honest list look rolled back.
+        detail = "the list is dated in the future"
+        return failed(CheckName.STATUS, Code.STATUS_LIST_INVALID, detail, unfit=[status.list_uri])
     facts = {"lists": [_fact(status, listed, obtained)]}
     if obtained.newest_issued_at is not None and listed.issued_at < obtained.newest_issued_at:
         detail = "the list is older than one seen before"
-        return failed(CheckName.STATUS, Code.STATUS_LIST_ROLLED_BACK, detail, **facts)
+        return failed(CheckName.STATUS, Code.STATUS_LIST_ROLLED_BACK, detail, **facts, unfit=[status.list_uri])
     # Profile 3.4: how old may the statement be?
     if listed.expires_at is not None and listed.expires_at + CLOCK_SKEW <= at:
-        return unknown(CheckName.STATUS, Code.STATUS_UNAVAILABLE, "the only list at hand has ended", **facts)
-    remark = _remark(listed, obtained, at)
-    if remark is Code.STATUS_STALE and not demand.accept_stale:
+        detail = "the only list at hand has ended"
+        return unknown(CheckName.STATUS, Code.STATUS_UNAVAILABLE, detail, **facts, unfit=[status.list_uri])
+    if _remark(listed, obtained, at) is Code.STATUS_STALE and not demand.accept_stale:
         return unknown(CheckName.STATUS, Code.STATUS_STALE, "the list is older than the policy accepts", **facts)
-    # TSL-4 / BSL-3 step 7: the value.
-    return _meaning(meaning, remark, facts)
+    return None
 
 
 def _meaning(meaning: Status, remark: Code, facts: dict[str, Any]) -> Check:
@@ -146,7 +163,8 @@ _REMARKS = {
 
 def _remark(listed: StatusList, obtained: Obtained, at: datetime) -> Code:
     """Return OK, or what must be said about the age of the copy that was used."""
-    ttl = min(max(listed.ttl_seconds or LONGEST_TTL_SECONDS, SHORTEST_TTL_SECONDS), LONGEST_TTL_SECONDS)
+    stated = LONGEST_TTL_SECONDS if listed.ttl_seconds is None else listed.ttl_seconds
+    ttl = min(max(stated, SHORTEST_TTL_SECONDS), LONGEST_TTL_SECONDS)
     if at > obtained.fetched_at + timedelta(seconds=ttl):
         return Code.STATUS_STALE
     return Code.STATUS_FROM_CACHE if obtained.source is Source.CACHED_HOST_DOWN else Code.OK
@@ -234,3 +252,8 @@ def lists_seen(checks: Sequence[Check]) -> tuple[SeenList, ...]:
         SeenList(uri=f["uri"], issued_at=datetime.fromisoformat(f["issued_at"]), ttl_seconds=f["ttl_seconds"])
         for f in facts
     )
+
+
+def lists_unfit(checks: Sequence[Check]) -> tuple[str, ...]:
+    """Return the addresses whose copies turned out wrong or ended, wherever check 12 is found among ``checks``."""
+    return tuple(uri for check in checks if check.name is CheckName.STATUS for uri in check.facts.get("unfit", ()))
