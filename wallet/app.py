@@ -3,32 +3,32 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 
 import structlog
 from fastapi import FastAPI
 
 from comity.errors import Code, ComityError, Unreachable
-from comity.ports import Clock
+from comity.ports import Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from comity.web.app import create_base
-from wallet.api import accounts, openid
+from wallet.api import accounts, openid, read
 from wallet.deployment import Deployment, of_settings, open_deployment
 from wallet.settings import WalletSettings
 
-VERSION = "0.1.0"
 PURGE_EVERY_SECONDS = 60.0
 
 _log = structlog.get_logger("wallet")
 
 
-def create_app(settings: WalletSettings, *, clock: Clock | None = None) -> FastAPI:
-    """Return the application of one wallet installation.
+def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher: Fetcher | None = None) -> FastAPI:
+    """Return the application of one wallet installation. Clock and fetcher are given in tests only.
 
     Raises:
         Misconfigured: it cannot work as it is set up.
     """
-    deployment = open_deployment(of_settings(settings), clock or SystemClock())
+    deployment = open_deployment(of_settings(settings), clock or SystemClock(), fetcher=fetcher)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -54,7 +54,15 @@ def create_app(settings: WalletSettings, *, clock: Clock | None = None) -> FastA
         ),
         "registry": lambda: _registry_is_current(deployment),
     }
-    app = create_base(settings, title="comity wallet", version=VERSION, lifespan=lifespan, ready=ready)
+    app = create_base(
+        settings,
+        title="comity wallet",
+        version=version("comity"),
+        lifespan=lifespan,
+        ready=ready,
+        max_body_bytes=read.MAX_IMPORT_BYTES,
+    )
+    app.state.deployment = deployment
     app.include_router(accounts.router(deployment, settings.public_url))
     app.include_router(openid.router(deployment, settings.public_url))
     return app

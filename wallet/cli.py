@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from comity import strict_json
-from comity.errors import Code, Malformed, Misconfigured, NotFound
+from comity.errors import Code, Malformed, Misconfigured
 from comity.runtime import installation, migrations
 from comity.runtime.clock import SystemClock
 from comity.runtime.logging import configure
@@ -22,10 +22,10 @@ from comity.runtime.settings import load
 from comity.terminal import print_report
 from comity.web import i18n
 from comity.web.serving import serve as serve_app
-from wallet import holdings, local, shown
-from wallet.custody import CREDENTIAL, HISTORY
+from wallet import holdings, local, portable, shown
 from wallet.local import Opened
 from wallet.receiving import Terms
+from wallet.records import HISTORY
 from wallet.settings import WalletSettings
 
 cli = typer.Typer(no_args_is_help=True, help="The wallet: receive, keep, present. / Le portefeuille.")
@@ -164,6 +164,7 @@ def present(
     request: Annotated[str, typer.Argument(help="The request's link, as scanned or pasted.")],
     file: FileOption = WALLET_FILE,
     passphrase_file: PassphraseOption = None,
+    credential: Annotated[list[str] | None, typer.Option(help="Share this one where several would do.")] = None,
     yes: YesOption = False,
     lang: LanguageOption = "en",
 ) -> None:
@@ -172,9 +173,12 @@ def present(
     async def work(opened: Opened) -> None:
         presenting = opened.deployment.presenting
         consent = await presenting.open_request(opened.wallet, request, language=lang)
-        _print_consent(consent.document(), lang)
+        document = consent.document()
+        chosen = _chosen(document, credential or [])
+        _print_consent(document, chosen, lang)
         _agree(i18n.text("wallet.share_question", lang), lang, yes=yes)
-        presented = await presenting.answer(opened.wallet, consent.id, digest=consent.digest)
+        selection = {each["query_id"]: each["credential_id"] for each in chosen}
+        presented = await presenting.answer(opened.wallet, consent.id, digest=consent.digest, selection=selection)
         print_words(lang, "wallet.shared", count=len(presented.credentials))
 
     _with_wallet(file, passphrase_file, lang, work)
@@ -216,9 +220,7 @@ def delete(
     async def work(opened: Opened) -> None:
         held = await holdings.find_held(opened.wallet, credential_id)
         _agree(i18n.text("wallet.delete_question", lang, title=held.title(lang)), lang, yes=yes)
-        if not await opened.wallet.delete(CREDENTIAL, credential_id):
-            raise NotFound(Code.CREDENTIAL_UNKNOWN, "the wallet holds no such credential")
-        await opened.wallet.put(HISTORY, holdings.new_id(), {"what": "deleted", "credential": credential_id})
+        await holdings.forget(opened.wallet, credential_id)
 
     _with_wallet(file, passphrase_file, lang, work)
 
@@ -234,7 +236,7 @@ def export(
     passphrase = _passphrase(passphrase_file, lang)
 
     async def work(opened: Opened) -> None:
-        exported = await opened.deployment.custody.export(opened.wallet, passphrase)
+        exported = await portable.export(opened.deployment.custody, opened.wallet, passphrase)
         await asyncio.to_thread(to.write_bytes, exported)
         print_words(lang, "wallet.exported", file=to)
 
@@ -255,7 +257,7 @@ def restore(
 
     async def work(opened: Opened) -> None:
         exported = await asyncio.to_thread(source.read_bytes)
-        came = await opened.deployment.custody.restore(opened.wallet, exported, theirs)
+        came = await portable.restore(opened.deployment.custody, opened.wallet, exported, theirs)
         print_words(lang, "wallet.imported", count=came)
         if opened.recovery_code:
             print_words(lang, "wallet.created", file=file, code=opened.recovery_code)
@@ -317,7 +319,17 @@ def _print_preview(preview: dict[str, Any], language: str) -> None:
         console.print(escape(f"    {known} {may}"))
 
 
-def _print_consent(consent: dict[str, Any], language: str) -> None:
+def _chosen(consent: dict[str, Any], wanted: list[str]) -> list[dict[str, Any]]:
+    """Return one candidate for each query that is needed: one that the person named, else the first."""
+    chosen = []
+    for query_id in consent["needed"]:
+        candidates = [each for each in consent["credentials"] if each["query_id"] == query_id]
+        named = [each for each in candidates if each["credential_id"] in wanted]
+        chosen.append((named or candidates)[0])
+    return chosen
+
+
+def _print_consent(consent: dict[str, Any], chosen: list[dict[str, Any]], language: str) -> None:
     console = Console(highlight=False)
     who = consent["who"]
     name = i18n.pick(who["name"], language) if who["name"] else who["client_id"]
@@ -326,9 +338,7 @@ def _print_consent(consent: dict[str, Any], language: str) -> None:
         console.print(i18n.text("wallet.verifier_unknown", language), style="yellow")
     elif who["may_ask"] != "passed":
         console.print(i18n.text("wallet.over_asking", language), style="yellow")
-    for each in consent["credentials"]:
-        if each["query_id"] not in consent["needed"]:
-            continue
+    for each in chosen:
         leaving = ", ".join(f"{claim['label']}: {claim['value']}" for claim in each["leaving"])
         staying = ", ".join(claim["label"] for claim in each["staying"])
         console.print(escape(f"  {each['title']}"))

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from comity.errors import Code, Misconfigured
-from comity.ports import Clock
+from comity.ports import Clock, Fetcher
 from comity.runtime.database import Database, open_database
 from comity.runtime.evidence import EvidenceShell
 from comity.runtime.http import GuardedFetcher
@@ -27,7 +27,7 @@ class Deployment:
 
     clock: Clock
     database: Database
-    fetcher: GuardedFetcher
+    fetcher: Fetcher
     registry: RegistryClient
     custody: Custody
     receiving: Receiving
@@ -37,7 +37,8 @@ class Deployment:
     async def close(self) -> None:
         """Let go of connections, threads and files."""
         self.custody.close()
-        await self.fetcher.close()
+        if isinstance(self.fetcher, GuardedFetcher):
+            await self.fetcher.close()
         await self.database.close()
 
 
@@ -54,6 +55,7 @@ class Surroundings:
     pepper: bytes | None = None
     status_interval: timedelta = timedelta(hours=1)
     session: timedelta = timedelta(minutes=15)
+    longest_session: timedelta = timedelta(hours=12)
     attempts: int = 5
     wait: timedelta = timedelta(seconds=60)
     unlock_threads: int = 2
@@ -74,19 +76,20 @@ def of_settings(settings: WalletSettings) -> Surroundings:
         pepper=_pepper(settings.pepper_file),
         status_interval=timedelta(seconds=settings.status_refresh_seconds),
         session=timedelta(seconds=settings.session_seconds),
+        longest_session=timedelta(seconds=settings.longest_session_seconds),
         attempts=settings.attempts,
         wait=timedelta(seconds=settings.wait_seconds),
         unlock_threads=settings.unlock_threads,
     )
 
 
-def open_deployment(around: Surroundings, clock: Clock) -> Deployment:
-    """Put a wallet together; nothing is fetched yet.
+def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | None = None) -> Deployment:
+    """Put a wallet together; nothing is fetched yet. ``fetcher`` is another door to the outside, for tests.
 
     Raises:
         Misconfigured: no registry, or a database that cannot be opened.
     """
-    fetcher = GuardedFetcher(clock, allow_loopback_http=around.allow_loopback_http)
+    fetcher = fetcher or GuardedFetcher(clock, allow_loopback_http=around.allow_loopback_http)
     cache = around.registry_cache or around.folder / "registry"
     registry = RegistryClient(around.registry_url, around.registry_root_file, cache, fetcher=fetcher, clock=clock)
     shell = EvidenceShell(StatusCache(around.folder / "status", fetcher, clock))
@@ -98,6 +101,7 @@ def open_deployment(around: Surroundings, clock: Clock) -> Deployment:
         attempts=around.attempts,
         wait=around.wait,
         session=around.session,
+        longest_session=around.longest_session,
         threads=around.unlock_threads,
     )
     return Deployment(

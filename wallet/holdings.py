@@ -9,12 +9,15 @@ from typing import Any
 import schemas
 from comity import base64url, dcql, formats, x509
 from comity.credential import Format, SignedCredential, X5c
-from comity.errors import Code, NotFound
+from comity.errors import Code, Conflict, Malformed, NotFound
 from comity.formats.opened import ProcessedCredential
 from comity.keys import KeySigner
 from comity.openid.issuance import display
 from comity.ports import Signer
-from wallet.custody import CREDENTIAL, KEY, Kept, OpenWallet
+from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, Kept, OpenWallet, Sheet
+
+NOTED = ("issuer", "issuer_name", "key", "recognised", "codes", "status", "checked_at")
+"""What the wallet notes beside each credential."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,22 +46,24 @@ class Held:
 
     def title(self, language: str) -> str:
         """Return the name of its type for people."""
-        kind = self.processed.type
-        if kind is None:
-            return self.processed.type_name
-        shown = display.in_language(display.of_type_metadata(schemas.type_metadata(kind.slug, kind.version)), language)
+        metadata = self._type_metadata()
+        shown = display.in_language(display.of_type_metadata(metadata), language) if metadata else None
         return shown.name if shown else self.processed.type_name
 
     def label(self, claim: str, language: str) -> str:
         """Return the label of a claim for people; its name where the type knows none."""
-        kind = self.processed.type
-        if kind is None:
-            return claim
-        for each in schemas.type_metadata(kind.slug, kind.version)["claims"]:
+        for each in (self._type_metadata() or {}).get("claims", ()):
             if each["path"] == [claim]:
                 words = {entry["locale"][:2]: entry["label"] for entry in each["display"]}
                 return str(words.get(language, claim))
         return claim
+
+    def _type_metadata(self) -> dict[str, Any] | None:
+        """Return what this software knows of the type; None for a type of somebody else."""
+        kind = self.processed.type
+        if kind is None or (kind.slug, kind.version) not in schemas.all_types():
+            return None
+        return schemas.type_metadata(kind.slug, kind.version)
 
     def holding(self) -> dcql.Holding:
         """Return it as queries see it."""
@@ -76,16 +81,25 @@ class Held:
 
 
 def read(record: Kept) -> Held:
-    """Return a stored credential; its signature was verified when it came in."""
+    """Return a stored credential; its signature was verified when it came in.
+
+    Raises:
+        Malformed: ``record_tampered``: it is not what this wallet writes (a foreign export may bring such a thing).
+    """
     content = record.content
-    signed = SignedCredential(format=Format(content["format"]), encoded=content["encoded"])
+    try:
+        signed = SignedCredential(format=Format(content["format"]), encoded=str(content["encoded"]))
+        about = {name: content["about"][name] for name in NOTED}
+        processed = process(signed)
+    except (KeyError, TypeError, ValueError, Malformed):
+        raise Malformed(Code.RECORD_TAMPERED, "a credential in the wallet cannot be read") from None
     return Held(
         id=record.id,
         version=record.version,
         received_at=record.created_at,
-        about=content["about"],
+        about={"told": None, **content["about"], **about},
         signed=signed,
-        processed=process(signed),
+        processed=processed,
     )
 
 
@@ -100,8 +114,43 @@ def process(signed: SignedCredential) -> ProcessedCredential:
 
 
 async def all_held(wallet: OpenWallet) -> list[Held]:
-    """Return every credential, oldest first."""
-    return [read(each) for each in await wallet.all(CREDENTIAL)]
+    """Return every credential that can be read, oldest first; see :func:`survey`."""
+    return (await survey(wallet))[0]
+
+
+async def survey(wallet: OpenWallet) -> tuple[list[Held], list[str]]:
+    """Return every credential that can be read, oldest first, and the ids of those that are damaged."""
+    records, damaged = await wallet.read_all(CREDENTIAL)
+    held = []
+    for record in records:
+        try:
+            held.append(read(record))
+        except Malformed:
+            damaged.append(record.id)
+    return held, damaged
+
+
+async def forget(wallet: OpenWallet, credential_id: str) -> None:
+    """Delete a credential, and its key when no other credential and no open exchange uses it.
+
+    Raises:
+        NotFound: ``credential_unknown``.
+    """
+    held, damaged = await survey(wallet)
+    found = next((each for each in held if each.id == credential_id), None)
+    gone = [(CREDENTIAL, credential_id)]
+    if found is None and credential_id not in damaged:
+        raise _unknown()
+    if found is not None:
+        used = {each.key_id for each in held if each.id != credential_id}
+        used |= {str(line.content.get("key")) for line in await wallet.all(PENDING)}
+        if found.key_id not in used and not damaged:
+            gone.append((KEY, found.key_id))
+    line = {"what": "deleted", "credential": credential_id, "issuer": found.about["issuer"] if found else ""}
+    try:
+        await wallet.commit(put=[Sheet(kind=HISTORY, id=new_id(), content=line)], delete=gone)
+    except Conflict:
+        raise _unknown() from None
 
 
 async def find_held(wallet: OpenWallet, credential_id: str) -> Held:
@@ -112,7 +161,7 @@ async def find_held(wallet: OpenWallet, credential_id: str) -> Held:
     """
     found = await wallet.find(CREDENTIAL, credential_id)
     if found is None:
-        raise NotFound(Code.CREDENTIAL_UNKNOWN, "the wallet holds no such credential")
+        raise _unknown()
     return read(found)
 
 
@@ -131,6 +180,10 @@ async def signer_of(wallet: OpenWallet, key_id: str) -> Signer:
 def new_id() -> str:
     """Return a new unguessable name for a record."""
     return base64url.encode(secrets.token_bytes(12))
+
+
+def _unknown() -> NotFound:
+    return NotFound(Code.CREDENTIAL_UNKNOWN, "the wallet holds no such credential")
 
 
 def _authority_key_ids(signed: SignedCredential) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from comity.errors import Code, ComityError, NotFound
 from comity.ports import Clock
 from comity.runtime import installation, migrations
-from wallet.custody import OpenWallet
 from wallet.deployment import Deployment, Surroundings, open_deployment
+from wallet.records import OpenWallet
 
 ACCOUNT = "local"
 

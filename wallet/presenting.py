@@ -3,8 +3,8 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from comity import base64url, dcql, formats, jcs, strict_json, x509
@@ -22,11 +22,12 @@ from comity.ports import Clock, FetchRequest
 from comity.trust import may_ask
 from comity.trust.snapshot import RegistrySnapshot, VerifierEntry
 from wallet import holdings
-from wallet.custody import CONSENT, HISTORY, OpenWallet
 from wallet.holdings import Held
 from wallet.outbound import FORM, Outbound, accepted
+from wallet.records import CONSENT, HISTORY, OpenWallet, Sheet
 
 REQUEST_TYPE = "application/oauth-authz-req+jwt"
+LONGEST_CONSENT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +89,12 @@ class Presenting:
             "credentials": _candidates(match, {each.id: each for each in held}, language),
             "request": asked.to_dict(),
             "client_id": asked.client_id.text,
-            "expires_at": asked.expires_at.isoformat() if asked.expires_at else None,
+            "expires_at": self._end_of(asked).isoformat(),
             "salt": base64url.encode(secrets.token_bytes(16)),
         }
         consent = Consent(id=holdings.new_id(), content=content, digest=_digest(content))
         await wallet.put(CONSENT, consent.id, content)
+        await self._forget_old(wallet)
         return consent
 
     async def answer(
@@ -100,63 +102,78 @@ class Presenting:
     ) -> Presented:
         """Send what the person agreed to.
 
-        The consent is used up before anything leaves; when the verifier does not answer it comes back.
+        The consent is used up before anything leaves; when the verifier does not answer it comes back. What cannot be
+        sent at all (a wrong selection, a credential deleted meanwhile) does not use it up.
 
         Args:
             wallet: the open wallet.
             consent_id: which consent.
             digest: what the person saw.
-            selection: credential id by query id, where several would do; the first is taken otherwise.
+            selection: credential id by query id: which queries are answered, and with what. Absent: those that are
+                needed, each with the first credential that would do.
 
         Raises:
             NotFound: there is no such consent, or it was answered.
             Conflict: ``consent_changed``; ``request_expired``.
+            Malformed: the selection does not answer the request.
             Denied: the verifier refused the answer.
+            Unreachable: the verifier did not answer; whether it received anything is not known.
         """
-        content = await self._take(wallet, consent_id, digest)
-        asked = _request_of(content)
-        now = self.clock.now()
-        if asked.expires_at is not None and asked.expires_at <= now:
+        content = await self._consented(wallet, consent_id, digest)
+        asked, now = _request_of(content), self.clock.now()
+        if datetime.fromisoformat(content["expires_at"]) <= now:
             raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over; ask for a new one")
         chosen = _chosen(content, selection or {})
         vp_token = {each["query_id"]: [await self._present(wallet, each, asked, now)] for each in chosen}
-        shared = [
-            {
-                "credential": each["credential_id"],
-                "title": each["title"],
-                "claims": [c["claim"] for c in each["leaving"]],
-            }
-            for each in chosen
-        ]
-        history = {"what": "presented", "who": content["who"], "shared": shared}
-        history_id = holdings.new_id()
-        await wallet.put(HISTORY, history_id, {**history, "outcome": "sent"})
+        body = response.build(asked, vp_token).encode()
+        history = {"what": "presented", "who": content["who"], "shared": [_line(each) for each in chosen]}
+        line = Sheet(kind=HISTORY, id=holdings.new_id(), content={**history, "outcome": "sent"})
+        await self._use_up(wallet, consent_id, line)
         try:
-            answer = await self.outbound.post(
-                asked.response_uri, response.build(asked, vp_token).encode(), content_type=FORM
+            reply = accepted(
+                await self.outbound.post(asked.response_uri, body, content_type=FORM), refusal=Code.REQUEST_INVALID
             )
         except Unreachable:
-            await wallet.put(CONSENT, consent_id, content)
-            await wallet.put(HISTORY, history_id, {**history, "outcome": "not_delivered"}, version=2)
+            back = Sheet(kind=CONSENT, id=consent_id, content=content)
+            await wallet.commit(put=[back, _amended(line, outcome="unconfirmed")])
             raise
-        received = Received.parse(accepted(answer, refusal=Code.REQUEST_INVALID))
-        return Presented(
-            redirect_uri=received.redirect_uri, credentials=tuple(each["credential_id"] for each in chosen)
-        )
+        except Denied:
+            await wallet.commit(put=[_amended(line, outcome="refused")])
+            raise
+        credentials = tuple(each["credential_id"] for each in chosen)
+        return Presented(redirect_uri=Received.parse(reply).redirect_uri, credentials=credentials)
 
     async def decline(self, wallet: OpenWallet, consent_id: str, *, digest: str) -> Presented:
         """Tell the verifier no; the answer is the same as for a wallet that holds nothing (profile 6.8).
 
+        The person's no stands whether or not the verifier hears it.
+
         Raises:
             NotFound, Conflict: as for :meth:`answer`.
         """
-        content = await self._take(wallet, consent_id, digest)
+        content = await self._consented(wallet, consent_id, digest)
         asked = _request_of(content)
-        history = {"what": "declined", "who": content["who"]}
-        await wallet.put(HISTORY, holdings.new_id(), history)
+        line = Sheet(kind=HISTORY, id=holdings.new_id(), content={"what": "declined", "who": content["who"]})
+        await self._use_up(wallet, consent_id, line)
         body = response.build_error(OAuthErrorCode.ACCESS_DENIED, state=asked.state)
-        answer = await self.outbound.post(asked.response_uri, body.encode(), content_type=FORM)
-        return Presented(redirect_uri=Received.parse(accepted(answer)).redirect_uri, credentials=())
+        try:
+            reply = accepted(await self.outbound.post(asked.response_uri, body.encode(), content_type=FORM))
+            redirect_uri = Received.parse(reply).redirect_uri
+        except (Denied, Malformed, Unreachable):
+            redirect_uri = None
+        return Presented(redirect_uri=redirect_uri, credentials=())
+
+    def _end_of(self, asked: RequestObject) -> datetime:
+        """Return until when the question can be answered: as long as the verifier says, within bounds."""
+        longest = self.clock.now() + LONGEST_CONSENT
+        return min(asked.expires_at, longest) if asked.expires_at else longest
+
+    async def _forget_old(self, wallet: OpenWallet) -> None:
+        """Delete questions that nobody answered in time; they hold what would have been shared."""
+        now = self.clock.now()
+        for each in await wallet.all(CONSENT):
+            if datetime.fromisoformat(each.content["expires_at"]) <= now:
+                await wallet.delete(CONSENT, each.id)
 
     # --- the request
 
@@ -225,16 +242,21 @@ class Presenting:
 
     # --- the answer
 
-    async def _take(self, wallet: OpenWallet, consent_id: str, digest: str) -> Mapping[str, Any]:
-        """Return the content of a consent and use it up; of several who try, one succeeds (catalogue P20)."""
+    async def _consented(self, wallet: OpenWallet, consent_id: str, digest: str) -> Mapping[str, Any]:
+        """Return the content of a consent, which must be what the person saw."""
         found = await wallet.find(CONSENT, consent_id)
         if found is None:
-            raise NotFound(Code.CONSENT_REQUIRED, "there is no such request to answer, or it was answered")
-        if not secrets.compare_digest(_digest(found.content), digest):
+            raise _answered()
+        if not secrets.compare_digest(_digest(found.content).encode(), digest.encode()):
             raise Conflict(Code.CONSENT_CHANGED, "what is asked is not what was shown; look at it again")
-        if not await wallet.delete(CONSENT, consent_id):
-            raise NotFound(Code.CONSENT_REQUIRED, "there is no such request to answer, or it was answered")
         return found.content
+
+    async def _use_up(self, wallet: OpenWallet, consent_id: str, history: Sheet) -> None:
+        """Take the consent away and note why, in one step; of several who try, one succeeds (catalogue P20)."""
+        try:
+            await wallet.commit(put=[history], delete=[(CONSENT, consent_id)])
+        except Conflict:
+            raise _answered() from None
 
     async def _present(self, wallet: OpenWallet, chosen: Mapping[str, Any], asked: RequestObject, now: datetime) -> str:
         held = await holdings.find_held(wallet, chosen["credential_id"])
@@ -289,6 +311,20 @@ def _chosen(content: Mapping[str, Any], selection: Mapping[str, str]) -> list[Ma
             raise Malformed(Code.NO_MATCHING_CREDENTIAL, "the selection names a credential that does not answer this")
         chosen.append(candidates[0])
     return chosen
+
+
+def _line(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the history keeps of one shared credential: names of claims, never their values."""
+    claims = [each["claim"] for each in chosen["leaving"]]
+    return {"credential": chosen["credential_id"], "title": chosen["title"], "claims": claims}
+
+
+def _amended(line: Sheet, **changes: str) -> Sheet:
+    return replace(line, content={**line.content, **changes}, version=line.version + 1)
+
+
+def _answered() -> NotFound:
+    return NotFound(Code.CONSENT_REQUIRED, "there is no such request to answer, or it was answered")
 
 
 def _asked_claims(query: dcql.Query) -> dict[CredentialType, set[str]]:

@@ -1,31 +1,32 @@
-"""Receiving: look at an offer, take it, verify what came, keep it.
+"""Receiving: take an offer, verify what came, keep it.
 
-The order of writes is what makes a lost reply or a crash harmless: the holder key and a journal line are durable before
-the proof leaves; what came is in the journal before it is judged; the journal line goes last (catalogue F06, F07).
+The order of writes is what makes a lost reply or a crash harmless. The holder key and a journal line with the access
+token are durable before the proof leaves, so that the same credential can be asked for again; what came is in the
+journal before it is judged; the credential is stored and the journal line goes in one step (catalogue F06, F07).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+
+import structlog
 
 import schemas
 from comity import formats, strict_json
 from comity.credential import CredentialType, SignedCredential
-from comity.errors import Code, Conflict, Denied, Malformed, Unreachable
+from comity.errors import Code, ComityError, Conflict, Denied, Malformed, Unreachable
 from comity.keys import KeySigner, thumbprint
 from comity.openid import key_proof
 from comity.openid.issuance import credential_response
 from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.credential_response import Issued
-from comity.openid.issuance.display import in_language
 from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.issuance.notification import Notification, NotificationEvent
-from comity.openid.issuance.offer import CredentialOffer, OfferReference, parse_link
 from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest, TokenResponse, parse_nonce_response
-from comity.ports import Clock
+from comity.ports import Clock, Signer
 from comity.runtime.evidence import EvidenceShell
-from comity.trust import may_issue
 from comity.trust.snapshot import RegistrySnapshot
 from comity.verification import report
 from comity.verification.checks import CheckName, Outcome, Result
@@ -33,57 +34,20 @@ from comity.verification.credential import Demand
 from comity.verification.presentation import verify_held
 from comity.verification.status import StatusDemand
 from wallet import holdings
-from wallet.custody import CREDENTIAL, HISTORY, KEY, PENDING, OpenWallet
+from wallet.offers import Offers, Preview
 from wallet.outbound import FORM, JSON, Outbound, accepted, error_of
+from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, OpenWallet, Sheet
 
 ON_REQUEST_ONLY = frozenset({Code.ISSUER_UNKNOWN, Code.NOT_ACCREDITED_FOR_TYPE})
 """What may be wrong with a credential that is kept all the same, when the person says so (decision record 0014)."""
 
+PASSING = frozenset({Code.DID_UNRESOLVED, Code.REGISTRY_EXPIRED})
+"""What cannot be told now but later: the credential stays in the journal and is judged at the next unlocking."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """An offer as the person sees it, before anything was taken.
+_log = structlog.get_logger("wallet")
 
-    Attributes:
-        offer: the offer itself.
-        metadata: the issuer's description of itself; nothing in it is believed but for display.
-        configurations: what is on offer.
-        facts: by configuration id: ``known`` (the registry names the issuer) and ``may_issue`` (this type, today).
-    """
-
-    offer: CredentialOffer
-    metadata: IssuerMetadata
-    configurations: tuple[CredentialConfiguration, ...]
-    facts: Mapping[str, Mapping[str, Any]]
-
-    @property
-    def needs_transaction_code(self) -> bool:
-        """Whether a code that was told apart from the offer is asked for."""
-        grant = self.offer.pre_authorized
-        return grant is not None and grant.transaction_code is not None
-
-    def document(self, language: str) -> dict[str, Any]:
-        """Return the preview for people, in ``language``."""
-        issuer = in_language(self.metadata.display, language)
-        grant = self.offer.pre_authorized
-        code = grant.transaction_code if grant else None
-        return {
-            "issuer": {"id": self.metadata.credential_issuer, "name": issuer.name if issuer else None},
-            "transaction_code": code.to_dict() if code else None,
-            "credentials": [
-                {
-                    "configuration_id": each.id,
-                    "format": each.format.value,
-                    "name": name.name if (name := in_language(each.display, language)) else each.id,
-                    "claims": [
-                        label.name if (label := in_language(claim.display, language)) else str(claim.path[-1])
-                        for claim in each.claims
-                    ],
-                    "trust": dict(self.facts[each.id]),
-                }
-                for each in self.configurations
-            ],
-        }
+Line = Mapping[str, Any]
+"""A line of the journal: what is needed to ask for one credential, or once more for it, and what came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,22 +85,9 @@ class Receiving:
     shell: EvidenceShell
 
     async def preview(self, link: str) -> Preview:
-        """Read an offer and the issuer's metadata; nothing is taken (VCI-10 to VCI-12).
-
-        Raises:
-            OAuthError: the offer or the metadata cannot be used.
-            Unreachable: the issuer does not answer.
-        """
-        offer = parse_link(link)
-        if isinstance(offer, OfferReference):
-            offer = CredentialOffer.parse(await self.outbound.get_json(offer.url))
-        issuer = offer.credential_issuer
-        metadata = IssuerMetadata.parse(
-            await self.outbound.get_json(IssuerMetadata.url(issuer)), credential_issuer=issuer
-        )
-        configurations = metadata.offered(offer)
-        facts = {each.id: self._facts(metadata, each) for each in configurations}
-        return Preview(offer=offer, metadata=metadata, configurations=configurations, facts=facts)
+        """Read an offer; see :meth:`wallet.offers.Offers.preview`."""
+        offers = Offers(outbound=self.outbound, clock=self.clock, snapshot=self.snapshot)
+        return await offers.preview(link)
 
     async def receive(self, wallet: OpenWallet, link: str, terms: Terms) -> list[Received]:
         """Take an offer: a token, a proof for each credential, verification, and only then storage.
@@ -145,48 +96,40 @@ class Receiving:
             Denied: the issuer refuses, or the wallet refuses what came (``credential_refused``; the detail has the
                 codes).
             Malformed: what the issuer sent cannot be used.
-            Unreachable: the issuer does not answer; what had come is in the journal.
+            Unreachable: the issuer does not answer, or what came cannot be verified now; :meth:`recover` goes on.
         """
         preview = await self.preview(link)
         chosen = _chosen(preview, terms)
-        key_id = await self._key(wallet, terms, chosen)
+        shared_key = await self._shared_key(wallet, terms, chosen)
         token = await self._token(preview, terms)
         kept = []
         for configuration in chosen:
-            step = self._one(
-                wallet, configuration, metadata=preview.metadata, token=token, shared_key=key_id, terms=terms
-            )
-            kept.append(await step)
+            line = {
+                **_line(configuration, preview.metadata),
+                "token": token,
+                "keep_unrecognised": terms.keep_unrecognised,
+            }
+            kept.append(await self._one(wallet, line, shared_key))
         return kept
 
     async def recover(self, wallet: OpenWallet) -> list[Received]:
-        """Finish what a crash interrupted: judge and keep what the journal holds. Lines without an answer stay."""
+        """Finish what a lost reply or a crash interrupted: ask once more, judge, keep. Never raises for a line.
+
+        A line whose issuer does not answer, or whose credential cannot be judged now, waits for the next time.
+        """
         kept = []
         for line in await wallet.all(PENDING):
-            if "encoded" not in line.content:
-                continue
-            terms = Terms(keep_unrecognised=bool(line.content["keep_unrecognised"]))
             try:
-                kept.append(await self._judge(wallet, line.id, line.content, terms))
-            except Denied:
-                continue
+                kept.append(await self._resume(wallet, line.id, line.content))
+            except ComityError as error:
+                _log.warning("an interrupted credential was not kept", code=error.code.value)
         return kept
-
-    # --- what is believed about the issuer before it is asked
-
-    def _facts(self, metadata: IssuerMetadata, configuration: CredentialConfiguration) -> dict[str, Any]:
-        """Return two separate facts: is this issuer known, and may it issue this type today?"""
-        snapshot, now = self.snapshot(), self.clock.now()
-        kind = configuration.credential_type
-        for entry in snapshot.issuers():
-            if entry.identifier.id == metadata.credential_issuer and kind is not None:
-                decision = may_issue(snapshot, entry, kind, issued_on=now.date(), at=now)
-                return {"known": True, "name": dict(entry.name), "may_issue": decision.answer, "code": decision.code}
-        return {"known": False, "name": None, "may_issue": Outcome.UNKNOWN.value, "code": Code.ISSUER_UNKNOWN.value}
 
     # --- asking the issuer
 
-    async def _key(self, wallet: OpenWallet, terms: Terms, chosen: tuple[CredentialConfiguration, ...]) -> str | None:
+    async def _shared_key(
+        self, wallet: OpenWallet, terms: Terms, chosen: tuple[CredentialConfiguration, ...]
+    ) -> str | None:
         """Return the id of the held key to bind to, or None for a fresh key for each credential."""
         if terms.same_key_as is None:
             return None
@@ -216,86 +159,80 @@ class Receiving:
             raise Denied(code, "the issuer does not accept the code, or the offer is used up")
         return TokenResponse.parse(accepted(answer)).access_token
 
-    async def _one(
-        self,
-        wallet: OpenWallet,
-        configuration: CredentialConfiguration,
-        *,
-        metadata: IssuerMetadata,
-        token: str,
-        shared_key: str | None,
-        terms: Terms,
-    ) -> Received:
+    async def _one(self, wallet: OpenWallet, line: Line, shared_key: str | None) -> Received:
+        signer: Signer
+        sheets = []
         if shared_key is not None:
             key_id, signer = shared_key, await holdings.signer_of(wallet, shared_key)
-            keys: list[tuple[str, str, Mapping[str, Any], int]] = []
         else:
             made = KeySigner.generate()
             key_id, signer = holdings.new_id(), made
-            keys = [(KEY, key_id, {"private_jwk": made.private_jwk()}, 1)]
+            sheets.append(Sheet(kind=KEY, id=key_id, content={"private_jwk": made.private_jwk()}))
         line_id = holdings.new_id()
-        line: dict[str, Any] = {
-            "issuer": metadata.credential_issuer,
-            "configuration_id": configuration.id,
-            "format": configuration.format.value,
-            "type_name": configuration.vct or (configuration.contexts[-1].removesuffix("/context")),
-            "key": key_id,
-            "holder_key": thumbprint(signer.public_jwk),
-            "keep_unrecognised": terms.keep_unrecognised,
-            "notification_endpoint": metadata.notification_endpoint,
-        }
-        # Durable before the proof leaves: the key that the credential will be bound to, and the journal line.
-        await wallet.put_all([*keys, (PENDING, line_id, line, 1)])
-        issued = await self._ask(metadata, configuration, token, signer)
-        line |= {"encoded": issued.credentials[0], "notification_id": issued.notification_id, "token": token}
-        await wallet.put(PENDING, line_id, line, version=2)
-        return await self._judge(wallet, line_id, line, terms)
+        line = {**line, "key": key_id, "own_key": shared_key is None, "holder_key": thumbprint(signer.public_jwk)}
+        # Durable before the proof leaves: the key that the credential will be bound to, and how to ask again.
+        await wallet.commit(put=[*sheets, Sheet(kind=PENDING, id=line_id, content=line)])
+        try:
+            issued = await self._ask(line, signer)
+        except Denied:
+            await wallet.commit(delete=_leftovers(line_id, line))
+            raise
+        return await self._take(wallet, line_id, line, issued)
 
-    async def _ask(
-        self, metadata: IssuerMetadata, configuration: CredentialConfiguration, token: str, signer: KeySigner | Any
-    ) -> Issued:
+    async def _resume(self, wallet: OpenWallet, line_id: str, line: Line) -> Received:
+        """Go on with a line of the journal; a line that the issuer will not answer any more is dropped."""
+        if "encoded" in line:
+            return await self._judge(wallet, line_id, line)
+        try:
+            issued = await self._ask(line, await holdings.signer_of(wallet, line["key"]))
+        except (Denied, Malformed):
+            history = {"what": "not_received", "issuer": line["issuer"]}
+            sheet = Sheet(kind=HISTORY, id=holdings.new_id(), content=history)
+            await wallet.commit(put=[sheet], delete=_leftovers(line_id, line))
+            raise
+        return await self._take(wallet, line_id, line, issued)
+
+    async def _take(self, wallet: OpenWallet, line_id: str, line: Line, issued: Issued) -> Received:
+        line = {**line, "encoded": issued.credentials[0], "notification_id": issued.notification_id}
+        await wallet.put(PENDING, line_id, line, version=2)
+        return await self._judge(wallet, line_id, line)
+
+    async def _ask(self, line: Line, signer: Signer) -> Issued:
         """Send one credential request; a nonce that is refused is fetched once more (profile 4.7)."""
         for attempt in (1, 2):
             nonce = None
-            if metadata.nonce_endpoint is not None:
-                nonce = parse_nonce_response(accepted(await self.outbound.post(metadata.nonce_endpoint, b"")))
-            proof = key_proof.build(
-                signer, audience=metadata.credential_issuer, nonce=nonce, issued_at=self.clock.now()
-            )
-            request = CredentialRequest(configuration_id=configuration.id, proofs=(proof,))
+            if line["nonce_endpoint"] is not None:
+                nonce = parse_nonce_response(accepted(await self.outbound.post(line["nonce_endpoint"], b"")))
+            proof = key_proof.build(signer, audience=line["issuer"], nonce=nonce, issued_at=self.clock.now())
+            request = CredentialRequest(configuration_id=line["configuration_id"], proofs=(proof,))
             body = strict_json.serialise(request.to_dict())
-            answer = await self.outbound.post(metadata.credential_endpoint, body, content_type=JSON, token=token)
+            answer = await self.outbound.post(line["credential_endpoint"], body, content_type=JSON, token=line["token"])
             if attempt == 1 and answer.status == 400 and error_of(answer) == "invalid_nonce":
                 continue
             parsed = credential_response.parse(accepted(answer), proofs_sent=1)
             if isinstance(parsed, Issued):
                 return parsed
-            raise Denied(Code.ISSUER_REFUSED, "the issuer wants more time, which this wallet cannot give yet")
-        raise Denied(Code.ISSUER_REFUSED, "the issuer does not accept its own nonce")
+            break
+        raise Denied(Code.ISSUER_REFUSED, "the issuer wants more time, which this wallet cannot give yet")
 
     # --- judging what came
 
-    async def _judge(self, wallet: OpenWallet, line_id: str, line: Mapping[str, Any], terms: Terms) -> Received:
+    async def _judge(self, wallet: OpenWallet, line_id: str, line: Line) -> Received:
         """Verify what came as a verifier would, then keep or refuse it."""
-        signed = SignedCredential(format=formats.of(line["encoded"]), encoded=line["encoded"])
+        try:
+            signed = SignedCredential(format=formats.of(line["encoded"]), encoded=line["encoded"])
+            refusals = _mismatches(signed, line, self.clock.now())
+        except Malformed as problem:
+            raise await self._refused(wallet, line_id, line, {problem.code}) from None
         result = await self._verify(signed)
-        refusals = _refusals(result, signed, line)
-        if refusals - ON_REQUEST_ONLY or (refusals and not terms.keep_unrecognised):
-            await self._refuse(wallet, line_id, line, refusals)
-            codes = ", ".join(sorted(refusals))
-            raise Denied(Code.CREDENTIAL_REFUSED, f"what the issuer sent is not kept: {codes}")
-        credential_id = holdings.new_id()
-        document = report.document(result, with_claims=False)
-        content = {
-            "format": signed.format.value,
-            "encoded": signed.encoded,
-            "about": about(result, issuer=line["issuer"], key=line["key"], at=self.clock.now().isoformat()),
-        }
-        history = {"what": "received", "credential": credential_id, "issuer": line["issuer"], "codes": list(refusals)}
-        await wallet.put_all([(CREDENTIAL, credential_id, content, 1), (HISTORY, holdings.new_id(), history, 1)])
-        await wallet.delete(PENDING, line_id)
-        await self._notify(line, NotificationEvent.ACCEPTED)
-        return Received(credential_id=credential_id, report=document)
+        failed, undecided = _reasons(result)
+        refusals |= failed | (undecided - PASSING)
+        if refusals - ON_REQUEST_ONLY or (refusals and not line["keep_unrecognised"]):
+            raise await self._refused(wallet, line_id, line, refusals)
+        if undecided:
+            detail = "the credential came but cannot be verified now; the wallet tries again when it is unlocked"
+            raise Unreachable(min(undecided), detail)
+        return await self._keep(wallet, line_id, line, signed, result)
 
     async def _verify(self, signed: SignedCredential) -> Result:
         demand = Demand(at=self.clock.now(), place=None, holder=None)
@@ -308,23 +245,43 @@ class Receiving:
         )
         return await self.shell.settle(outcome)
 
-    async def _refuse(
-        self, wallet: OpenWallet, line_id: str, line: Mapping[str, Any], refusals: frozenset[Code]
-    ) -> None:
-        history = {"what": "refused", "issuer": line["issuer"], "codes": sorted(refusals)}
-        await wallet.put(HISTORY, holdings.new_id(), history)
-        await wallet.delete(PENDING, line_id)
-        await self._notify(line, NotificationEvent.FAILURE)
+    async def _keep(
+        self, wallet: OpenWallet, line_id: str, line: Line, signed: SignedCredential, result: Result
+    ) -> Received:
+        credential_id = holdings.new_id()
+        content = {
+            "format": signed.format.value,
+            "encoded": signed.encoded,
+            "about": about(result, issuer=line["issuer"], key=line["key"], at=self.clock.now().isoformat()),
+        }
+        codes = [code.value for code in result.codes]
+        history = {"what": "received", "credential": credential_id, "issuer": line["issuer"], "codes": codes}
+        sheets = [
+            Sheet(kind=CREDENTIAL, id=credential_id, content=content),
+            Sheet(kind=HISTORY, id=holdings.new_id(), content=history),
+        ]
+        await wallet.commit(put=sheets, delete=[(PENDING, line_id)])
+        await self._notify(line, NotificationEvent.ACCEPTED)
+        return Received(credential_id=credential_id, report=report.document(result, with_claims=False))
 
-    async def _notify(self, line: Mapping[str, Any], event: NotificationEvent) -> None:
+    async def _refused(self, wallet: OpenWallet, line_id: str, line: Line, refusals: set[Code]) -> Denied:
+        """Drop what came, tell the issuer, and return what to raise."""
+        codes = sorted(code.value for code in refusals)
+        history = {"what": "refused", "issuer": line["issuer"], "codes": codes}
+        sheet = Sheet(kind=HISTORY, id=holdings.new_id(), content=history)
+        await wallet.commit(put=[sheet], delete=_leftovers(line_id, line))
+        await self._notify(line, NotificationEvent.FAILURE)
+        return Denied(Code.CREDENTIAL_REFUSED, f"what the issuer sent is not kept: {', '.join(codes)}")
+
+    async def _notify(self, line: Line, event: NotificationEvent) -> None:
         """Tell the issuer what became of it; it need not listen (VCI-51)."""
-        endpoint, notification_id = line.get("notification_endpoint"), line.get("notification_id")
-        if not endpoint or not notification_id:
+        endpoint, notification_id = line["notification_endpoint"], line["notification_id"]
+        if endpoint is None or notification_id is None:
             return
         told = strict_json.serialise(Notification(notification_id=notification_id, event=event).to_dict())
         try:
-            await self.outbound.post(endpoint, told, content_type=JSON, token=line.get("token"))
-        except (Malformed, Denied, Unreachable):
+            await self.outbound.post(endpoint, told, content_type=JSON, token=line["token"])
+        except (Malformed, Unreachable):
             return
 
 
@@ -343,22 +300,53 @@ def about(result: Result, *, issuer: str, key: str, at: str) -> dict[str, Any]:
     }
 
 
-def _refusals(result: Result, signed: SignedCredential, line: Mapping[str, Any]) -> frozenset[Code]:
-    """Return every reason not to keep what came; an unknown *status* is none."""
-    opened = formats.FORMATS[signed.format].open(signed.encoded)
-    reasons = {
+def _line(configuration: CredentialConfiguration, metadata: IssuerMetadata) -> dict[str, Any]:
+    """Return what a journal line holds of the offer."""
+    return {
+        "issuer": metadata.credential_issuer,
+        "configuration_id": configuration.id,
+        "format": configuration.format.value,
+        "type_name": configuration.vct or configuration.contexts[-1].removesuffix("/context"),
+        "credential_endpoint": metadata.credential_endpoint,
+        "nonce_endpoint": metadata.nonce_endpoint,
+        "notification_endpoint": metadata.notification_endpoint,
+        "notification_id": None,
+    }
+
+
+def _leftovers(line_id: str, line: Line) -> list[tuple[str, str]]:
+    """Return what goes when nothing came of a line: itself, and the key that was made for it."""
+    return [(PENDING, line_id), *([(KEY, line["key"])] if line["own_key"] else [])]
+
+
+def _mismatches(signed: SignedCredential, line: Line, now: datetime) -> set[Code]:
+    """Return in what the credential is not the one that was asked for (catalogue S14, I23).
+
+    The validity period is looked at here too: the checks of a credential whose issuer nobody knows stop before it.
+
+    Raises:
+        Malformed: it cannot be read.
+    """
+    opened, processed = formats.FORMATS[signed.format].open(signed.encoded), holdings.process(signed)
+    found = {
+        Code.HOLDER_PROOF_MALFORMED: not opened.is_as_issued,
+        Code.CREDENTIAL_NOT_REQUESTED: (processed.type_name, signed.format) != (line["type_name"], line["format"]),
+        Code.HOLDER_KEY_MISMATCH: processed.holder_jwk is None
+        or thumbprint(processed.holder_jwk) != line["holder_key"],
+        Code.EXPIRED: processed.valid_until is not None and processed.valid_until <= now,
+    }
+    return {code for code, is_so in found.items() if is_so}
+
+
+def _reasons(result: Result) -> tuple[set[Code], set[Code]]:
+    """Return the codes of what failed and of what could not be decided; an undecided *status* is no reason."""
+    failed = {check.code for check in result.all_checks if check.outcome is Outcome.FAILED}
+    undecided = {
         check.code
         for check in result.all_checks
-        if check.outcome is Outcome.FAILED or (check.outcome is Outcome.UNKNOWN and check.name is not CheckName.STATUS)
+        if check.outcome is Outcome.UNKNOWN and check.name is not CheckName.STATUS
     }
-    processed = holdings.process(signed)
-    if not opened.is_as_issued:
-        reasons.add(Code.HOLDER_PROOF_MALFORMED)
-    if processed.type_name != line["type_name"] or signed.format.value != line["format"]:
-        reasons.add(Code.CREDENTIAL_NOT_REQUESTED)
-    if processed.holder_jwk is None or thumbprint(processed.holder_jwk) != line["holder_key"]:
-        reasons.add(Code.HOLDER_KEY_MISMATCH)
-    return frozenset(reasons)
+    return failed, undecided
 
 
 def _chosen(preview: Preview, terms: Terms) -> tuple[CredentialConfiguration, ...]:

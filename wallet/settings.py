@@ -16,6 +16,7 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
     Attributes:
         pepper_file: 32 random bytes that are *not* in the database; what a thief of the database lacks.
         session_seconds: idle time after which a wallet locks itself.
+        longest_session_seconds: time after which it locks itself however busy it is.
         status_refresh_seconds: how often an unlocked wallet reads status lists again by itself.
         attempts: wrong passphrases in a row after which an account waits.
         wait_seconds: for how long it waits then.
@@ -27,6 +28,7 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
 
     pepper_file: Path | None = None
     session_seconds: int = Field(default=900, ge=30, le=3600)
+    longest_session_seconds: int = Field(default=43_200, ge=60, le=86_400)
     status_refresh_seconds: float = Field(default=3600, gt=0)
     attempts: int = Field(default=5, ge=1, le=20)
     wait_seconds: int = Field(default=60, ge=1, le=86_400)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from comity.web import i18n
-from wallet.custody import Kept
 from wallet.holdings import Held
+from wallet.records import Kept
 from wallet.watching import Change, state_of
 
 

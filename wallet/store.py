@@ -4,18 +4,21 @@ A record is one sealed thing of one citizen: a credential, a key, a line of hist
 Its kind and version stand in the clear, because the seal is bound to them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     ForeignKey,
     Integer,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    Row,
     String,
     Table,
     Text,
@@ -24,6 +27,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from comity.errors import Code, Conflict
@@ -36,8 +40,15 @@ citizens = Table(
     Column("id", String(64), primary_key=True),
     Column("name", String(200), nullable=False, unique=True),
     Column("created_at", Integer, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("name_digest", String(64), primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("waits_until", Integer, nullable=False),
+    Column("last_at", Integer, nullable=False),
 )
 
 slots = Table(
@@ -56,6 +67,7 @@ sessions = Table(
     Column("citizen", String(64), ForeignKey("citizens.id", ondelete="CASCADE"), nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
     Column("expires_at", Integer, nullable=False),
+    Column("ends_at", Integer, nullable=False),
 )
 
 records = Table(
@@ -73,12 +85,21 @@ records = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citizen:
-    """An account. ``waits_until`` is when a passphrase may be tried again."""
+    """An account."""
 
     id: str
     name: str
-    failures: int
-    waits_until: datetime
+    slots: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """An unlocked wallet between two requests. It ends when idle at ``expires_at``, and at ``ends_at`` in any case."""
+
+    citizen: str
+    wrapped: bytes
+    expires_at: datetime
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +125,7 @@ def add_citizen(
         Conflict: ``account_exists``.
     """
     try:
-        values = {"id": citizen_id, "name": name, "created_at": _seconds(at), "failures": 0, "waits_until": 0}
+        values = {"id": citizen_id, "name": name, "created_at": _seconds(at)}
         connection.execute(insert(citizens).values(values))
     except IntegrityError:
         raise Conflict(Code.ACCOUNT_EXISTS, "an account of this name exists") from None
@@ -113,16 +134,17 @@ def add_citizen(
 
 
 def find_citizen(connection: Connection, name: str) -> Citizen | None:
-    """Return the account called ``name``, or None."""
-    found = connection.execute(select(citizens).where(citizens.c.name == name)).mappings().first()
+    """Return the account called ``name`` with its key slots (JSON by kind), or None."""
+    found = connection.execute(select(citizens.c.id, citizens.c.name).where(citizens.c.name == name)).first()
     if found is None:
         return None
-    return Citizen(
-        id=found["id"],
-        name=found["name"],
-        failures=found["failures"],
-        waits_until=datetime.fromtimestamp(found["waits_until"], UTC),
-    )
+    kept = connection.execute(select(slots.c.kind, slots.c.slot).where(slots.c.citizen == found.id))
+    return Citizen(id=found.id, name=found.name, slots={row.kind: row.slot for row in kept})
+
+
+def name_of(connection: Connection, citizen_id: str) -> str | None:
+    """Return the name of an account, or None."""
+    return connection.execute(select(citizens.c.name).where(citizens.c.id == citizen_id)).scalar()
 
 
 def delete_citizen(connection: Connection, citizen_id: str) -> None:
@@ -132,55 +154,77 @@ def delete_citizen(connection: Connection, citizen_id: str) -> None:
     connection.execute(delete(citizens).where(citizens.c.id == citizen_id))
 
 
-def slots_of(connection: Connection, citizen_id: str) -> dict[str, str]:
-    """Return the key slots of a citizen, JSON by kind."""
-    found = connection.execute(select(slots.c.kind, slots.c.slot).where(slots.c.citizen == citizen_id))
-    return {row.kind: row.slot for row in found}
-
-
 def replace_slot(connection: Connection, citizen_id: str, kind: str, slot: str) -> None:
     """Replace one slot: the old one opens until the transaction ends, the new one from then on, never neither."""
     connection.execute(delete(slots).where((slots.c.citizen == citizen_id) & (slots.c.kind == kind)))
     connection.execute(insert(slots).values(citizen=citizen_id, kind=kind, slot=slot))
 
 
-def begin_attempt(
-    connection: Connection, citizen_id: str, now: datetime, *, attempts: int, wait_until: datetime
-) -> bool:
-    """Count one try of a passphrase *before* it is made; False when the account waits (one statement, no race)."""
-    may_try = (citizens.c.id == citizen_id) & (citizens.c.waits_until <= _seconds(now))
-    counted = update(citizens).where(may_try).values(failures=citizens.c.failures + 1)
+# --- tries of a passphrase
+
+
+def begin_attempt(connection: Connection, name_digest: str, now: datetime, *, most: int, wait_until: datetime) -> bool:
+    """Count one try *before* it is made; False when the account waits. Each statement decides alone: no race.
+
+    Tries are counted by name, whether or not there is an account of that name (catalogue W12).
+    """
+    this = attempts.c.name_digest == name_digest
+    values = {"name_digest": name_digest, "failures": 0, "waits_until": 0, "last_at": _seconds(now)}
+    made = sqlite.insert(attempts) if connection.dialect.name == "sqlite" else postgresql.insert(attempts)
+    connection.execute(made.values(values).on_conflict_do_nothing())
+    may_try = this & (attempts.c.waits_until <= _seconds(now))
+    counted = update(attempts).where(may_try).values(failures=attempts.c.failures + 1, last_at=_seconds(now))
     if connection.execute(counted).rowcount != 1:
         return False
-    over = (citizens.c.id == citizen_id) & (citizens.c.failures >= attempts)
-    connection.execute(update(citizens).where(over).values(waits_until=_seconds(wait_until), failures=0))
+    over = this & (attempts.c.failures >= most)
+    connection.execute(update(attempts).where(over).values(waits_until=_seconds(wait_until), failures=0))
     return True
 
 
-def forget_attempts(connection: Connection, citizen_id: str) -> None:
+def forget_attempts(connection: Connection, name_digest: str) -> None:
     """Begin counting anew after the right passphrase."""
-    connection.execute(update(citizens).where(citizens.c.id == citizen_id).values(failures=0, waits_until=0))
+    connection.execute(delete(attempts).where(attempts.c.name_digest == name_digest))
+
+
+def purge_attempts(connection: Connection, now: datetime, *, idle_since: datetime) -> int:
+    """Delete counts that nobody waits for and that nothing was added to since; returns how many."""
+    over = (attempts.c.waits_until <= _seconds(now)) & (attempts.c.last_at <= _seconds(idle_since))
+    return connection.execute(delete(attempts).where(over)).rowcount
 
 
 # --- sessions
 
 
-def save_session(
-    connection: Connection, session_id: str, citizen_id: str, wrapped: bytes, expires_at: datetime
-) -> None:
+def save_session(connection: Connection, session_id: str, session: Session) -> None:
     """Store a session."""
-    values = {"id": session_id, "citizen": citizen_id, "wrapped": wrapped, "expires_at": _seconds(expires_at)}
+    values = {
+        "id": session_id,
+        "citizen": session.citizen,
+        "wrapped": session.wrapped,
+        "expires_at": _seconds(session.expires_at),
+        "ends_at": _seconds(session.ends_at),
+    }
     connection.execute(insert(sessions).values(values))
 
 
-def touch_session(
-    connection: Connection, session_id: str, now: datetime, expires_at: datetime
-) -> tuple[str, bytes] | None:
-    """Return citizen and wrapped key of a session that has not ended, and let it live on; None otherwise."""
+def find_session(connection: Connection, session_id: str, now: datetime) -> Session | None:
+    """Return a session that has not ended, or None."""
     alive = (sessions.c.id == session_id) & (sessions.c.expires_at > _seconds(now))
-    renewed = update(sessions).where(alive).values(expires_at=_seconds(expires_at))
-    found = connection.execute(renewed.returning(sessions.c.citizen, sessions.c.wrapped)).first()
-    return (found.citizen, found.wrapped) if found else None
+    found = connection.execute(select(sessions).where(alive)).first()
+    if found is None:
+        return None
+    return Session(
+        citizen=found.citizen,
+        wrapped=found.wrapped,
+        expires_at=_instant(found.expires_at),
+        ends_at=_instant(found.ends_at),
+    )
+
+
+def renew_session(connection: Connection, session_id: str, expires_at: datetime) -> None:
+    """Let a session that is still there live on until ``expires_at``."""
+    this = sessions.c.id == session_id
+    connection.execute(update(sessions).where(this).values(expires_at=_seconds(expires_at)))
 
 
 def end_session(connection: Connection, session_id: str) -> None:
@@ -202,55 +246,70 @@ def purge_sessions(connection: Connection, now: datetime) -> int:
 
 
 def put_record(connection: Connection, citizen_id: str, record: Record) -> None:
-    """Store a record; a newer version replaces the older one.
+    """Store a record: version 1 is new, a later version replaces the one just before it.
 
     Raises:
-        Conflict: this version, or a newer one, is there already (two writers at once).
+        Conflict: it is there already, was changed by somebody else meanwhile, or is gone.
     """
-    this = (records.c.citizen == citizen_id) & (records.c.kind == record.kind) & (records.c.id == record.id)
-    older = this & (records.c.version < record.version)
     values = {"version": record.version, "sealed": record.sealed}
-    if connection.execute(update(records).where(older).values(values)).rowcount == 1:
+    if record.version > 1:
+        before = _this(citizen_id, record.kind, record.id) & (records.c.version == record.version - 1)
+        if connection.execute(update(records).where(before).values(values)).rowcount != 1:
+            raise Conflict(Code.CONFLICT, "the record was changed by somebody else meanwhile")
         return
+    named = {"citizen": citizen_id, "kind": record.kind, "id": record.id, "created_at": _seconds(record.created_at)}
     try:
-        connection.execute(
-            insert(records).values(
-                citizen=citizen_id, kind=record.kind, id=record.id, created_at=_seconds(record.created_at), **values
-            )
-        )
+        connection.execute(insert(records).values({**named, **values}))
     except IntegrityError:
-        raise Conflict(Code.CONFLICT, "the record was changed by somebody else meanwhile") from None
+        raise Conflict(Code.CONFLICT, "the record is there already") from None
+
+
+def take_record(connection: Connection, citizen_id: str, kind: str, record_id: str) -> None:
+    """Delete a record that must be there.
+
+    Raises:
+        Conflict: it is gone; somebody else was faster.
+    """
+    if not delete_record(connection, citizen_id, kind, record_id):
+        raise Conflict(Code.CONFLICT, "the record is gone; somebody else was faster")
+
+
+def record_names(connection: Connection, citizen_id: str) -> set[tuple[str, str]]:
+    """Return kind and id of every record of a citizen."""
+    found = connection.execute(select(records.c.kind, records.c.id).where(records.c.citizen == citizen_id))
+    return {(row.kind, row.id) for row in found}
 
 
 def records_of(connection: Connection, citizen_id: str, kind: str) -> list[Record]:
     """Return all records of a kind, oldest first."""
     wanted = (records.c.citizen == citizen_id) & (records.c.kind == kind)
-    found = connection.execute(select(records).where(wanted).order_by(records.c.created_at, records.c.id)).mappings()
-    return [_record(dict(row)) for row in found]
+    found = connection.execute(select(records).where(wanted).order_by(records.c.created_at, records.c.id))
+    return [_record(row) for row in found]
 
 
 def find_record(connection: Connection, citizen_id: str, kind: str, record_id: str) -> Record | None:
     """Return one record, or None."""
-    this = (records.c.citizen == citizen_id) & (records.c.kind == kind) & (records.c.id == record_id)
-    found = connection.execute(select(records).where(this)).mappings().first()
-    return _record(dict(found)) if found else None
+    this = _this(citizen_id, kind, record_id)
+    found = connection.execute(select(records).where(this)).first()
+    return _record(found) if found else None
 
 
 def delete_record(connection: Connection, citizen_id: str, kind: str, record_id: str) -> bool:
     """Delete one record; False when there was none. Of several who try, one is told True."""
-    this = (records.c.citizen == citizen_id) & (records.c.kind == kind) & (records.c.id == record_id)
-    return connection.execute(delete(records).where(this)).rowcount == 1
+    return connection.execute(delete(records).where(_this(citizen_id, kind, record_id))).rowcount == 1
 
 
-def _record(row: dict[str, object]) -> Record:
-    return Record(
-        kind=str(row["kind"]),
-        id=str(row["id"]),
-        version=int(str(row["version"])),
-        created_at=datetime.fromtimestamp(int(str(row["created_at"])), UTC),
-        sealed=bytes(row["sealed"]) if isinstance(row["sealed"], bytes | memoryview) else b"",
-    )
+def _this(citizen_id: str, kind: str, record_id: str) -> ColumnElement[bool]:
+    return (records.c.citizen == citizen_id) & (records.c.kind == kind) & (records.c.id == record_id)
+
+
+def _record(row: Row[Any]) -> Record:
+    return Record(kind=row.kind, id=row.id, version=row.version, created_at=_instant(row.created_at), sealed=row.sealed)
 
 
 def _seconds(at: datetime) -> int:
     return int(at.timestamp())
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

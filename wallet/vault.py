@@ -2,7 +2,8 @@
 
 Unlocking *decrypts*; it never flips a flag. Whoever replaces a slot's record gains nothing, since the data key does not
 come out of it (catalogue K02). Every record has its own key, and is bound to its citizen, kind, name and version, so
-that two records cannot change places and an old one cannot come back as the new one (K04).
+that two records cannot change places and an old one cannot pass for the new one (K04). Not noticed: a whole row put
+back together with its version number, or taken away, by whoever can write to the database.
 
 A service adds a pepper that is not in its database, so that a stolen database alone cannot be guessed at (K01). A local
 file has none and makes each guess cost more memory instead.
@@ -29,6 +30,7 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 SALT_BYTES = 16
 COMMITMENT_BYTES = 32
+TAG_BYTES = 16
 RECOVERY_BYTES = 20
 MINIMUM_PASSPHRASE = 10
 """Shortest passphrase, in characters after NFKC. Length is asked for, no mixture of signs (NIST SP 800-63B)."""
@@ -120,13 +122,20 @@ def passphrase_slot(data_key: bytes, passphrase: str, *, citizen: str, pepper: b
     text = unicodedata.normalize("NFKC", passphrase)
     if len(text) < MINIMUM_PASSPHRASE:
         raise Malformed(Code.PASSPHRASE_TOO_SHORT, f"a passphrase has at least {MINIMUM_PASSPHRASE} characters")
-    cost = SERVICE_COST if pepper is not None else LOCAL_COST
-    return _wrap(PASSPHRASE, data_key, text.encode(), cost=cost, citizen=citizen, pepper=pepper)
+    secret, cost = _secret(PASSPHRASE, passphrase), _cost(PASSPHRASE, pepper)
+    return _wrap(PASSPHRASE, data_key, secret, cost=cost, citizen=citizen, pepper=pepper)
 
 
 def recovery_slot(data_key: bytes, code: str, *, citizen: str, pepper: bytes | None) -> Slot:
     """Return a slot that the recovery ``code`` opens; 160 random bits need no stretching."""
-    return _wrap(RECOVERY, data_key, _plain_code(code), cost=_NO_STRETCH, citizen=citizen, pepper=pepper)
+    secret, cost = _secret(RECOVERY, code), _cost(RECOVERY, pepper)
+    return _wrap(RECOVERY, data_key, secret, cost=cost, citizen=citizen, pepper=pepper)
+
+
+def decoy_slot(kind: str, *, pepper: bytes | None) -> Slot:
+    """Return a slot that nothing opens, at the same cost as a real one: for accounts that do not exist (W12)."""
+    wrapped = secrets.token_bytes(NONCE_BYTES + KEY_BYTES + TAG_BYTES)
+    return Slot(kind=kind, salt=secrets.token_bytes(SALT_BYTES), cost=_cost(kind, pepper), wrapped=wrapped)
 
 
 def unlock(slot: Slot, secret: str, *, citizen: str, pepper: bytes | None) -> bytes:
@@ -135,8 +144,7 @@ def unlock(slot: Slot, secret: str, *, citizen: str, pepper: bytes | None) -> by
     Raises:
         Denied: ``passphrase_wrong``: this secret does not open this slot, or the slot was changed.
     """
-    text = _plain_code(secret) if slot.kind == RECOVERY else unicodedata.normalize("NFKC", secret).encode()
-    key = _slot_key(text, slot.salt, slot.cost, pepper)
+    key = _slot_key(_secret(slot.kind, secret), slot.salt, slot.cost, pepper)
     try:
         return AESGCM(key).decrypt(
             slot.wrapped[:NONCE_BYTES], slot.wrapped[NONCE_BYTES:], _slot_name(slot.kind, citizen)
@@ -220,5 +228,15 @@ def _slot_name(kind: str, citizen: str) -> bytes:
     return "\0".join(("wallet", citizen, "slot", kind)).encode()
 
 
-def _plain_code(code: str) -> bytes:
-    return code.replace("-", "").replace(" ", "").upper().encode()
+def _secret(kind: str, text: str) -> bytes:
+    """Return what is stretched: a code without its dashes, or a passphrase as every keyboard would spell it."""
+    plain = unicodedata.normalize("NFKC", text)
+    if kind == RECOVERY:
+        plain = plain.replace("-", "").replace(" ", "").upper()
+    return plain.encode("utf-8", "surrogatepass")
+
+
+def _cost(kind: str, pepper: bytes | None) -> Cost:
+    if kind == RECOVERY:
+        return _NO_STRETCH
+    return SERVICE_COST if pepper is not None else LOCAL_COST

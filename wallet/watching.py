@@ -5,12 +5,13 @@ interval; nothing about a credential lies outside the vault for a timer to read.
 reader of its list tells it: nothing about whom it concerns.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from comity.errors import Code
+from comity.errors import Code, Conflict, Unreachable
 from comity.ports import Clock
 from comity.runtime.evidence import EvidenceShell
 from comity.trust.snapshot import RegistrySnapshot
@@ -18,12 +19,13 @@ from comity.verification.credential import Demand
 from comity.verification.presentation import verify_held
 from comity.verification.status import StatusDemand
 from wallet import holdings
-from wallet.custody import CREDENTIAL, MESSAGE, OpenWallet
 from wallet.holdings import Held
 from wallet.receiving import about
+from wallet.records import CREDENTIAL, MESSAGE, OpenWallet, Sheet
 
 TOLD = frozenset({Code.OK, Code.REVOKED, Code.SUSPENDED, Code.EXPIRED, Code.ISSUER_WITHDRAWN, Code.ISSUER_UNKNOWN})
-"""States that are worth a message when they begin; a host that is down for a while is not."""
+"""States that are worth a message when they begin; a host that is down for a while is not, and changes
+nothing in what the person was told last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,38 +50,60 @@ class Watching:
         """Say whether a credential was last looked at longer ago than the interval."""
         return self.clock.now() - datetime.fromisoformat(held.about["checked_at"]) >= self.interval
 
-    async def look(self, wallet: OpenWallet, *, only_due: bool = False) -> list[Change]:
-        """Verify what is held once more and note what changed; each change becomes a message."""
-        changes = []
-        for held in await holdings.all_held(wallet):
-            if only_due and not self.is_due(held):
-                continue
-            change = await self._look_at(wallet, held)
-            if change is not None:
-                changes.append(change)
-        return changes
+    async def look(self, wallet: OpenWallet) -> list[Change]:
+        """Verify what is held once more and note what changed; each change becomes a message.
+
+        Raises:
+            Unreachable: ``registry_unavailable``: without a registry nothing can be said.
+        """
+        return await self._look_at_all(wallet, await holdings.all_held(wallet))
+
+    async def look_if_due(self, wallet: OpenWallet) -> list[Change]:
+        """As :meth:`look`, at what was not looked at for a while; when that cannot be done now, the next time."""
+        due = [each for each in await holdings.all_held(wallet) if self.is_due(each)]
+        try:
+            return await self._look_at_all(wallet, due)
+        except Unreachable:
+            return []
+
+    async def _look_at_all(self, wallet: OpenWallet, held: list[Held]) -> list[Change]:
+        # At once: they share lists and requests, and their writes share a commit.
+        found = await asyncio.gather(*(self._look_at(wallet, each) for each in held))
+        return [change for change in found if change is not None]
 
     async def _look_at(self, wallet: OpenWallet, held: Held) -> Change | None:
+        now = self.clock.now()
         outcome = verify_held(
             held.signed.encoded,
-            demand=Demand(at=self.clock.now(), place=None, holder=None),
+            demand=Demand(at=now, place=None, holder=None),
             status=StatusDemand(max_age_seconds=0),
             snapshot=self.snapshot(),
             expected_format=held.signed.format,
         )
         result = await self.shell.settle(outcome)
-        noted = about(result, issuer=held.about["issuer"], key=held.key_id, at=self.clock.now().isoformat())
-        before, now = state_of(held.about), state_of(noted)
+        noted = about(result, issuer=held.about["issuer"], key=held.key_id, at=now.isoformat())
+        noted["issuer_name"] = noted["issuer_name"] or held.about["issuer_name"]
+        before, state = _told_last(held), state_of(noted)
+        is_change = state in TOLD and state != before
+        noted["told"] = state if state in TOLD else before
         content = {"format": held.signed.format.value, "encoded": held.signed.encoded, "about": noted}
-        writes: list[tuple[str, str, Mapping[str, Any], int]] = [(CREDENTIAL, held.id, content, held.version + 1)]
-        is_change = before != now and now in TOLD
+        sheets = [Sheet(kind=CREDENTIAL, id=held.id, content=content, version=held.version + 1)]
         if is_change:
-            message = {"credential": held.id, "before": before, "now": now}
-            writes.append((MESSAGE, holdings.new_id(), message, 1))
-        await wallet.put_all(writes)
-        return Change(credential_id=held.id, before=before, now=now) if is_change else None
+            message = {"credential": held.id, "before": before, "now": state}
+            sheets.append(Sheet(kind=MESSAGE, id=holdings.new_id(), content=message))
+        try:
+            await wallet.commit(put=sheets)
+        except Conflict:  # looked at by another request at the same time, or deleted meanwhile
+            return None
+        return Change(credential_id=held.id, before=before, now=state) if is_change else None
 
 
 def state_of(noted: Mapping[str, Any]) -> str:
     """Return the one code that says how a credential stands: ``ok``, or the first thing that is wrong with it."""
     return str(noted["codes"][0]) if noted["codes"] else Code.OK.value
+
+
+def _told_last(held: Held) -> str:
+    """Return the last state that the person knows of: told, or seen when it was received."""
+    seen = state_of(held.about)
+    return str(held.about["told"] or (seen if seen in TOLD else Code.OK.value))

@@ -20,7 +20,7 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def json_object(request: Request) -> dict[str, Any]:
+async def json_object(request: Request, *, max_bytes: int = 1 << 20) -> dict[str, Any]:
     """Return the body as a JSON object (profile C5).
 
     A JSON content type is required: a form or ``text/plain`` sent by a foreign page is refused (catalogue W01).
@@ -30,7 +30,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     """
     if not _JSON_TYPE.match(media_type(request)):
         raise Malformed(Code.UNSUPPORTED_MEDIA_TYPE, "the body must be sent as application/json")
-    return strict_json.parse_object(await request.body())
+    return strict_json.parse_object(await request.body(), max_bytes=max_bytes)
 
 
 async def form(request: Request) -> dict[str, str]:

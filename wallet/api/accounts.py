@@ -1,11 +1,15 @@
 """Accounts and sessions: open, unlock, lock, change the passphrase, take everything along, delete."""
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from comity import base64url
+from comity.web import body
+from wallet import portable
 from wallet.api import read
-from wallet.api.session import COOKIE, check_origin, clear_cookie, members, set_cookie, wallet_of
+from wallet.api.session import check_origin, clear_cookie, end_session, members, set_cookie, wallet_of
 from wallet.deployment import Deployment
 from wallet.vault import PASSPHRASE, RECOVERY
 
@@ -34,9 +38,9 @@ def _add_unlocking(routes: APIRouter, deployment: Deployment, public_url: str) -
     async def unlock(request: Request) -> Response:
         """Unlock: ``{name, passphrase}`` or ``{name, recovery_code}``. A new session replaces the one sent along."""
         sent = await members(request, public_url)
-        name, code = read.text(sent, "name"), read.optional_text(sent, "recovery_code")
-        by = RECOVERY if code is not None else PASSPHRASE
-        wallet = await custody.unlock(name, code or read.text(sent, "passphrase"), by=by)
+        secret, by = _secret(sent, "passphrase")
+        wallet = await custody.unlock(read.text(sent, "name"), secret, by=by)
+        await end_session(request, custody)
         await deployment.receiving.recover(wallet)
         response = JSONResponse({"unlocked": True})
         set_cookie(response, await custody.begin_session(wallet), public_url)
@@ -46,16 +50,22 @@ def _add_unlocking(routes: APIRouter, deployment: Deployment, public_url: str) -
     async def lock(request: Request) -> Response:
         """Lock the wallet."""
         check_origin(request, public_url)
-        await custody.end_session(request.cookies.get(COOKIE))
+        await end_session(request, custody)
         response = JSONResponse({"unlocked": False})
         clear_cookie(response)
         return response
 
     @routes.post("/passphrase")
     async def change_passphrase(request: Request) -> Response:
-        """Replace the passphrase: ``{passphrase}``. Every session ends."""
+        """Replace the passphrase: ``{passphrase, current_passphrase | recovery_code}``. Every session ends.
+
+        An open session alone is not enough: whoever finds a wallet unlocked must not be able to lock its owner out.
+        """
         sent = await members(request, public_url)
-        await custody.change_passphrase(await wallet_of(request, custody), read.text(sent, "passphrase"))
+        wallet = await wallet_of(request, custody)
+        secret, by = _secret(sent, "current_passphrase")
+        await custody.confirm(wallet, secret, by=by)
+        await custody.change_passphrase(wallet, read.text(sent, "passphrase"))
         response = JSONResponse({"unlocked": False})
         clear_cookie(response)
         return response
@@ -68,16 +78,17 @@ def _add_keeping(routes: APIRouter, deployment: Deployment, public_url: str) -> 
     async def export(request: Request) -> Response:
         """Return everything, encrypted under ``{passphrase}``."""
         sent = await members(request, public_url)
-        exported = await custody.export(await wallet_of(request, custody), read.text(sent, "passphrase"))
+        exported = await portable.export(custody, await wallet_of(request, custody), read.text(sent, "passphrase"))
         return Response(exported, media_type="application/json", headers={"cache-control": "no-store"})
 
     @routes.post("/import")
     async def restore(request: Request) -> dict[str, int]:
         """Bring an export in: ``{export: base64url, passphrase}``; what is there already stays."""
-        sent = await members(request, public_url)
-        exported = base64url.decode(read.text(sent, "export"))
+        check_origin(request, public_url)
         wallet = await wallet_of(request, custody)
-        return {"records": await custody.restore(wallet, exported, read.text(sent, "passphrase"))}
+        sent = await body.json_object(request, max_bytes=read.MAX_IMPORT_BYTES)
+        exported = base64url.decode(read.text(sent, "export"))
+        return {"records": await portable.restore(custody, wallet, exported, read.text(sent, "passphrase"))}
 
     @routes.delete("/account")
     async def delete(request: Request) -> Response:
@@ -87,3 +98,9 @@ def _add_keeping(routes: APIRouter, deployment: Deployment, public_url: str) -> 
         response = JSONResponse({"deleted": True})
         clear_cookie(response)
         return response
+
+
+def _secret(sent: Mapping[str, object], name: str) -> tuple[str, str]:
+    """Return what is to unlock, and how: the recovery code when there is one, else the passphrase in ``name``."""
+    code = read.optional_text(sent, "recovery_code")
+    return (code, RECOVERY) if code is not None else (read.text(sent, name), PASSPHRASE)

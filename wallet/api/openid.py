@@ -5,14 +5,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from comity.errors import Code, NotFound
 from comity.web.problems import language_of
 from wallet import holdings, shown
 from wallet.api import read
 from wallet.api.session import check_origin, members, wallet_of
-from wallet.custody import CREDENTIAL, HISTORY, MESSAGE
 from wallet.deployment import Deployment
 from wallet.receiving import Terms
+from wallet.records import HISTORY, MESSAGE
 
 
 def router(deployment: Deployment, public_url: str) -> APIRouter:
@@ -91,9 +90,10 @@ def _add_looking(routes: APIRouter, deployment: Deployment, public_url: str) -> 
     async def list_credentials(request: Request) -> dict[str, Any]:
         """List what is held, after looking again at what was not looked at for a while."""
         wallet, language = await wallet_of(request, custody), language_of(request)
-        await watching.look(wallet, only_due=True)
-        held = await holdings.all_held(wallet)
-        return {"credentials": [shown.credential(each, language, with_claims=False) for each in held]}
+        await watching.look_if_due(wallet)
+        held, damaged = await holdings.survey(wallet)
+        credentials = [shown.credential(each, language, with_claims=False) for each in held]
+        return {"credentials": credentials, "damaged": damaged}
 
     @routes.get("/credentials/{credential_id}")
     async def show(credential_id: str, request: Request) -> dict[str, Any]:
@@ -113,9 +113,7 @@ def _add_looking(routes: APIRouter, deployment: Deployment, public_url: str) -> 
         """Delete one credential; it can only be had again from its issuer."""
         check_origin(request, public_url)
         wallet = await wallet_of(request, custody)
-        if not await wallet.delete(CREDENTIAL, credential_id):
-            raise NotFound(Code.CREDENTIAL_UNKNOWN, "the wallet holds no such credential")
-        await wallet.put(HISTORY, holdings.new_id(), {"what": "deleted", "credential": credential_id})
+        await holdings.forget(wallet, credential_id)
         return {"deleted": credential_id}
 
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from comity.errors import Code, Malformed
 
+MAX_IMPORT_BYTES = 32 << 20
+"""Largest body of any request; only an import may be larger than a mebibyte."""
+
 
 def text(members: Mapping[str, object], name: str) -> str:
     """Return a non-empty text; raises ``Malformed``."""

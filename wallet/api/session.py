@@ -1,12 +1,14 @@
 """The cookie, and whose wallet a request may open. A foreign page cannot make a browser send JSON with our Origin."""
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
 from comity.errors import Code, Denied
 from comity.web import body
-from wallet.custody import Custody, OpenWallet
+from wallet.custody import Custody
+from wallet.records import OpenWallet
 
 COOKIE = "comity_wallet"
 
@@ -33,6 +35,12 @@ async def members(request: Request, public_url: str) -> dict[str, object]:
 async def wallet_of(request: Request, custody: Custody) -> OpenWallet:
     """Return the wallet that the cookie opens; raises ``Denied(vault_locked)``."""
     return await custody.resume(request.cookies.get(COOKIE))
+
+
+async def end_session(request: Request, custody: Custody) -> None:
+    """End the session that the request carries, if it carries one that is still there."""
+    with suppress(Denied):
+        await custody.end_session(request.cookies.get(COOKIE))
 
 
 def set_cookie(response: Response, cookie: str, public_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Citizens, key slots, sessions, sealed records.
+"""Citizens, key slots, tries, sessions, sealed records.
 
 Revision ID: 0001
 Revises:
@@ -14,14 +14,19 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the four tables."""
+    """Create the five tables."""
     op.create_table(
         "citizens",
         sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("name", sa.String(200), nullable=False, unique=True),
         sa.Column("created_at", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "attempts",
+        sa.Column("name_digest", sa.String(64), primary_key=True),
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("waits_until", sa.Integer, nullable=False),
+        sa.Column("last_at", sa.Integer, nullable=False),
     )
     op.create_table(
         "slots",
@@ -36,6 +41,7 @@ def upgrade() -> None:
         sa.Column("citizen", sa.String(64), sa.ForeignKey("citizens.id", ondelete="CASCADE"), nullable=False),
         sa.Column("wrapped", sa.LargeBinary, nullable=False),
         sa.Column("expires_at", sa.Integer, nullable=False),
+        sa.Column("ends_at", sa.Integer, nullable=False),
     )
     op.create_table(
         "records",
@@ -50,6 +56,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the four tables."""
-    for table in ("records", "sessions", "slots", "citizens"):
+    """Drop the five tables."""
+    for table in ("records", "sessions", "slots", "attempts", "citizens"):
         op.drop_table(table)

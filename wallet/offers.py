@@ -1,0 +1,101 @@
+"""Offers: what an issuer has for the person, read and shown before anything is taken."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from comity.errors import Code
+from comity.openid.issuance.configuration import CredentialConfiguration
+from comity.openid.issuance.display import in_language
+from comity.openid.issuance.metadata import IssuerMetadata
+from comity.openid.issuance.offer import CredentialOffer, OfferReference, parse_link
+from comity.ports import Clock
+from comity.trust import may_issue
+from comity.trust.snapshot import RegistrySnapshot
+from wallet.outbound import Outbound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """An offer as the person sees it, before anything was taken.
+
+    Attributes:
+        offer: the offer itself.
+        metadata: the issuer's description of itself; nothing in it is believed but for display.
+        configurations: what is on offer.
+        facts: by configuration id: ``known`` (the registry names the issuer) and ``may_issue`` (this type, today).
+    """
+
+    offer: CredentialOffer
+    metadata: IssuerMetadata
+    configurations: tuple[CredentialConfiguration, ...]
+    facts: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def needs_transaction_code(self) -> bool:
+        """Whether a code that was told apart from the offer is asked for."""
+        grant = self.offer.pre_authorized
+        return grant is not None and grant.transaction_code is not None
+
+    def document(self, language: str) -> dict[str, Any]:
+        """Return the preview for people, in ``language``."""
+        issuer = in_language(self.metadata.display, language)
+        grant = self.offer.pre_authorized
+        code = grant.transaction_code if grant else None
+        return {
+            "issuer": {"id": self.metadata.credential_issuer, "name": issuer.name if issuer else None},
+            "transaction_code": code.to_dict() if code else None,
+            "credentials": [
+                {
+                    "configuration_id": each.id,
+                    "format": each.format.value,
+                    "name": name.name if (name := in_language(each.display, language)) else each.id,
+                    "claims": [
+                        label.name if (label := in_language(claim.display, language)) else str(claim.path[-1])
+                        for claim in each.claims
+                    ],
+                    "trust": dict(self.facts[each.id]),
+                }
+                for each in self.configurations
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offers:
+    """Reads offers, with what that needs."""
+
+    outbound: Outbound
+    clock: Clock
+    snapshot: Callable[[], RegistrySnapshot]
+
+    async def preview(self, link: str) -> Preview:
+        """Read an offer and the issuer's metadata; nothing is taken (VCI-10 to VCI-12).
+
+        Raises:
+            OAuthError: the offer or the metadata cannot be used.
+            Unreachable: the issuer does not answer.
+        """
+        offer = parse_link(link)
+        if isinstance(offer, OfferReference):
+            offer = CredentialOffer.parse(await self.outbound.get_json(offer.url))
+        issuer = offer.credential_issuer
+        document = await self.outbound.get_json(IssuerMetadata.url(issuer))
+        metadata = IssuerMetadata.parse(document, credential_issuer=issuer)
+        configurations = metadata.offered(offer)
+        facts = {each.id: self._facts(metadata, each) for each in configurations}
+        return Preview(offer=offer, metadata=metadata, configurations=configurations, facts=facts)
+
+    def _facts(self, metadata: IssuerMetadata, configuration: CredentialConfiguration) -> dict[str, Any]:
+        """Return two separate facts: is this issuer known, and may it issue this type today?"""
+        snapshot, now = self.snapshot(), self.clock.now()
+        kind = configuration.credential_type
+        entry = next((each for each in snapshot.issuers() if each.identifier.id == metadata.credential_issuer), None)
+        if entry is None:
+            code = Code.ISSUER_UNKNOWN.value
+            return {"known": False, "name": None, "may_issue": "unknown", "code": code}
+        known = {"known": True, "name": dict(entry.name)}
+        if kind is None:
+            return {**known, "may_issue": "unknown", "code": Code.CREDENTIAL_TYPE_UNKNOWN.value}
+        decision = may_issue(snapshot, entry, kind, issued_on=now.date(), at=now)
+        return {**known, "may_issue": decision.answer.value, "code": decision.code.value}

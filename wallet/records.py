@@ -1,0 +1,139 @@
+"""The open wallet: sealed records of one citizen, read and written under the data key.
+
+A record is one thing: a credential, a key, a line of history, a message, a step of an exchange, a question to be
+answered. What is written together is there together or not at all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import structlog
+
+from comity import strict_json
+from comity.errors import Malformed
+from comity.ports import Clock
+from comity.runtime.database import Database
+from wallet import store, vault
+from wallet.store import Record
+
+CREDENTIAL, KEY, HISTORY, MESSAGE, PENDING, CONSENT = "credential", "key", "history", "message", "pending", "consent"
+MAX_RECORD_BYTES = 8 << 20
+
+_log = structlog.get_logger("wallet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A record to be written. Version 1 is new; a later one replaces the version just before it."""
+
+    kind: str
+    id: str
+    content: Mapping[str, Any] = field(repr=False)
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One record, opened."""
+
+    id: str
+    version: int
+    created_at: datetime
+    content: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWallet:
+    """An unlocked wallet. It lives for one request; nothing of it is kept in memory afterwards."""
+
+    citizen: str
+    data_key: bytes = field(repr=False)
+    database: Database
+    clock: Clock
+
+    async def put(self, kind: str, record_id: str, content: Mapping[str, Any], *, version: int = 1) -> None:
+        """Seal and store one record, durable on return; raises as :meth:`commit`."""
+        await self.commit(put=[Sheet(kind=kind, id=record_id, content=content, version=version)])
+
+    async def commit(self, *, put: Sequence[Sheet] = (), delete: Sequence[tuple[str, str]] = ()) -> None:
+        """Store sheets and delete records (kind, id): all of it, durable on return, or nothing.
+
+        Raises:
+            Conflict: a record to be deleted is gone, or a sheet does not follow the version that is there; somebody
+                else was faster.
+        """
+        now = self.clock.now()
+        sealed = [self._sealed(sheet, now) for sheet in put]
+
+        def unit(connection: Any) -> None:
+            for kind, record_id in delete:
+                store.take_record(connection, self.citizen, kind, record_id)
+            for record in sealed:
+                store.put_record(connection, self.citizen, record)
+
+        await self.database.write(unit)
+
+    async def all(self, kind: str) -> list[Kept]:
+        """Return every record of a kind that opens, oldest first; see :meth:`read_all`."""
+        return (await self.read_all(kind))[0]
+
+    async def read_all(self, kind: str) -> tuple[list[Kept], list[str]]:
+        """Return every record of a kind that opens, oldest first, and the ids of those that do not.
+
+        A record that somebody changed in the database must not take the others with it (catalogue K04).
+        """
+        found = await self.database.read(partial(store.records_of, citizen_id=self.citizen, kind=kind))
+        opened, damaged = [], []
+        for record in found:
+            try:
+                opened.append(self._open(record))
+            except Malformed as error:
+                _log.error("a record does not open", kind=kind, record=record.id, code=error.code.value)
+                damaged.append(record.id)
+        return opened, damaged
+
+    async def find(self, kind: str, record_id: str) -> Kept | None:
+        """Return one record, or None.
+
+        Raises:
+            Malformed: ``record_tampered``.
+        """
+        wanted = partial(store.find_record, citizen_id=self.citizen, kind=kind, record_id=record_id)
+        found = await self.database.read(wanted)
+        return self._open(found) if found else None
+
+    async def delete(self, kind: str, record_id: str) -> bool:
+        """Delete one record; False when there was none. Of several who try at once, one is told True."""
+        unit = partial(store.delete_record, citizen_id=self.citizen, kind=kind, record_id=record_id)
+        return await self.database.write(unit)
+
+    async def names(self) -> set[tuple[str, str]]:
+        """Return kind and id of everything there is."""
+        return await self.database.read(partial(store.record_names, citizen_id=self.citizen))
+
+    def _sealed(self, sheet: Sheet, now: datetime) -> Record:
+        plaintext = strict_json.serialise(dict(sheet.content))
+        sealed = vault.seal(
+            self.data_key,
+            plaintext,
+            citizen=self.citizen,
+            kind=sheet.kind,
+            record=sheet.id,
+            version=sheet.version,
+        )
+        return Record(kind=sheet.kind, id=sheet.id, version=sheet.version, created_at=now, sealed=sealed)
+
+    def _open(self, record: Record) -> Kept:
+        plaintext = vault.unseal(
+            self.data_key,
+            record.sealed,
+            citizen=self.citizen,
+            kind=record.kind,
+            record=record.id,
+            version=record.version,
+        )
+        content = strict_json.parse_object(plaintext, max_bytes=MAX_RECORD_BYTES)
+        return Kept(id=record.id, version=record.version, created_at=record.created_at, content=content)
