@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 from fastapi import FastAPI
@@ -11,54 +10,52 @@ from fastapi.responses import PlainTextResponse
 from starlette.requests import Request
 
 from comity.errors import Code, ComityError, Unreachable
-from comity.ports import Clock
+from comity.ports import Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
+from comity.runtime.logging import without_message
 from comity.web import i18n, problems
-from comity.web.app import create_base
-from verifier import identity
+from comity.web.app import ReadyCheck, create_base
+from verifier import identity, store
 from verifier.api import openid, relying_party
 from verifier.deployment import Deployment, open_deployment
 from verifier.settings import VerifierSettings
 
 VERSION = "0.1.0"
-ERASE_EVERY_SECONDS = 30.0
 
 _log = structlog.get_logger("verifier")
 
 
-def create_app(settings: VerifierSettings, *, clock: Clock | None = None) -> FastAPI:
+def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetcher: Fetcher | None = None) -> FastAPI:
     """Return the application of one verifier installation.
+
+    Args:
+        settings: what the installation sets.
+        clock: the time; the machine's when absent.
+        fetcher: sends all outbound requests; a guarded one when absent.
 
     Raises:
         Misconfigured: it cannot work as it is set up.
     """
-    deployment = open_deployment(settings, clock or SystemClock())
+    deployment = open_deployment(settings, clock or SystemClock(), fetcher)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await _prepare(deployment)
-        tasks = [
-            asyncio.create_task(_every(settings.registry_refresh_seconds, deployment.registry.refresh)),
-            asyncio.create_task(_every(ERASE_EVERY_SECONDS, lambda: _erase(deployment))),
-        ]
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(deployment.close)
+            await _prepare(deployment)
+            jobs = (
+                _every(settings.registry_refresh_seconds, "registry", deployment.registry.refresh),
+                _every(settings.erase_every_seconds, "erasure", deployment.verifying.erase),
+            )
+            for job in jobs:
+                stack.push_async_callback(_stop, asyncio.create_task(job))
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await deployment.fetcher.close()
-            await deployment.database.close()
 
-    ready = {
-        "database": lambda: deployment.database.read(
-            lambda connection: connection.exec_driver_sql("SELECT 1").scalar()
-        ),
-        "keys": lambda: _keys_work(deployment),
-        "registry": lambda: _registry_is_current(deployment),
-    }
-    app = create_base(settings, title="comity verifier", version=VERSION, lifespan=lifespan, ready=ready)
+    app = create_base(
+        settings, title="comity verifier", version=VERSION, lifespan=lifespan, ready=_ready_checks(deployment)
+    )
+    app.state.deployment = deployment
     app.include_router(openid.router(deployment))
     app.include_router(relying_party.router(deployment))
 
@@ -79,29 +76,40 @@ async def _prepare(deployment: Deployment) -> None:
         await deployment.registry.refresh()
 
 
-async def _erase(deployment: Deployment) -> int:
-    return await deployment.verifying.erase(keep=timedelta(seconds=deployment.settings.result_seconds))
-
-
-async def _every(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
-    """Run ``job`` again and again; a failure is logged by its code and does not end the series."""
+async def _every(seconds: float, name: str, job: Callable[[], Awaitable[object]]) -> None:
+    """Run ``job`` again and again, until cancelled."""
     while True:
         await asyncio.sleep(seconds)
         try:
             await job()
         except ComityError as error:
-            _log.warning("periodic work failed", job=job.__qualname__, code=error.code.value)
+            _log.warning("periodic work failed", job=name, code=error.code.value)
+        except Exception as error:  # noqa: BLE001 - the next round must come
+            _log.error("periodic work failed", job=name, **without_message(error))
 
 
-async def _keys_work(deployment: Deployment) -> None:
-    """Sign something for nobody: a key that cannot sign is not ready."""
-    identity.load(deployment.keys, deployment.settings.public_url, deployment.settings.client_id_prefix)
-    deployment.requesting.identity.signer.sign(b"readiness")
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
-async def _registry_is_current(deployment: Deployment) -> None:
-    snapshot = deployment.registry.snapshot()
-    if snapshot.is_expired_at(deployment.requesting.clock.now()):
-        raise Unreachable(Code.REGISTRY_EXPIRED, "the trust registry's statements have ended")
-    if not snapshot.issuers():
-        raise Unreachable(Code.REGISTRY_INVALID, "the trust registry names no issuer")
+def _ready_checks(deployment: Deployment) -> dict[str, ReadyCheck]:
+    settings = deployment.settings
+
+    async def check_database() -> None:
+        await deployment.database.read(store.check)
+
+    async def check_keys() -> None:
+        now = deployment.requesting.clock.now()
+        own = identity.load(deployment.keys, settings.public_url, settings.client_id_prefix)
+        identity.require_usable(deployment.keys, own, now)
+
+    async def check_registry() -> None:
+        snapshot = deployment.registry.snapshot()
+        if snapshot.is_expired_at(deployment.requesting.clock.now()):
+            raise Unreachable(Code.REGISTRY_EXPIRED, "the trust registry's statements have ended")
+        if not snapshot.issuers():
+            raise Unreachable(Code.REGISTRY_INVALID, "the trust registry names no issuer")
+
+    return {"database": check_database, "keys": check_keys, "registry": check_registry}

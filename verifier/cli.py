@@ -56,7 +56,7 @@ def init(lang: LanguageOption = "en") -> None:
     """Make the keys and the certificate; what exists is kept."""
     settings = load(VerifierSettings)
     identity.create(keys_of(settings), settings.public_url, SystemClock())
-    typer.echo(i18n.text("verifier.keys_ready", lang, folder=settings.data_folder / "keys"))
+    typer.echo(i18n.text("verifier.keys_ready", i18n.choose(lang), folder=settings.data_folder / "keys"))
 
 
 @cli.command()
@@ -80,6 +80,6 @@ def add(
     name: Annotated[str, typer.Argument(help="Who it is.")],
     file: Annotated[Path | None, typer.Option(help="The relying parties' file; absent: that of the settings.")] = None,
 ) -> None:
-    """Register a relying party and print its token, once."""
+    """Register a relying party and print its token, once; a running verifier knows it from its next start."""
     path = file or load(VerifierSettings).relying_parties_file
     typer.echo(relying_parties.add(path, name))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from comity.openid.presentation.parameters import ResponseMode
-from comity.ports import Clock
+from comity.ports import Clock, Fetcher
 from comity.runtime.database import Database, open_database
 from comity.runtime.evidence import EvidenceShell
 from comity.runtime.http import GuardedFetcher
@@ -27,12 +27,18 @@ class Deployment:
     settings: VerifierSettings
     keys: FileKeyStore
     database: Database
-    fetcher: GuardedFetcher
+    fetcher: Fetcher
     registry: RegistryClient
     relying_parties: RelyingParties
     bell: Bell
     requesting: Requesting
     verifying: Verifying
+
+    async def close(self) -> None:
+        """Let go of connections, threads and files."""
+        if isinstance(self.fetcher, GuardedFetcher):
+            await self.fetcher.close()
+        await self.database.close()
 
 
 def keys_of(settings: VerifierSettings) -> FileKeyStore:
@@ -40,15 +46,21 @@ def keys_of(settings: VerifierSettings) -> FileKeyStore:
     return FileKeyStore(settings.data_folder / "keys")
 
 
-def open_deployment(settings: VerifierSettings, clock: Clock) -> Deployment:
+def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher | None = None) -> Deployment:
     """Put a verifier together; nothing is fetched yet.
+
+    Args:
+        settings: what the installation sets.
+        clock: the time.
+        fetcher: sends the requests; a guarded one of its own when absent.
 
     Raises:
         Misconfigured: no keys, no registry, no relying parties' file.
     """
     keys = keys_of(settings)
     own = identity.load(keys, settings.public_url, settings.client_id_prefix)
-    fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
+    parties = RelyingParties.load(settings.relying_parties_file)
+    fetcher = fetcher or GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
     folder = settings.data_folder
     registry = RegistryClient(
         settings.registry_url, settings.registry_root_file, folder / "registry", fetcher=fetcher, clock=clock
@@ -63,13 +75,14 @@ def open_deployment(settings: VerifierSettings, clock: Clock) -> Deployment:
         place=settings.place or None,
         response_mode=ResponseMode(settings.response_mode),
         lifetime=timedelta(seconds=settings.request_seconds),
+        on_change=bell.ring,
     )
     verifying = Verifying(
         requesting=requesting,
         snapshot=registry.snapshot,
         shell=EvidenceShell(StatusCache(folder / "status", fetcher, clock)),
         status=StatusDemand(max_age_seconds=settings.max_status_age_seconds, accept_stale=settings.accept_stale_status),
-        on_answer=bell.ring,
+        keep=timedelta(seconds=settings.result_seconds),
     )
     return Deployment(
         settings=settings,
@@ -77,7 +90,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock) -> Deployment:
         database=database,
         fetcher=fetcher,
         registry=registry,
-        relying_parties=RelyingParties.load(settings.relying_parties_file),
+        relying_parties=parties,
         bell=bell,
         requesting=requesting,
         verifying=verifying,

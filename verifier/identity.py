@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from comity import did, x509
@@ -10,7 +10,7 @@ from comity.credential import KeyReference, Kid, X5c
 from comity.did import web
 from comity.errors import Code, Misconfigured, NotFound
 from comity.openid.presentation import client_id
-from comity.openid.presentation.client_id import ClientId
+from comity.openid.presentation.client_id import ClientId, Prefix
 from comity.ports import Clock, Signer
 from comity.runtime.keystore import FileKeyStore
 
@@ -42,15 +42,10 @@ def create(keys: FileKeyStore, public_url: str, clock: Clock) -> None:
     """Make the verifier's keys and certificate; what exists already is left as it is."""
     now = clock.now()
     anchor_signer, signer = keys.signer_or_create(ANCHOR), keys.signer_or_create(REQUEST)
-    try:
-        keys.secret(SEAL)
-    except NotFound:
+    if not keys.has_secret(SEAL):
         keys.create_secret(SEAL)
-    try:
-        keys.chain(REQUEST)
+    if _has_chain(keys):
         return
-    except NotFound:
-        pass
     anchor = x509.issue_anchor(
         name=f"Relying party {public_url}"[:64],
         signer=anchor_signer,
@@ -72,7 +67,9 @@ def create(keys: FileKeyStore, public_url: str, clock: Clock) -> None:
 
 
 def load(keys: FileKeyStore, public_url: str, prefix: str) -> Identity:
-    """Return the identity under ``prefix``.
+    """Return the identity under ``prefix``: ``x509_hash`` or ``decentralized_identifier``.
+
+    Does NOT check that the certificate is valid today; :func:`require_usable` does.
 
     Raises:
         Misconfigured: there are no keys yet.
@@ -81,11 +78,24 @@ def load(keys: FileKeyStore, public_url: str, prefix: str) -> Identity:
         signer, chain, seal = keys.signer(REQUEST), keys.chain(REQUEST), keys.secret(SEAL)
     except NotFound:
         raise Misconfigured(Code.KEY_NOT_FOUND, "there are no keys; run 'comity verifier keys init'") from None
-    if prefix == "x509_hash":
+    if prefix == Prefix.X509_HASH:
         client = client_id.of_certificate(x509.parse_chain(chain)[0])
         return Identity(client=client, key=X5c(chain=chain), signer=signer, seal=seal)
     own = web.did_of(public_url)
     return Identity(client=client_id.of_did(own), key=Kid(did_url=f"{own}#{FRAGMENT}"), signer=signer, seal=seal)
+
+
+def require_usable(keys: FileKeyStore, identity: Identity, at: datetime) -> None:
+    """Check that ``identity`` can sign, and that wallets will believe its certificate at ``at``.
+
+    Raises:
+        Malformed: ``certificate_expired`` or ``certificate_untrusted``.
+        Misconfigured: the anchor's certificate is gone.
+    """
+    identity.signer.sign(b"readiness")  # for nobody
+    if isinstance(identity.key, X5c):
+        anchors = [x509.from_base64(each) for each in keys.chain(ANCHOR)]
+        x509.validate_chain(x509.parse_chain(identity.key.chain), anchors, at)
 
 
 def did_document(keys: FileKeyStore, public_url: str) -> dict[str, Any]:
@@ -104,8 +114,9 @@ def registry_entry(
     keys: FileKeyStore, public_url: str, *, name: Mapping[str, str], may_ask: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return this verifier's entry for ``verifiers.json``, both names included."""
-    (anchor,) = keys.chain(ANCHOR)
-    clients = [load(keys, public_url, prefix).client.text for prefix in ("x509_hash", "decentralized_identifier")]
+    anchor = keys.chain(ANCHOR)[0]
+    prefixes = (Prefix.X509_HASH, Prefix.DECENTRALIZED_IDENTIFIER)
+    clients = [load(keys, public_url, prefix).client.text for prefix in prefixes]
     return {
         "name": dict(name),
         "client_ids": clients,
@@ -114,3 +125,11 @@ def registry_entry(
         "key_thumbprints": [keys.signer(REQUEST).thumbprint],
         "may_ask": may_ask,
     }
+
+
+def _has_chain(keys: FileKeyStore) -> bool:
+    try:
+        keys.chain(REQUEST)
+    except NotFound:
+        return False
+    return True

@@ -14,6 +14,7 @@ from comity import dcql
 from comity.credential import CredentialType, Format
 from comity.errors import Code, Malformed
 from comity.formats.opened import ProcessedCredential
+from comity.trust.places import PROVINCES_AND_TERRITORIES
 from comity.verification.checks import Check, CheckName, failed, passed
 from comity.verification.presentation import PolicyJudge
 
@@ -25,6 +26,7 @@ SERVER = CredentialType(slug="serving-it-right", version=1)
 
 AGE_CLAIMS = (18, 19, 21)
 """Ages that credentials state beforehand as ``age_over_N``; SD-JWT proves no comparison."""
+_AGE_TYPES = (PERSON, LICENCE, IDENTIFICATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,11 @@ class Ask:
 
 def prepare(policy: str, *, place: str | None, today: date) -> Ask:
     """Return the policy called ``policy`` for a request in ``place``.
+
+    Args:
+        policy: its name.
+        place: place of use in canonical form (``ca-on``), or None where the policy does not depend on it.
+        today: the day on which documents must not be past their last day, in UTC.
 
     Raises:
         Malformed: ``policy_unknown``; ``place_unknown`` or ``age_rule_unknown`` for a place that the rule table does
@@ -78,7 +85,7 @@ def _age(policy: str, place: str | None, _today: date) -> Ask:
     """Ask one document for one ``age_over_N``; nothing else leaves the wallet."""
     age = required_age(policy, place)
     claim = f"age_over_{age}"
-    asked = [_credential(each, Format.DC_SD_JWT, [claim]) for each in (PERSON, LICENCE, IDENTIFICATION)]
+    asked = [_credential(each, Format.DC_SD_JWT, [claim]) for each in _AGE_TYPES]
 
     def judge(credentials: Mapping[str, Sequence[ProcessedCredential]]) -> Sequence[Check]:
         stated = [each.claims.get(claim) for each in _all(credentials)]
@@ -106,7 +113,7 @@ def _licence(policy: str, place: str | None, today: date) -> Ask:
 
 def _residency(policy: str, place: str | None, _today: date) -> Ask:
     """Ask where the person lives, as one region and nothing finer."""
-    if place is None:
+    if place not in PROVINCES_AND_TERRITORIES:
         raise Malformed(Code.PLACE_UNKNOWN, "residency is asked for a province or territory; name it")
     region = place.removeprefix("ca-").upper()
     wanted = {HEALTH: "resident_region", PERSON: "region"}
@@ -124,7 +131,7 @@ def _residency(policy: str, place: str | None, _today: date) -> Ask:
 def _server(policy: str, place: str | None, today: date) -> Ask:
     """Ask for a serving certificate and a proof of name, of one and the same holder."""
     certificate = _credential(SERVER, Format.DC_SD_JWT, ["certification_number", "expires_on"])
-    names = [_credential(each, Format.DC_SD_JWT, ["family_name"]) for each in (PERSON, LICENCE, IDENTIFICATION)]
+    names = [_credential(each, Format.DC_SD_JWT, ["family_name"]) for each in _AGE_TYPES]
     query = dcql.parse(
         {
             "credentials": [certificate, *names],
@@ -167,9 +174,6 @@ def entitlements() -> list[dict[str, Any]]:
         {"type": f"{kind.slug}/{kind.version}", "claims": list(claims), "purpose": purpose}
         for kind, claims, purpose in (*by_age, *others)
     ]
-
-
-_AGE_TYPES = (PERSON, LICENCE, IDENTIFICATION)
 
 
 def _all(credentials: Mapping[str, Sequence[ProcessedCredential]]) -> Iterator[ProcessedCredential]:

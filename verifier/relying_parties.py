@@ -1,13 +1,18 @@
 """Who may start requests here and read their results: a small file of names and token hashes."""
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from comity import base64url, strict_json
-from comity.errors import Code, Denied, Malformed, Misconfigured
+from comity.errors import Code, Conflict, Denied, Malformed, Misconfigured
 from comity.runtime.files import replace_file
+
+MAX_NAME = 200
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +38,11 @@ class RelyingParties:
         """
         try:
             entries = strict_json.parse(path.read_bytes())
-            parties = tuple(RelyingParty(name=str(e["name"]), token_sha256=str(e["token_sha256"])) for e in entries)
+            parties = tuple(_party(entry) for entry in entries)
         except FileNotFoundError:
             detail = f"{path} does not exist; run 'comity verifier relying-party add NAME'"
             raise Misconfigured(Code.MISCONFIGURED, detail) from None
-        except (Malformed, KeyError, TypeError):
+        except (OSError, Malformed, KeyError, TypeError):
             raise Misconfigured(Code.MISCONFIGURED, f"{path} is not a list of names and token hashes") from None
         return cls(parties=parties)
 
@@ -60,11 +65,24 @@ def add(path: Path, name: str) -> str:
 
     Raises:
         Misconfigured: the file exists but is not readable as one.
+        Conflict: there is a relying party of this name; two of one name could read each other's results.
+        Malformed: a name has 1 to 200 characters.
     """
     known = RelyingParties.load(path).parties if path.exists() else ()
+    if not 0 < len(name) <= MAX_NAME:
+        raise Malformed(Code.MALFORMED, f"a relying party's name has 1 to {MAX_NAME} characters")
+    if any(each.name == name for each in known):
+        raise Conflict(Code.CONFLICT, "there is a relying party of this name already")
     token = base64url.encode(secrets.token_bytes(32))
     added = RelyingParty(name=name, token_sha256=hashlib.sha256(token.encode()).hexdigest())
     entries = [{"name": each.name, "token_sha256": each.token_sha256} for each in (*known, added)]
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, strict_json.serialise(entries))
     return token
+
+
+def _party(entry: dict[str, Any]) -> RelyingParty:
+    name, token_sha256 = entry["name"], entry["token_sha256"]
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not _SHA256.fullmatch(token_sha256):
+        raise Malformed(Code.MALFORMED, "an entry is not a name and a token hash")
+    return RelyingParty(name=name, token_sha256=token_sha256)

@@ -1,14 +1,19 @@
 """Requesting: a relying party starts, a wallet opens. The states of a request are types."""
 
 import hashlib
+import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
 
 from comity import base64url, jwe, strict_json
 from comity.errors import Code, Conflict, Malformed, NotFound
+from comity.openid import endpoint
 from comity.openid.presentation import request as request_object
 from comity.openid.presentation.client_metadata import ClientMetadata, formats_supported
 from comity.openid.presentation.link import RequestLink, RequestUriMethod
@@ -16,19 +21,29 @@ from comity.openid.presentation.parameters import RequestObject, ResponseMode
 from comity.ports import Clock
 from comity.runtime.database import Database
 from comity.runtime.keystore import seal, unseal
+from comity.trust.places import place_of
 from verifier import policies, store
 from verifier.identity import Identity
 from verifier.store import RequestRow
 
 SECRET_BYTES = 32
-CROSS_DEVICE, SAME_DEVICE = "cross_device", "same_device"
+MAX_REDIRECT_URI, MAX_WALLET_NONCE = 2048, 512
 ENCRYPTIONS = ("A256GCM", "A128GCM")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+class Flow(StrEnum):
+    """Where the wallet is: on another device (QR code), or on the one that shows the request (link)."""
+
+    CROSS_DEVICE = "cross_device"
+    SAME_DEVICE = "same_device"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
     """Waiting for a wallet."""
 
+    name: ClassVar[str] = "requested"
     row: RequestRow
 
 
@@ -36,6 +51,7 @@ class Requested:
 class Fetched:
     """A wallet has opened it."""
 
+    name: ClassVar[str] = "fetched"
     row: RequestRow
 
 
@@ -43,6 +59,7 @@ class Fetched:
 class Answered:
     """It has its verdict; nothing can change it any more."""
 
+    name: ClassVar[str] = "answered"
     row: RequestRow
 
 
@@ -50,6 +67,7 @@ class Answered:
 class Expired:
     """Its time ended without an answer."""
 
+    name: ClassVar[str] = "expired"
     row: RequestRow
 
 
@@ -63,6 +81,20 @@ def state_of(row: RequestRow, now: datetime) -> PresentationRequest:
     if row.expires_at <= now:
         return Expired(row=row)
     return Fetched(row=row) if row.fetched_at is not None else Requested(row=row)
+
+
+def require_open(row: RequestRow, now: datetime) -> Requested | Fetched:
+    """Return the state of a request that can still be answered at ``now``.
+
+    Raises:
+        Conflict: ``request_already_answered`` or ``request_expired``.
+    """
+    state = state_of(row, now)
+    if isinstance(state, Answered):
+        raise Conflict(Code.REQUEST_ALREADY_ANSWERED, "the request was answered already")
+    if isinstance(state, Expired):
+        raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over")
+    return state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +114,15 @@ class Terms:
 
     Attributes:
         policy: name of the policy.
-        place: place of use; None takes the installation's.
-        flow: ``cross_device`` (QR) or ``same_device`` (link; the result then needs the response code).
+        place: place of use, such as ``ca-on``; None takes the installation's.
+        flow: with :attr:`Flow.SAME_DEVICE` the result needs the response code that the wallet brings back.
         same_holder: ask for one holder key although the policy does not.
-        redirect_uri: same-device: where the wallet sends the person, instead of this verifier's own page.
+        redirect_uri: same device: where the wallet sends the person, instead of this verifier's own page.
     """
 
     policy: str
     place: str | None = None
-    flow: str = CROSS_DEVICE
+    flow: Flow = Flow.CROSS_DEVICE
     same_holder: bool = False
     redirect_uri: str | None = None
 
@@ -107,6 +139,7 @@ class Requesting:
         place: default place of use, or None.
         response_mode: how wallets are to answer.
         lifetime: how long a request can be answered.
+        on_change: told the request id whenever a request changes its state.
     """
 
     database: Database
@@ -116,19 +149,18 @@ class Requesting:
     place: str | None
     response_mode: ResponseMode
     lifetime: timedelta
+    on_change: Callable[[str], None]
 
     async def start(self, terms: Terms, *, relying_party: str) -> Started:
         """Start a request and return what leads a wallet to it.
 
         Raises:
-            Malformed: unknown policy, place or flow, or a redirect address that is none.
+            Malformed: unknown policy or place, or a redirect address that is none.
         """
-        now = self.clock.now()
-        place = terms.place or self.place
+        now = self.clock.now().replace(microsecond=0)
+        place = self._place(terms)
         policies.prepare(terms.policy, place=place, today=now.date())
-        if terms.flow not in {CROSS_DEVICE, SAME_DEVICE}:
-            raise Malformed(Code.REQUEST_INVALID, "the flow is cross_device or same_device")
-        _check_redirect(terms)
+        self._check_redirect(terms)
         request_id, transaction_id = _secret(), _secret()
         row = RequestRow(
             id=request_id,
@@ -136,7 +168,7 @@ class Requesting:
             relying_party=relying_party,
             policy=terms.policy,
             place=place,
-            flow=terms.flow,
+            flow=terms.flow.value,
             same_holder=terms.same_holder,
             client_id=self.identity.client.text,
             nonce=_secret(),
@@ -149,13 +181,11 @@ class Requesting:
             expires_at=now + self.lifetime,
         )
         await self.database.write(partial(store.save_request, row=row))
-        request_uri = self._request_uri(request_id)
-        link = RequestLink(client_id=row.client_id, request_uri=request_uri, method=RequestUriMethod.POST).link()
         return Started(
             request_id=request_id,
             transaction_id=transaction_id,
-            link=link,
-            request_uri=request_uri,
+            link=self._link(row),
+            request_uri=self._request_uri(row),
             expires_at=row.expires_at,
         )
 
@@ -164,32 +194,40 @@ class Requesting:
 
         Raises:
             NotFound: there is no such request.
-            Conflict: it was answered, or its time ended.
+            Conflict: it was answered, its time ended, or this verifier has taken another name since it was started.
+            Malformed: the wallet's nonce is longer than 512 characters.
         """
-        now = self.clock.now()
-        row = await self._row(request_id)
-        state = state_of(row, now)
-        if isinstance(state, Answered):
-            raise Conflict(Code.REQUEST_ALREADY_ANSWERED, "the request was answered already")
-        if isinstance(state, Expired):
-            raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over")
+        if wallet_nonce is not None and len(wallet_nonce) > MAX_WALLET_NONCE:
+            raise Malformed(Code.REQUEST_INVALID, f"wallet_nonce may have {MAX_WALLET_NONCE} characters at most")
+        state = await self.find_open(request_id)
+        if state.row.client_id != self.identity.client.text:
+            raise Conflict(Code.REQUEST_EXPIRED, "the verifier has taken another name since; start a new request")
         if isinstance(state, Requested):
-            await self.database.write(partial(store.mark_fetched, request_id=request_id, at=now))
-        asked = replace(self.request_of(row), wallet_nonce=wallet_nonce)
+            await self.database.write(partial(store.mark_fetched, request_id=request_id, at=self.clock.now()))
+            self.on_change(request_id)
+        asked = replace(self.request_of(state.row), wallet_nonce=wallet_nonce)
         return request_object.sign(asked, self.identity.signer, self.identity.key)
 
     async def link_of(self, request_id: str) -> str:
-        """Return the link of an open request, for drawing its QR code.
+        """Return the link of an open request, for drawing its QR code; raises as :meth:`find_open`."""
+        return self._link((await self.find_open(request_id)).row)
+
+    async def find_open(self, request_id: str) -> Requested | Fetched:
+        """Return a request that can still be answered.
 
         Raises:
             NotFound: there is no such request.
+            Conflict: it was answered, or its time ended.
         """
-        row = await self._row(request_id)
-        uri = self._request_uri(row.id)
-        return RequestLink(client_id=row.client_id, request_uri=uri, method=RequestUriMethod.POST).link()
+        row = None
+        if _REQUEST_ID.fullmatch(request_id):  # anything else never reaches a database (catalogue W14)
+            row = await self.database.read(partial(store.find_request, request_id=request_id))
+        if row is None:
+            raise NotFound(Code.REQUEST_UNKNOWN, "there is no such request")
+        return require_open(row, self.clock.now())
 
     def request_of(self, row: RequestRow) -> RequestObject:
-        """Return the request object of a stored request; the same each time but for the wallet's nonce."""
+        """Return the parameters of a request, the same each time."""
         ask = policies.prepare(row.policy, place=row.place, today=row.created_at.date())
         return RequestObject(
             client_id=self.identity.client,
@@ -209,14 +247,34 @@ class Requesting:
             return None
         return strict_json.parse_object(unseal(self.identity.seal, row.sealed_key, context=_key_context(row.id)))
 
-    async def _row(self, request_id: str) -> RequestRow:
-        row = await self.database.read(partial(store.find_request, request_id=request_id))
-        if row is None:
-            raise NotFound(Code.REQUEST_UNKNOWN, "there is no such request")
-        return row
+    def _link(self, row: RequestRow) -> str:
+        uri = self._request_uri(row)
+        return RequestLink(client_id=row.client_id, request_uri=uri, method=RequestUriMethod.POST).link()
 
-    def _request_uri(self, request_id: str) -> str:
-        return f"{self.public_url}/openid/requests/{request_id}"
+    def _request_uri(self, row: RequestRow) -> str:
+        return f"{self.public_url}/openid/requests/{row.id}"
+
+    def _place(self, terms: Terms) -> str | None:
+        if terms.place is None:
+            return self.place
+        place = place_of(terms.place)
+        if place is None:
+            raise Malformed(Code.PLACE_UNKNOWN, "the place is none of Canada; name a province or territory")
+        return place
+
+    def _check_redirect(self, terms: Terms) -> None:
+        """Refuse addresses that could run script, be misread, or hold the code already (catalogue P03, W04)."""
+        target = terms.redirect_uri
+        if target is None:
+            return
+        if terms.flow is not Flow.SAME_DEVICE:
+            raise Malformed(Code.REQUEST_INVALID, "a redirect address belongs to the same-device flow")
+        is_plain = not target.startswith("https:") and not self.public_url.startswith("http:")
+        if len(target) > MAX_REDIRECT_URI or is_plain or not endpoint.is_endpoint(target):
+            detail = "the redirect address must be an absolute https URL without a fragment"
+            raise Malformed(Code.URL_NOT_ALLOWED, detail)
+        if "response_code" in dict(parse_qsl(urlsplit(target).query, keep_blank_values=True)):
+            raise Malformed(Code.URL_NOT_ALLOWED, "the redirect address may not hold a response code already")
 
     def _encryption_key(self, request_id: str) -> bytes | None:
         """Make a fresh key for each request (HAIP §5), sealed for storage."""
@@ -245,12 +303,3 @@ def _secret() -> str:
 
 def _key_context(request_id: str) -> bytes:
     return f"verifier/request/{request_id}/key".encode()
-
-
-def _check_redirect(terms: Terms) -> None:
-    if terms.redirect_uri is None:
-        return
-    if terms.flow != SAME_DEVICE:
-        raise Malformed(Code.REQUEST_INVALID, "a redirect address belongs to the same-device flow")
-    if not terms.redirect_uri.startswith(("https://", "http://localhost")) or "#" in terms.redirect_uri:
-        raise Malformed(Code.URL_NOT_ALLOWED, "the redirect address must be an absolute https URL without a fragment")

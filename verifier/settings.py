@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from comity.runtime.settings import RegistryReaderSettings, ServiceSettings
+from comity.trust.places import PROVINCES_AND_TERRITORIES
 
 
 class VerifierSettings(RegistryReaderSettings, ServiceSettings):
@@ -20,6 +21,7 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
         response_mode: how wallets answer; ``direct_post`` sends presentations in the clear inside TLS.
         request_seconds: how long a request can be answered.
         result_seconds: how long a result can be read; then everything but the verdict and its codes is erased.
+        erase_every_seconds: how often that is looked after.
         max_status_age_seconds: status lists older than this are re-validated; absent: the list's own ttl.
         accept_stale_status: whether a list past its ttl whose host is down may still be used until it ends.
     """
@@ -27,14 +29,22 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="VERIFIER_", frozen=True, extra="forbid", hide_input_in_errors=True)
     service: ClassVar[str] = "verifier"
 
-    place: str = Field(default="", pattern=r"^(ca-[a-z]{2})?$")
+    place: str = ""
     relying_parties_file: Path
     client_id_prefix: Literal["x509_hash", "decentralized_identifier"] = "x509_hash"
     response_mode: Literal["direct_post", "direct_post.jwt"] = "direct_post.jwt"
     request_seconds: int = Field(default=300, ge=10, le=3600)
     result_seconds: int = Field(default=600, ge=10, le=86_400)
+    erase_every_seconds: float = Field(default=30, gt=0)
     max_status_age_seconds: int | None = Field(default=None, ge=0)
     accept_stale_status: bool = True
+
+    @field_validator("place")
+    @classmethod
+    def _is_a_place(cls, place: str) -> str:
+        if place and place not in PROVINCES_AND_TERRITORIES:
+            raise ValueError("no province or territory has this code")
+        return place
 
     def refuse_in_production(self) -> Iterator[str]:
         """Yield what must not reach production."""

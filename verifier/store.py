@@ -1,7 +1,8 @@
 """The verifier's one table. Functions are named for their use cases and run over one connection.
 
-What a stranger may learn from a stolen copy: that requests were made, for which policy, and their verdicts. Decryption
-keys and disclosed claims are sealed, and erased after a short time.
+What a stranger may learn from a stolen copy: that requests were made, for which policy and place, and their verdicts
+with codes. Decryption keys and reports (disclosed claims, holder key thumbprints, issue days) are sealed, and erased
+after a short time.
 """
 
 from collections.abc import Mapping
@@ -49,15 +50,40 @@ requests = Table(
     Column("expires_at", Integer, nullable=False),
     Column("fetched_at", Integer, nullable=True),
     Column("answered_at", Integer, nullable=True),
-    Column("result", Text, nullable=True),
-    Column("sealed_claims", LargeBinary, nullable=True),
+    Column("verdict", String(16), nullable=True),
+    Column("codes", Text, nullable=True),
+    Column("sealed_report", LargeBinary, nullable=True),
     Index("requests_by_answer", "answered_at"),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRow:
-    """A request as it is stored. Instants are UTC, to the second."""
+    """A request as it is stored. Instants are UTC, to the second.
+
+    Attributes:
+        id: names the request towards wallets.
+        transaction_hash: SHA-256 of the secret by which its relying party knows it.
+        relying_party: who started it.
+        policy: name of the policy.
+        place: place of use, or None.
+        flow: ``cross_device`` or ``same_device``.
+        same_holder: whether one holder key was asked for beyond what the policy asks.
+        client_id: the name under which it was asked; the audience of every presentation.
+        nonce: every presentation must carry it.
+        state: the answer must carry it.
+        response_mode: how the wallet answers.
+        sealed_key: its own decryption key; None when it needs none, or no longer.
+        redirect_uri: same device: where the wallet sends the person.
+        response_code_hash: same device: SHA-256 of the code that the wallet brings back.
+        created_at: when it was started.
+        expires_at: from then on it cannot be answered.
+        fetched_at: when a wallet first opened it.
+        answered_at: when it got its verdict.
+        verdict: the verdict; kept for good.
+        codes: JSON list of the codes that led to it; kept for good.
+        sealed_report: the whole report with its claims; None when there is none, or no longer.
+    """
 
     id: str
     transaction_hash: str
@@ -77,8 +103,9 @@ class RequestRow:
     expires_at: datetime
     fetched_at: datetime | None = None
     answered_at: datetime | None = None
-    result: str | None = None
-    sealed_claims: bytes | None = None
+    verdict: str | None = None
+    codes: str | None = None
+    sealed_report: bytes | None = None
 
 
 _INSTANTS = ("created_at", "expires_at", "fetched_at", "answered_at")
@@ -108,37 +135,51 @@ def mark_fetched(connection: Connection, request_id: str, at: datetime) -> None:
     connection.execute(update(requests).where(first).values(fetched_at=_seconds(at)))
 
 
-def answer(
-    connection: Connection,
-    request_id: str,
-    *,
-    at: datetime,
-    result: str,
-    sealed_claims: bytes | None,
-    response_code_hash: str | None,
-) -> bool:
-    """Answer the request with its verdict, once: one statement decides among all who try (catalogue P01).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is stored when a request gets its verdict; see :class:`RequestRow`."""
+
+    at: datetime
+    verdict: str
+    codes: str
+    sealed_report: bytes
+    response_code_hash: str | None
+
+
+def answer(connection: Connection, request_id: str, given: Answer) -> bool:
+    """Answer the request with its verdict, once: one statement decides among all who try (decision record 0015).
 
     Returns:
         False when it was answered before, or can no longer be answered; nothing is changed then.
     """
-    is_open = (requests.c.id == request_id) & requests.c.answered_at.is_(None) & (requests.c.expires_at > _seconds(at))
+    at = _seconds(given.at)
+    is_open = (requests.c.id == request_id) & requests.c.answered_at.is_(None) & (requests.c.expires_at > at)
     values: Mapping[str, Any] = {
-        "answered_at": _seconds(at),
-        "result": result,
-        "sealed_claims": sealed_claims,
+        "answered_at": at,
+        "verdict": given.verdict,
+        "codes": given.codes,
+        "sealed_report": given.sealed_report,
         "sealed_key": None,
-        "response_code_hash": response_code_hash,
+        "response_code_hash": given.response_code_hash,
     }
     return connection.execute(update(requests).where(is_open).values(**values)).rowcount == 1
 
 
-def erase(connection: Connection, *, answered_before: datetime, expired_before: datetime) -> int:
-    """Erase claims and decryption keys whose time is over; verdicts and codes stay. Returns how many rows changed."""
-    old_claims = (requests.c.answered_at < _seconds(answered_before)) & requests.c.sealed_claims.is_not(None)
-    old_keys = (requests.c.expires_at < _seconds(expired_before)) & requests.c.sealed_key.is_not(None)
-    erased = connection.execute(update(requests).where(old_claims).values(sealed_claims=None)).rowcount
-    return erased + connection.execute(update(requests).where(old_keys).values(sealed_key=None)).rowcount
+def erase(connection: Connection, *, answered_before: datetime, expired_at: datetime) -> int:
+    """Erase what is no longer needed; verdicts and codes stay. Returns how many records changed.
+
+    Reports, and the addresses people were sent to, go when they were answered before ``answered_before``; decryption
+    keys of requests that nobody answered go as soon as they have expired at ``expired_at``.
+    """
+    is_old = (requests.c.answered_at < _seconds(answered_before)) & requests.c.sealed_report.is_not(None)
+    is_over = (requests.c.expires_at <= _seconds(expired_at)) & requests.c.sealed_key.is_not(None)
+    erased = connection.execute(update(requests).where(is_old).values(sealed_report=None, redirect_uri=None)).rowcount
+    return erased + connection.execute(update(requests).where(is_over).values(sealed_key=None)).rowcount
+
+
+def check(connection: Connection) -> None:
+    """Read from the table; raises what the database raises when that is not possible."""
+    connection.execute(select(requests.c.id).limit(1)).first()
 
 
 def _row(found: RowMapping | None) -> RequestRow | None:

@@ -8,24 +8,27 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+import structlog
+
 from comity import base64url, strict_json
-from comity.errors import Code, Conflict, Denied, NotFound
+from comity.errors import Code, Denied, NotFound
 from comity.openid.presentation import response
 from comity.openid.presentation.parameters import ResponseMode
 from comity.openid.presentation.response import ErrorAnswer, Received
-from comity.ports import Clock
-from comity.runtime.database import Database
+from comity.openid.refusal import OAuthErrorCode
 from comity.runtime.evidence import EvidenceShell
 from comity.runtime.keystore import seal, unseal
 from comity.trust.snapshot import RegistrySnapshot
 from comity.verification import report
-from comity.verification.checks import Check, CheckName, Result, failed
+from comity.verification.checks import CheckName, Result, failed
 from comity.verification.credential import Demand, HolderDemand
 from comity.verification.presentation import PresentationDemand, verify_presentation
 from comity.verification.status import StatusDemand
 from verifier import policies, store
-from verifier.requesting import SAME_DEVICE, Answered, Expired, Fetched, Requesting, digest, state_of
+from verifier.requesting import SECRET_BYTES, Flow, PresentationRequest, Requesting, digest, state_of
 from verifier.store import RequestRow
+
+_log = structlog.get_logger("verifier")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,40 +36,34 @@ class Verifying:
     """The use case, with what it needs.
 
     Attributes:
-        requesting: knows the requests that were sent.
+        requesting: knows the requests that were sent; its database, clock and seal are used here too.
         snapshot: returns the registry as last verified; raises when none was ever seen.
         shell: fetches status lists and DID documents.
         status: how fresh a status must be.
-        on_answer: told the request id when a verdict was stored.
+        keep: how long a report can be read after the answer.
     """
 
     requesting: Requesting
     snapshot: Callable[[], RegistrySnapshot]
     shell: EvidenceShell
     status: StatusDemand
-    on_answer: Callable[[str], None]
-
-    @property
-    def _database(self) -> Database:
-        return self.requesting.database
-
-    @property
-    def _clock(self) -> Clock:
-        return self.requesting.clock
+    keep: timedelta
 
     async def receive_response(self, request_id: str, body: bytes) -> Received:
         """Verify what was posted and store the verdict; returns what the wallet is told.
 
         The request is answered by one statement that also holds the verdict: whoever comes second, or comes back, is
         refused, and a crash before it leaves the request open (decision record 0015). What cannot be read, decrypted
-        or attributed to this request is refused *without* answering it, so that garbage cannot use it up.
+        or attributed to this request is refused *without* answering it, so that garbage cannot use it up; nor can the
+        time in which this verifier has no registry.
 
         Raises:
             NotFound: there is no such request.
             Conflict: it was answered before, or its time is over.
             OAuthError: the post is not an answer to this request (profile 6.7 steps 1 to 3).
+            Unreachable: the registry was never seen.
         """
-        row = await self._open_request(request_id)
+        row = (await self.requesting.find_open(request_id)).row
         asked = self.requesting.request_of(row)
         # Profile 6.7 steps 1-3: find the transaction, decrypt with its key only, state, shape.
         answer = response.settle(
@@ -77,10 +74,19 @@ class Verifying:
             private_jwk=self.requesting.private_jwk(row),
         )
         # Steps 4-6: each presentation, the query, the sets; then the policy.
-        now = self._clock.now()
+        now = self.requesting.clock.now()
         result = _refused(answer) if isinstance(answer, ErrorAnswer) else await self._verify(row, answer.vp_token, now)
         # Step 7: consume the transaction together with its verdict.
         return await self._answer(row, result)
+
+    async def state(self, transaction_id: str, *, relying_party: str) -> dict[str, Any]:
+        """Return only where a request stands, for live display; never its result.
+
+        Raises:
+            NotFound: this relying party has no such request.
+        """
+        found = await self._find(transaction_id, relying_party)
+        return {"request_id": found.row.id, "state": found.name}
 
     async def outcome(self, transaction_id: str, *, relying_party: str, response_code: str | None) -> dict[str, Any]:
         """Return the state of a request, with its report once there is one.
@@ -90,50 +96,34 @@ class Verifying:
             Denied: ``response_code_invalid``: a same-device result is released only to whoever came back from the
                 wallet (OpenID4VP §14.2; profile VP-23).
         """
-        wanted = partial(store.find_transaction, transaction_hash=digest(transaction_id), relying_party=relying_party)
-        row = await self._database.read(wanted)
-        if row is None:
-            raise NotFound(Code.REQUEST_UNKNOWN, "there is no such request")
+        found = await self._find(transaction_id, relying_party)
+        row = found.row
         document: dict[str, Any] = {
             "request_id": row.id,
             "policy": row.policy,
             "place": row.place,
-            "state": _name_of(row, self._clock.now()),
+            "state": found.name,
             "expires_at": row.expires_at.isoformat(),
         }
-        if row.answered_at is None or row.result is None:
+        if row.answered_at is None:
             return document
-        if row.flow == SAME_DEVICE and not _is_code(row, response_code):
+        if row.flow == Flow.SAME_DEVICE and not _is_code(row, response_code):
             raise Denied(Code.RESPONSE_CODE_INVALID, "the result needs the code that the wallet brought back")
         return {**document, "answered_at": row.answered_at.isoformat(), "result": self._report(row)}
 
-    async def state(self, transaction_id: str, *, relying_party: str) -> dict[str, Any]:
-        """Return only where a request stands, for live display; never its result.
+    async def erase(self) -> int:
+        """Erase reports and keys whose time is over; returns how many records changed."""
+        now = self.requesting.clock.now()
+        return await self.requesting.database.write(
+            partial(store.erase, answered_before=now - self.keep, expired_at=now)
+        )
 
-        Raises:
-            NotFound: this relying party has no such request.
-        """
+    async def _find(self, transaction_id: str, relying_party: str) -> PresentationRequest:
         wanted = partial(store.find_transaction, transaction_hash=digest(transaction_id), relying_party=relying_party)
-        row = await self._database.read(wanted)
+        row = await self.requesting.database.read(wanted)
         if row is None:
             raise NotFound(Code.REQUEST_UNKNOWN, "there is no such request")
-        return {"request_id": row.id, "state": _name_of(row, self._clock.now())}
-
-    async def erase(self, *, keep: timedelta) -> int:
-        """Erase claims and keys whose time is over; returns how many rows changed."""
-        before = self._clock.now() - keep
-        return await self._database.write(partial(store.erase, answered_before=before, expired_before=before))
-
-    async def _open_request(self, request_id: str) -> RequestRow:
-        row = await self._database.read(partial(store.find_request, request_id=request_id))
-        if row is None:
-            raise NotFound(Code.REQUEST_UNKNOWN, "there is no such request")
-        state = state_of(row, self._clock.now())
-        if isinstance(state, Answered):
-            raise Conflict(Code.REQUEST_ALREADY_ANSWERED, "the request was answered already")
-        if isinstance(state, Expired):
-            raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over")
-        return row
+        return state_of(row, self.requesting.clock.now())
 
     async def _verify(self, row: RequestRow, vp_token: response.VpToken, now: datetime) -> Result:
         ask = policies.prepare(row.policy, place=row.place, today=now.date())
@@ -148,25 +138,24 @@ class Verifying:
 
     async def _answer(self, row: RequestRow, result: Result) -> Received:
         document = report.document(result)
-        claims = document.pop("claims", None)
-        sealed = None
-        if claims is not None:
-            seal_key = self.requesting.identity.seal
-            sealed = seal(seal_key, strict_json.serialise(claims), context=_claims_context(row.id))
-        response_code = base64url.encode(secrets.token_bytes(32)) if row.flow == SAME_DEVICE else None
-        stored = await self._database.write(
-            partial(
-                store.answer,
-                request_id=row.id,
-                at=self._clock.now(),
-                result=strict_json.serialise(document).decode(),
-                sealed_claims=sealed,
-                response_code_hash=digest(response_code) if response_code else None,
-            )
+        is_same_device = row.flow == Flow.SAME_DEVICE
+        response_code = base64url.encode(secrets.token_bytes(SECRET_BYTES)) if is_same_device else None
+        given = store.Answer(
+            at=self.requesting.clock.now(),
+            verdict=document["verdict"],
+            codes=strict_json.serialise(document["codes"]).decode(),
+            sealed_report=seal(
+                self.requesting.identity.seal, strict_json.serialise(document), context=_report_context(row.id)
+            ),
+            response_code_hash=digest(response_code) if response_code else None,
         )
-        if not stored:
-            raise Conflict(Code.REQUEST_ALREADY_ANSWERED, "the request was answered already")
-        self.on_answer(row.id)
+        if not await self.requesting.database.write(partial(store.answer, request_id=row.id, given=given)):
+            await self.requesting.find_open(row.id)  # says why: answered meanwhile, or its time is over
+            raise AssertionError("an open request could not be answered")
+        self.requesting.on_change(row.id)
+        _log.info(
+            "request answered", policy=row.policy, place=row.place, verdict=given.verdict, codes=document["codes"]
+        )
         return Received(redirect_uri=self._redirect(row, response_code))
 
     def _redirect(self, row: RequestRow, response_code: str | None) -> str | None:
@@ -176,17 +165,17 @@ class Verifying:
         return f"{target}{'&' if '?' in target else '?'}{urlencode({'response_code': response_code})}"
 
     def _report(self, row: RequestRow) -> dict[str, Any]:
-        document = strict_json.parse_object(row.result or "{}")
-        if row.sealed_claims is not None:
-            claims = unseal(self.requesting.identity.seal, row.sealed_claims, context=_claims_context(row.id))
-            document["claims"] = strict_json.parse_object(claims)
-        return document
+        """Return the report of an answered request; what is left of it once it was erased: verdict and codes."""
+        if row.sealed_report is None:
+            return {"verdict": row.verdict, "codes": strict_json.parse(row.codes or "[]"), "erased": True}
+        opened = unseal(self.requesting.identity.seal, row.sealed_report, context=_report_context(row.id))
+        return strict_json.parse_object(opened)
 
 
 def _refused(answer: ErrorAnswer) -> Result:
     """Return the verdict over a wallet that says no: rejected, and nothing is told about why (profile 6.8)."""
-    check: Check = failed(CheckName.QUERY, Code.WALLET_REFUSED, "the wallet presented nothing", error=answer.error[:64])
-    return Result(checks=(check,))
+    told = answer.error if answer.error in set(OAuthErrorCode) else "other"
+    return Result(checks=(failed(CheckName.QUERY, Code.WALLET_REFUSED, "the wallet presented nothing", error=told),))
 
 
 def _is_code(row: RequestRow, response_code: str | None) -> bool:
@@ -195,14 +184,5 @@ def _is_code(row: RequestRow, response_code: str | None) -> bool:
     return secrets.compare_digest(digest(response_code), row.response_code_hash)
 
 
-def _name_of(row: RequestRow, now: datetime) -> str:
-    state = state_of(row, now)
-    if isinstance(state, Answered):
-        return "answered"
-    if isinstance(state, Expired):
-        return "expired"
-    return "fetched" if isinstance(state, Fetched) else "requested"
-
-
-def _claims_context(request_id: str) -> bytes:
-    return f"verifier/request/{request_id}/claims".encode()
+def _report_context(request_id: str) -> bytes:
+    return f"verifier/request/{request_id}/report".encode()

@@ -76,7 +76,6 @@ def create_base(
         headers=_fixed_headers(settings, content_security_policy),
     )
     app.exception_handler(ComityError)(_on_comity_error)
-    app.exception_handler(problems.OAuthError)(_on_oauth_error)
     app.exception_handler(RequestValidationError)(_on_invalid_request)
     app.exception_handler(HTTPException)(_on_http_error)
     _add_health(app, title, version, ready if ready is not None else {})
@@ -176,10 +175,6 @@ def _too_large() -> Malformed:
 
 async def _on_comity_error(request: Request, error: ComityError) -> Response:
     return problems.problem(request, error)
-
-
-async def _on_oauth_error(_request: Request, error: problems.OAuthError) -> Response:
-    return problems.oauth_error(error.error, error.description, error.status, error.headers)
 
 
 async def _on_invalid_request(request: Request, error: RequestValidationError) -> Response:

@@ -1,4 +1,9 @@
-"""Errors as HTTP answers: problem documents (RFC 9457) for our own APIs, OAuth errors for protocol endpoints."""
+"""Errors as HTTP answers: problem documents (RFC 9457) for our own APIs, OAuth errors for protocol endpoints.
+
+There is one class of protocol error, :class:`comity.openid.refusal.OAuthError`. Which of the two forms an error takes
+is decided by the route that answers, not by the error: a wallet's own API tells a person about an issuer's malformed
+offer with a problem document.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from comity.errors import Code, ComityError, Conflict, Denied, Malformed, Misconfigured, NotFound, Unreachable
+from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.web import i18n
 
 MEDIA_TYPE = "application/problem+json"
@@ -34,26 +40,6 @@ _BY_FAMILY: tuple[tuple[type[ComityError], int], ...] = (
     (Unreachable, 502),
     (Misconfigured, 500),
 )
-
-
-class OAuthError(Exception):
-    """An error as OAuth 2.0 and the OpenID protocols write it; raised in protocol routes, answered by the base app.
-
-    Attributes:
-        error: the code the specification demands, such as ``invalid_grant``.
-        description: one plain ASCII sentence; never a claim value, a token or a key.
-        status: the HTTP status.
-        headers: further response headers.
-    """
-
-    def __init__(
-        self, error: str, description: str = "", *, status: int = 400, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(error)
-        self.error = error
-        self.description = description
-        self.status = status
-        self.headers = dict(headers or {})
 
 
 def http_status(error: ComityError) -> int:
@@ -109,6 +95,34 @@ def oauth_error(
     """Return an OAuth error answer (RFC 6749 §5.2): ``error``, ``error_description``, never cached."""
     members = {"error": code, "error_description": _plain(description)} if description else {"error": code}
     return JSONResponse(members, status, {"cache-control": "no-store", **(headers or {})})
+
+
+def protocol_error(error: ComityError) -> JSONResponse:
+    """Answer a protocol endpoint with ``error`` (RFC 6749 §5.2), and with our own stable ``code`` beside it.
+
+    What the protocol has no code for is ``invalid_request``; another party or part of this service that does not
+    answer is ``temporarily_unavailable``, and asking again is safe.
+    """
+    if isinstance(error, OAuthError):
+        told, status = error.error, error.error.status
+    else:
+        told, status = next(
+            (answer for family, answer in _PROTOCOL if isinstance(error, family)), (OAuthErrorCode.SERVER_ERROR, 500)
+        )
+    members = {"error": told.value, "error_description": _plain(error.detail), "code": error.code.value}
+    headers = {"cache-control": "no-store"}
+    if isinstance(error, Unreachable) and error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    return JSONResponse(members, 413 if error.code is Code.TOO_LARGE else status, headers)
+
+
+_PROTOCOL: tuple[tuple[type[ComityError], tuple[OAuthErrorCode, int]], ...] = (
+    (NotFound, (OAuthErrorCode.INVALID_REQUEST, 404)),
+    (Malformed, (OAuthErrorCode.INVALID_REQUEST, 400)),
+    (Conflict, (OAuthErrorCode.INVALID_REQUEST, 400)),
+    (Denied, (OAuthErrorCode.ACCESS_DENIED, 403)),
+    (Unreachable, (OAuthErrorCode.TEMPORARILY_UNAVAILABLE, 503)),
+)
 
 
 def _plain(description: str) -> str:

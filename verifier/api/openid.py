@@ -1,47 +1,66 @@
-"""What wallets call: the request object and the response (OpenID4VP 1.0 §5.10, §8.2), and the DID document."""
+"""What wallets call: the request object and the response (OpenID4VP 1.0 §5.10, §8.2), and the DID document.
 
+Whatever goes wrong on these routes is told as OAuth 2.0 writes errors, with our own code beside.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 
-from comity.errors import Conflict, NotFound
+from comity.errors import Code, ComityError, Malformed
 from comity.openid.presentation.link import RequestUriPost
-from comity.openid.refusal import OAuthError
-from comity.web import body, problems
+from comity.web import problems
+from comity.web.body import media_type
 from verifier import identity
 from verifier.deployment import Deployment
 
 REQUEST_OBJECT_TYPE = "application/oauth-authz-req+jwt"
+FORM = "application/x-www-form-urlencoded"
+
+_log = structlog.get_logger("verifier")
+
+
+class ProtocolRoute(APIRoute):
+    """A route whose errors wallets understand."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with its errors answered as the protocol wants."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except ComityError as error:
+                _log.info("wallet refused", route=self.name, code=error.code.value)
+                return problems.protocol_error(error)
+
+        return answer
 
 
 def router(deployment: Deployment) -> APIRouter:
     """Return the routes for wallets."""
-    routes = APIRouter()
+    routes = APIRouter(route_class=ProtocolRoute)
     requesting, verifying = deployment.requesting, deployment.verifying
 
     @routes.get("/openid/requests/{request_id}")
     async def fetch_request(request_id: str) -> Response:
-        """Return the signed request object (VP-1)."""
+        """Return the signed request object (VP-1); it may be fetched more than once."""
         return _request_object(await requesting.open(request_id))
 
     @routes.post("/openid/requests/{request_id}")
     async def fetch_request_with_nonce(request_id: str, request: Request) -> Response:
         """Return the signed request object with the wallet's nonce in it (VP-3)."""
-        posted = RequestUriPost.parse(await request.body())
+        posted = RequestUriPost.parse(await _form(request))
         return _request_object(await requesting.open(request_id, wallet_nonce=posted.wallet_nonce))
 
     @routes.post("/openid/responses/{request_id}")
     async def receive_response(request_id: str, request: Request) -> Response:
         """Take the wallet's answer (VP-20 to VP-22): 200 and a JSON object, whatever the verdict."""
-        if body.media_type(request) != "application/x-www-form-urlencoded":
-            return problems.oauth_error("invalid_request", "the answer must be posted as a form")
-        try:
-            received = await verifying.receive_response(request_id, await request.body())
-        except OAuthError as error:
-            return JSONResponse({**error.to_dict(), "code": error.code.value}, 400)
-        except (Conflict, NotFound) as error:
-            status = 404 if isinstance(error, NotFound) else 400
-            told = {"error": "invalid_request", "error_description": error.detail, "code": error.code.value}
-            return JSONResponse(told, status)
+        received = await verifying.receive_response(request_id, await _form(request))
         return JSONResponse(received.to_dict())
 
     @routes.get(identity.did_path(deployment.settings.public_url))
@@ -51,6 +70,14 @@ def router(deployment: Deployment) -> APIRouter:
         return JSONResponse(document, media_type="application/did+json", headers={"cache-control": "max-age=300"})
 
     return routes
+
+
+async def _form(request: Request) -> bytes:
+    """Return the body of a form, which may be empty."""
+    body = await request.body()
+    if body and media_type(request) != FORM:
+        raise Malformed(Code.UNSUPPORTED_MEDIA_TYPE, f"the body must be sent as {FORM}")
+    return body
 
 
 def _request_object(encoded: str) -> Response:

@@ -9,7 +9,7 @@ from comity.errors import Code, Malformed
 from comity.web import body, live, qr
 from verifier.deployment import Deployment
 from verifier.policies import POLICIES
-from verifier.requesting import CROSS_DEVICE, Terms
+from verifier.requesting import Flow, Terms
 
 TERMS = {"policy", "place", "flow", "same_holder", "redirect_uri"}
 
@@ -73,18 +73,27 @@ def router(deployment: Deployment) -> APIRouter:
 
 
 def _terms(members: dict[str, Any]) -> Terms:
+    """Read what a relying party asks for; whether it makes sense is judged by :mod:`verifier.requesting`."""
     unknown = sorted(set(members) - TERMS)
     if unknown:
         raise Malformed(Code.REQUEST_INVALID, f"unknown members: {', '.join(unknown)[:200]}")
-    policy, same_holder = members.get("policy"), members.get("same_holder", False)
-    texts = {name: members.get(name) for name in ("place", "flow", "redirect_uri")}
-    wrong = [name for name, value in texts.items() if value is not None and not isinstance(value, str)]
-    if not isinstance(policy, str) or not isinstance(same_holder, bool) or wrong:
-        raise Malformed(Code.REQUEST_INVALID, "policy must be a name, same_holder true or false, the rest text")
+    texts = {name: _text(members, name) for name in ("policy", "place", "redirect_uri")}
+    same_holder, flow = members.get("same_holder", False), members.get("flow", Flow.CROSS_DEVICE.value)
+    if not isinstance(same_holder, bool):
+        raise Malformed(Code.REQUEST_INVALID, "same_holder is true or false")
+    if flow not in list(Flow):
+        raise Malformed(Code.REQUEST_INVALID, f"flow is one of {', '.join(Flow)}")
     return Terms(
-        policy=policy,
+        policy=texts["policy"] or "",
         place=texts["place"],
-        flow=texts["flow"] or CROSS_DEVICE,
+        flow=Flow(flow),
         same_holder=same_holder,
         redirect_uri=texts["redirect_uri"],
     )
+
+
+def _text(members: dict[str, Any], name: str) -> str | None:
+    value = members.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Malformed(Code.REQUEST_INVALID, f"{name} is text")
+    return value

@@ -15,9 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message
 
 from comity.errors import Code, Conflict, Unreachable
+from comity.openid.refusal import OAuthError
 from comity.runtime.settings import ServiceSettings
 from comity.web import app as module
-from comity.web import body, problems
+from comity.web import body
 from comity.web.app import create_base
 
 
@@ -50,7 +51,7 @@ def build(public_url: str = "https://lamp.example", **options: Any) -> FastAPI:
 
     @made.get("/oauth")
     async def oauth() -> None:
-        raise problems.OAuthError("invalid_token", "no", status=401, headers={"www-authenticate": "DPoP"})
+        raise OAuthError(Code.OFFER_INVALID, "the offer is of another issuer")
 
     @made.get("/broken")
     async def broken() -> None:
@@ -147,10 +148,10 @@ async def test_errors_are_problems_in_the_language_asked_for() -> None:
     assert french.json()["title"] != english.json()["title"]
 
 
-async def test_oauth_errors_keep_their_shape() -> None:
+async def test_a_protocol_error_is_a_problem_where_the_route_does_not_answer_it_itself() -> None:
     answer = await get(build(), "/oauth")
-    assert (answer.status_code, answer.json()) == (401, {"error": "invalid_token", "error_description": "no"})
-    assert answer.headers["www-authenticate"] == "DPoP"
+    assert (answer.status_code, answer.json()["code"]) == (400, "offer_invalid")
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("environment", ["production", "development"])

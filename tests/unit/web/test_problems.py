@@ -2,6 +2,7 @@ import pytest
 from starlette.requests import Request
 
 from comity.errors import Code, ComityError, Conflict, Denied, Malformed, Misconfigured, NotFound, Unreachable
+from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.strict_json import parse_object
 from comity.web import problems
 
@@ -83,3 +84,29 @@ def test_oauth_errors_are_written_as_oauth_demands() -> None:
     assert answer.headers["dpop-nonce"] == "x"
     assert parse_object(bytes(problems.oauth_error("invalid_token", status=401).body)) == {"error": "invalid_token"}
     assert problems.oauth_error("invalid_token", status=401).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (OAuthError(Code.STATE_MISMATCH, "no"), 400, "invalid_request"),
+        (OAuthError(Code.TOKEN_INVALID, "no", error=OAuthErrorCode.INVALID_TOKEN), 401, "invalid_token"),
+        (NotFound(Code.REQUEST_UNKNOWN, "no"), 404, "invalid_request"),
+        (Conflict(Code.REQUEST_EXPIRED, "no"), 400, "invalid_request"),
+        (Malformed(Code.UNSUPPORTED_MEDIA_TYPE, "no"), 400, "invalid_request"),
+        (Malformed(Code.TOO_LARGE, "no"), 413, "invalid_request"),
+        (Denied(Code.NOT_PERMITTED, "no"), 403, "access_denied"),
+        (Unreachable(Code.REGISTRY_UNAVAILABLE, "no"), 503, "temporarily_unavailable"),
+        (Misconfigured(Code.MISCONFIGURED, "no"), 500, "server_error"),
+    ],
+)
+def test_protocol_errors_carry_our_code_beside_that_of_the_protocol(error: ComityError, status: int, told: str) -> None:
+    answer = problems.protocol_error(error)
+    members = {"error": told, "error_description": "no", "code": error.code.value}
+    assert (answer.status_code, parse_object(bytes(answer.body))) == (status, members)
+    assert answer.headers["cache-control"] == "no-store"
+    assert "retry-after" not in answer.headers
+
+
+def test_protocol_errors_say_when_to_come_back() -> None:
+    assert problems.protocol_error(Unreachable(Code.BUSY, retry_after=3)).headers["retry-after"] == "3"

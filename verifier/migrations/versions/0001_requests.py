@@ -35,8 +35,9 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.Integer, nullable=False),
         sa.Column("fetched_at", sa.Integer, nullable=True),
         sa.Column("answered_at", sa.Integer, nullable=True),
-        sa.Column("result", sa.Text, nullable=True),
-        sa.Column("sealed_claims", sa.LargeBinary, nullable=True),
+        sa.Column("verdict", sa.String(16), nullable=True),
+        sa.Column("codes", sa.Text, nullable=True),
+        sa.Column("sealed_report", sa.LargeBinary, nullable=True),
     )
     op.create_index("requests_by_answer", "requests", ["answered_at"])
 
