@@ -56,6 +56,7 @@ async def demo(folder: Path, view: View, language: str, *, stay: bool) -> Outcom
     stage = await founding.found(folder)
     try:
         view.settings(settings_of(stage))
+        view.legend()
         outcome = await play(stage, view, language)
         view.summary(outcome.passed)
         if stay:

@@ -31,6 +31,11 @@ class View:
         for line in lines:
             self._console.print(escape(f"  {line}"), style="dim")
 
+    def legend(self) -> None:
+        """Print what the signs below each verification stand for: the twelve checks, in their order."""
+        names = [f"{number} {self._text(f'codes.check.{name}')}" for number, name in enumerate(ORDER, start=1)]
+        self._console.print(escape(self._text("demo.legend", checks=" · ".join(names))), style="dim")
+
     def journey(self, letter: str) -> None:
         """Print the heading of a journey."""
         self._console.print()
@@ -73,14 +78,17 @@ class View:
         return {"True": self._text("demo.yes"), "False": self._text("demo.no")}.get(word, word[:72])
 
     def _strip(self, checks: Sequence[Mapping[str, Any]]) -> str:
-        """Return the checks in their order, as signs with their names."""
+        """Return the checks in their order as signs, and by name those that did not pass."""
         ordered = sorted(checks, key=lambda check: [each.value for each in ORDER].index(check["name"]))
-        parts = []
-        for check in ordered:
-            outcome = Outcome(check["outcome"])
-            name = self._text(f"codes.check.{check['name']}")
-            parts.append(f"[{_STYLES[outcome]}]{_SIGNS[outcome]} {escape(name)}[/]")
-        return "  ".join(parts)
+        signs = "".join(
+            f"[{_STYLES[Outcome(each['outcome'])]}]{_SIGNS[Outcome(each['outcome'])]}[/]" for each in ordered
+        )
+        told = [each for each in ordered if each["outcome"] in {Outcome.FAILED, Outcome.UNKNOWN}]
+        names = "; ".join(f"{_SIGNS[Outcome(each['outcome'])]} {self._name(each)} [{each['code']}]" for each in told)
+        return f"{signs}  {escape(names)}"
+
+    def _name(self, check: Mapping[str, Any]) -> str:
+        return self._text(f"codes.check.{check['name']}")
 
     def _text(self, key: str, **values: object) -> str:
         return i18n.text(key, self._language, **values)

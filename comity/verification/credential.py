@@ -241,7 +241,8 @@ def _validity_period(processed: ProcessedCredential, at: datetime) -> Check:
     facts: dict[str, Any] = {"valid_from": _iso(processed.valid_from), "valid_until": _iso(processed.valid_until)}
     if processed.valid_until is not None and processed.valid_until + CLOCK_SKEW <= at:
         return failed(name, Code.EXPIRED, "the credential's validity has ended", **facts)
-    if processed.valid_from is not None and processed.valid_from - CLOCK_SKEW > at:
+    starts = [start for start in (processed.valid_from, processed.issued_at) if start is not None]
+    if starts and max(starts) - CLOCK_SKEW > at:
         return failed(name, Code.NOT_YET_VALID, "the credential's validity has not begun", **facts)
     return passed(name, **facts)
 

@@ -6,6 +6,7 @@ As a small state machine: :func:`verify_presentation` and :func:`verify_held` re
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from comity import dcql
@@ -42,6 +43,13 @@ class PresentationDemand:
     same_holder: bool = False
     policy: PolicyJudge | None = None
 
+    def of_query(self, query_id: str) -> Demand:
+        """Return what the credential presented for ``query_id`` must satisfy: its query may waive holder binding."""
+        asked, holder = self.query.credential(query_id), self.credential.holder
+        if asked is None or holder is None:
+            return self.credential
+        return replace(self.credential, holder=replace(holder, required=asked.require_holder_binding))
+
 
 def verify_presentation(
     vp_token: Mapping[str, Sequence[str]], *, demand: PresentationDemand, snapshot: RegistrySnapshot
@@ -54,7 +62,7 @@ def verify_presentation(
         for encoded in presentations
     )
     together = partial(_query_and_policy, demand)
-    return _examine_all(prepared, demand.credential, demand.status, snapshot, together)
+    return _examine_all(prepared, demand.of_query, demand.status, snapshot, together)
 
 
 def verify_held(
@@ -62,7 +70,7 @@ def verify_held(
 ) -> Outcomes:
     """Verify one credential or presentation outside a query (``comity verify``, a wallet on receipt)."""
     prepared = prepare(encoded, snapshot=snapshot, expected_format=expected_format)
-    return _examine_all((prepared,), demand, status, snapshot, lambda examined: (examined, ()))
+    return _examine_all((prepared,), lambda _: demand, status, snapshot, lambda examined: (examined, ()))
 
 
 Together = Callable[[tuple[Examined, ...]], tuple[tuple[Examined, ...], tuple[Check, ...]]]
@@ -71,7 +79,7 @@ Together = Callable[[tuple[Examined, ...]], tuple[tuple[Examined, ...], tuple[Ch
 
 def _examine_all(
     prepared: tuple[Prepared, ...],
-    demand: Demand,
+    demand_of: Callable[[str], Demand],
     status: StatusDemand,
     snapshot: RegistrySnapshot,
     together: Together,
@@ -79,9 +87,11 @@ def _examine_all(
     """Round one: obtain the DID documents that checks 3 need, if any."""
 
     def resume(evidence: Evidence) -> Outcomes:
-        examined = tuple(examine(each, demand=demand, snapshot=snapshot, evidence=evidence) for each in prepared)
+        examined = tuple(
+            examine(each, demand=demand_of(each.query_id), snapshot=snapshot, evidence=evidence) for each in prepared
+        )
         kept, over_all = together(examined)
-        return _ask_status(kept, over_all, demand, status, evidence)
+        return _ask_status(kept, over_all, demand_of("").at, status, evidence)
 
     wanted = {each.document.url: each.document for each in prepared if each.document}
     return Needs(wanted=tuple(wanted.values()), resume=resume) if wanted else resume({})
@@ -90,7 +100,7 @@ def _examine_all(
 def _ask_status(
     examined: tuple[Examined, ...],
     over_all: tuple[Check, ...],
-    demand: Demand,
+    at: datetime,
     status: StatusDemand,
     known: Evidence,
 ) -> Outcomes:
@@ -101,9 +111,7 @@ def _ask_status(
 
     def resume(evidence: Evidence) -> Result:
         found = {**known, **evidence}
-        return Result(
-            credentials=tuple(_with_status(each, found, demand, status) for each in examined), checks=over_all
-        )
+        return Result(credentials=tuple(_with_status(each, found, at, status) for each in examined), checks=over_all)
 
     wanted = {
         need.url: need
@@ -115,11 +123,11 @@ def _ask_status(
     return Needs(wanted=tuple(wanted.values()), resume=resume) if wanted else resume({})
 
 
-def _with_status(each: Examined, evidence: Evidence, demand: Demand, status: StatusDemand) -> CredentialResult:
+def _with_status(each: Examined, evidence: Evidence, at: datetime, status: StatusDemand) -> CredentialResult:
     if each.processed is None or each.entry is None:
         stopped = not_run(CheckName.STATUS, Code.STOPPED_EARLIER, "the credential could not be examined", required=True)
         return each.result(stopped)
-    return each.result(judge(each.processed, each.entry, evidence, status, demand.at))
+    return each.result(judge(each.processed, each.entry, evidence, status, at))
 
 
 def _query_and_policy(
@@ -160,10 +168,15 @@ def _presented(each: Examined, processed: ProcessedCredential) -> dcql.Presented
         format=kind,
         type_names=names,
         claims=processed.document,
-        is_bound=any(c.name is CheckName.HOLDER_BINDING and c.outcome is Outcome.PASSED for c in each.checks),
+        is_bound=_came_with_proof(each),
         disclosed=[dcql.claim_path(kind, name) for name in may_be_withheld],
         authority_key_ids=each.authority_key_ids,
     )
+
+
+def _came_with_proof(each: Examined) -> bool:
+    """Say whether check 6 ran; whether it passed is its own to tell, once."""
+    return any(c.name is CheckName.HOLDER_BINDING and c.outcome is not Outcome.NOT_RUN for c in each.checks)
 
 
 def _without_surplus(demand: PresentationDemand, examined: tuple[Examined, ...]) -> tuple[Examined, ...]:
