@@ -192,6 +192,15 @@ def test_one_thing_wrong_refuses_the_document(kind: str, path: str, value: Any) 
     assert refused.value.code is Code.REGISTRY_INVALID
 
 
+def test_a_span_may_be_one_day_long() -> None:
+    federation = good("federation")
+    federation["members"][0]["until"] = federation["members"][0]["since"]
+    assert documents.parse_federation(federation).members[0].until == date(2026, 1, 1)
+    issuers = good("issuers")
+    issuers["issuers"][0]["accreditations"][0]["until"] = "2026-02-01"
+    assert documents.parse_issuers(issuers).issuers[0].accreditations[0].last_day == date(2026, 2, 1)
+
+
 def test_a_verifier_needs_some_key() -> None:
     document = good("verifiers")
     del document["verifiers"][0]["anchor"], document["verifiers"][0]["anchor_sha256"]
