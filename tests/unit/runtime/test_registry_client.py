@@ -237,7 +237,7 @@ async def test_any_bytes_in_the_cache_are_a_state_or_none(world: World) -> None:
         st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.lists(st.text(max_size=3), max_size=2)
     )
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(suppress_health_check=list(HealthCheck))
     @given(
         data=st.binary(max_size=60)
         | st.tuples(st.sampled_from(sorted(good)), scalars | st.dictionaries(st.text(max_size=3), scalars))

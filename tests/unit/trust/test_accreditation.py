@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from comity import trust
@@ -310,7 +310,6 @@ def test_the_same_snapshot_replays_an_earlier_day() -> None:
 days = st.dates(date(2026, 1, 1), date(2026, 12, 30))
 
 
-@settings(max_examples=60, deadline=None)
 @given(issued_on=days, today=days, on=days, effect=st.sampled_from(["keep", "lose"]), compromised=st.booleans())
 def test_passing_means_accredited_then_and_not_lost_now(
     issued_on: date, today: date, on: date, effect: str, *, compromised: bool

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from comity import strict_json
@@ -260,7 +260,6 @@ def test_any_bytes_are_read_or_refused(kind: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", PARSERS)
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_change_of_a_good_document_is_read_or_refused(kind: str, data: st.DataObject) -> None:
     document = good(kind)

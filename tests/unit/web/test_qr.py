@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 import qrcode
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -121,7 +121,6 @@ PNG = qr.png("A", pixels_per_module=2)
 @given(st.binary(max_size=100) | st.tuples(st.integers(0, len(PNG) - 1), st.binary(max_size=20)).map(
     lambda change: PNG[: change[0]] + change[1] + PNG[change[0] + len(change[1]) :]
 ))  # fmt: skip
-@settings(deadline=None)
 def test_any_bytes_are_a_picture_or_malformed(data: bytes) -> None:
     try:
         texts = qr.read_all(data)
