@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509 as pkix
@@ -48,6 +49,9 @@ _UNREADABLE = (
 )  # fmt: skip
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
+_KEPT = 1024
+"""Certificates, their keys and whether one signed another never change, so each is worked out once."""
+
 
 # --- reading
 
@@ -65,6 +69,7 @@ def parse_chain(x5c: object) -> tuple[Certificate, ...]:
     return tuple(from_base64(text) for text in x5c)
 
 
+@lru_cache(maxsize=_KEPT)
 def from_base64(text: str) -> Certificate:
     """Return the certificate in ``text``, base64 (not base64url) of its DER, canonical and without white space.
 
@@ -103,6 +108,7 @@ def to_pem(certificate: Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
+@lru_cache(maxsize=_KEPT)
 def public_key(certificate: Certificate) -> PublicKey:
     """Return the subject's key. Valid only to use after :func:`validate_chain`.
 
@@ -202,6 +208,7 @@ def _is_self_signed(certificate: Certificate) -> bool:
     return _is_signed_by(certificate, certificate)
 
 
+@lru_cache(maxsize=_KEPT)
 def _is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
     """Say whether ``issuer`` signed ``certificate``, with a supported key, a current hash, and its own name in it."""
     try:
