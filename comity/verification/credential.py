@@ -135,18 +135,23 @@ class Examined:
         )
 
 
-def prepare(encoded: str, *, snapshot: RegistrySnapshot, query_id: str = "", expected_format: str = "") -> Prepared:
+def prepare(
+    encoded: str, *, snapshot: RegistrySnapshot, at: datetime, query_id: str = "", expected_format: str = ""
+) -> Prepared:
     """Run checks 1 and 2 and look the issuer up.
 
     Args:
         encoded: the credential or presentation as received.
         snapshot: the registry as last verified.
+        at: the instant of verification.
         query_id: the DCQL credential id that it answers.
         expected_format: credential format that the query asked for; the empty string finds it out from the bytes.
     """
     # Check 1: well-formed. Nothing in it is believed yet.
     try:
         name = expected_format or formats.of(encoded)
+        if name not in formats.FORMATS:
+            raise Malformed(Code.FORMAT_UNKNOWN, "the query asks for a format that is not known here")
         presentation = formats.FORMATS[name].open(encoded)
         if len(presentation.credentials) != 1:
             raise Malformed(Code.CREDENTIAL_NOT_REQUESTED, "a presentation must carry exactly one credential here")
@@ -163,6 +168,10 @@ def prepare(encoded: str, *, snapshot: RegistrySnapshot, query_id: str = "", exp
     checks.append(passed(CheckName.ALGORITHM_AND_TYPE))
     # Check 3, first half: the registry is asked before anything else, offline. An unknown issuer costs no fetch.
     entry = snapshot.find_issuer(opened.issuer, opened.format)
+    if entry is None and snapshot.is_expired_at(at):
+        detail = "the registry has expired, and what is left of it does not name this issuer"
+        checks.append(unknown(CheckName.ISSUER_KEY, Code.REGISTRY_EXPIRED, detail))
+        return Prepared(query_id=query_id, presentation=presentation, checks=tuple(checks))
     if entry is None:
         checks.append(failed(CheckName.ISSUER_KEY, Code.ISSUER_UNKNOWN, "no registry document names this issuer"))
         return Prepared(query_id=query_id, presentation=presentation, checks=tuple(checks))

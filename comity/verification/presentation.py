@@ -57,7 +57,13 @@ def verify_presentation(
     """Verify an OpenID4VP ``vp_token`` (query id → presentations) whose shape was already checked."""
     formats_asked = {asked.id: str(asked.format) for asked in demand.query.credentials}
     prepared = tuple(
-        prepare(encoded, snapshot=snapshot, query_id=query_id, expected_format=formats_asked.get(query_id, ""))
+        prepare(
+            encoded,
+            snapshot=snapshot,
+            at=demand.credential.at,
+            query_id=query_id,
+            expected_format=formats_asked.get(query_id, ""),
+        )
         for query_id, presentations in vp_token.items()
         for encoded in presentations
     )
@@ -69,7 +75,7 @@ def verify_held(
     encoded: str, *, demand: Demand, status: StatusDemand, snapshot: RegistrySnapshot, expected_format: str = ""
 ) -> Outcomes:
     """Verify one credential or presentation outside a query (``comity verify``, a wallet on receipt)."""
-    prepared = prepare(encoded, snapshot=snapshot, expected_format=expected_format)
+    prepared = prepare(encoded, snapshot=snapshot, at=demand.at, expected_format=expected_format)
     return _examine_all((prepared,), lambda _: demand, status, snapshot, lambda examined: (examined, ()))
 
 

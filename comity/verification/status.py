@@ -108,12 +108,12 @@ def _judge_entry(
     obtained = evidence.get(status.list_uri)
     if not isinstance(obtained, Obtained):
         return _unavailable(obtained)
-    document = evidence.get(document.url) if (document := _document_of(signer)) else None
-    if isinstance(document, NotObtained):
+    document = evidence.get(need.url) if (need := _document_of(signer)) else None
+    if need and not isinstance(document, Obtained):
         return _unavailable(document)
     # TSL-4 / BSL-3 steps 2 to 6: signature by a vouched-for key, subject, end, length, range.
     try:
-        listed = _verified_list(status, signer, obtained, document.body if document else None, at)
+        listed = _verified_list(status, signer, obtained, document, at)
         meaning = listed.status_of(status)
     except Malformed as error:
         return failed(CheckName.STATUS, error.code, error.detail, unfit=[status.list_uri])
@@ -171,11 +171,11 @@ def _remark(listed: StatusList, obtained: Obtained, at: datetime) -> Code:
 
 
 def _verified_list(
-    status: StatusEntry, signer: StatusSigner, obtained: Obtained, document: bytes | None, at: datetime
+    status: StatusEntry, signer: StatusSigner, obtained: Obtained, document: Obtained | NotObtained | None, at: datetime
 ) -> StatusList:
     """Return the decoded list after its signature was verified with the key of a signer that the registry names."""
     opened = _open(status.purpose, obtained.body)
-    key = _signer_key(opened, signer, document, at)
+    key = _signer_key(opened, signer, document.body if isinstance(document, Obtained) else None, at)
     return _decoded(status.purpose, obtained.body, tuple(sorted(keys.public_jwk(key).items())))
 
 
