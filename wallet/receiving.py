@@ -14,7 +14,8 @@ import structlog
 
 import schemas
 from comity import formats, strict_json
-from comity.credential import CredentialType, SignedCredential
+from comity.credential import CredentialType, Format, SignedCredential
+from comity.did import web
 from comity.errors import Code, ComityError, Conflict, Denied, Malformed, Unreachable
 from comity.keys import KeySigner, thumbprint
 from comity.openid import key_proof
@@ -221,7 +222,7 @@ class Receiving:
         """Verify what came as a verifier would, then keep or refuse it."""
         try:
             signed = SignedCredential(format=formats.of(line["encoded"]), encoded=line["encoded"])
-            refusals = _mismatches(signed, line, self.clock.now())
+            refusals = _mismatches(signed, line, self.clock.now()) | self._foreign(signed, line)
         except Malformed as problem:
             raise await self._refused(wallet, line_id, line, {problem.code}) from None
         result = await self._verify(signed)
@@ -233,6 +234,14 @@ class Receiving:
             detail = "the credential came but cannot be verified now; the wallet tries again when it is unlocked"
             raise Unreachable(min(undecided), detail)
         return await self._keep(wallet, line_id, line, signed, result)
+
+    def _foreign(self, signed: SignedCredential, line: Line) -> set[Code]:
+        """Refuse the credential of another issuer than the one that was shown to the person (catalogue I23)."""
+        own = {line["issuer"]} | ({web.did_of(line["issuer"])} if signed.format is Format.VC_JWT else set())
+        entries = self.snapshot().issuers()
+        authorities = {each.authority for each in entries if each.identifier.id in own}
+        own |= {each.identifier.id for each in entries if each.authority in authorities}
+        return set() if holdings.process(signed).issuer in own else {Code.ISSUER_MISMATCH}
 
     async def _verify(self, signed: SignedCredential) -> Result:
         demand = Demand(at=self.clock.now(), place=None, holder=None)

@@ -116,8 +116,13 @@ class Ground:
         clock = FixedClock(NOW)
         issuer.app.create_missing_keys(self.issuer_settings(), NOW)
         identity.create(keys_of(self.verifier_settings()), VERIFIER, clock)
-        names = {"name_en": "Registry (DEMO)", "name_fr": "Registre (DÉMO)"}
-        RegistryRepository.create(self.folder / "registry", clock, keys=self.folder / "registry-keys", **names)
+        RegistryRepository.create(
+            self.folder / "registry",
+            clock,
+            keys=self.folder / "registry-keys",
+            name_en="Registry (DEMO)",
+            name_fr="Registre (DÉMO)",
+        )
         self.apply(self._first_edits())
 
     @property
