@@ -205,6 +205,9 @@ def _signer_key(opened: OpenedStatusList, signer: StatusSigner, document: bytes 
         return certified_key(opened.key, anchor=signer.anchor, name=signer.uri_prefix, at=at)
     if not isinstance(opened.key, Kid) or opened.key.did_url.partition("#")[0] != signer.id:
         raise Malformed(Code.STATUS_LIST_UNTRUSTED, "the list is signed by another than its signer")
+    # VC-JOSE-COSE §3.1.3, profile 2a step 5: the key's controller is the issuer that the list names.
+    if opened.issuer not in (None, signer.id):
+        raise Malformed(Code.STATUS_LIST_UNTRUSTED, "the list names another issuer than its signer")
     return pinned_key(opened.key, document, pins=signer.key_thumbprints, at=at)
 
 
