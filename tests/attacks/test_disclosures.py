@@ -9,7 +9,7 @@ from comity.credential import Format, SignedCredential
 from comity.errors import Code
 from comity.formats import sd_jwt
 from comity.verification.checks import CheckName
-from tests.attacks.forging import (
+from tests.support.forging import (
     GONE,
     accepted,
     forged,

@@ -13,7 +13,7 @@ from comity.formats import sd_jwt
 from comity.keys import KeySigner
 from comity.verification.checks import CheckName, Outcome
 from comity.verification.credential import HolderDemand
-from tests.attacks.forging import (
+from tests.support.forging import (
     BOTH,
     GONE,
     accepted,

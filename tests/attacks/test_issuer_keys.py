@@ -13,7 +13,7 @@ from comity.credential import Format, Kid, SignedCredential, X5c
 from comity.errors import Code
 from comity.keys import KeySigner
 from comity.verification.checks import CheckName, Outcome
-from tests.attacks.forging import accepted, held_in, licence, rejected, resigned, undetermined
+from tests.support.forging import accepted, held_in, licence, rejected, resigned, undetermined
 from tests.support.world import LICENCE, NOW, PERSON, World
 
 SECOND = timedelta(seconds=1)

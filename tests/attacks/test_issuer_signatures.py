@@ -9,7 +9,7 @@ from comity.credential import Format
 from comity.errors import Code
 from comity.keys import KeySigner
 from comity.verification.checks import CheckName
-from tests.attacks.forging import (
+from tests.support.forging import (
     BOTH,
     GONE,
     accepted,

@@ -8,7 +8,7 @@ import pytest
 from comity.credential import Format, SignedCredential
 from comity.errors import Code
 from comity.verification.checks import CheckName
-from tests.attacks.forging import BOTH, GONE, accepted, held_in, issuer_signer, licence, rejected, resigned
+from tests.support.forging import BOTH, GONE, accepted, held_in, issuer_signer, licence, rejected, resigned
 from tests.support.world import NOW, World
 
 SD, VC = Format.DC_SD_JWT, Format.VC_JWT
