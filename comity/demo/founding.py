@@ -140,7 +140,11 @@ async def found(folder: Path, *, fixed_ports: bool = False) -> Stage:
     await _make_keys(stage)
     await _read_entries(stage)
     await stage.apply(first_plan(stage, await _verifier_entry(stage)))
-    await start(stage)
+    try:
+        await start(stage)
+    except BaseException:  # whoever interrupts a set-up leaves no service behind
+        await asyncio.to_thread(stage.stop)
+        raise
     _installation(stage).save(folder.parent)
     return stage
 
@@ -258,6 +262,7 @@ def _installation(stage: Stage) -> Installation:
         allow_loopback_http=True,
         place="ca-on",
         services=dict(stage.urls),
+        data_folders={name: str(stage.folder / name) for name in ("issuer", "wallet", "verifier")},
     )
 
 
