@@ -35,25 +35,25 @@ class Ask:
 
     Attributes:
         policy: its name; also the purpose that the registry's entitlements speak of.
-        place: the place of use, or None.
+        place: the place of use.
         query: what is sent.
         judge: check 11.
         same_holder: whether all credentials must be bound to one holder key.
     """
 
     policy: str
-    place: str | None
+    place: str
     query: dcql.Query
     judge: PolicyJudge
     same_holder: bool = False
 
 
-def prepare(policy: str, *, place: str | None, today: date) -> Ask:
+def prepare(policy: str, *, place: str, today: date) -> Ask:
     """Return the policy called ``policy`` for a request in ``place``.
 
     Args:
         policy: its name.
-        place: place of use in canonical form (``ca-on``), or None where the policy does not depend on it.
+        place: place of use in canonical form, such as ``ca-on``.
         today: the day on which documents must not be past their last day, in UTC.
 
     Raises:
@@ -66,14 +66,14 @@ def prepare(policy: str, *, place: str | None, today: date) -> Ask:
     return builder(policy, place, today)
 
 
-def required_age(policy: str, place: str | None) -> int:
+def required_age(policy: str, place: str) -> int:
     """Return the age that ``policy`` asks for in ``place``, by the one rule table (``schemas/rules/age.json``).
 
     Raises:
         Malformed: ``place_unknown``, ``age_rule_unknown``.
     """
     rules = schemas.age_rules()["places"]
-    if place is None or place not in rules:
+    if place not in rules:
         raise Malformed(Code.PLACE_UNKNOWN, "age rules depend on the place of use; name a province or territory")
     age = rules[place].get(policy.removeprefix("age-"))
     if age not in AGE_CLAIMS:
@@ -81,7 +81,7 @@ def required_age(policy: str, place: str | None) -> int:
     return int(age)
 
 
-def _age(policy: str, place: str | None, _today: date) -> Ask:
+def _age(policy: str, place: str, _today: date) -> Ask:
     """Ask one document for one ``age_over_N``; nothing else leaves the wallet."""
     age = required_age(policy, place)
     claim = f"age_over_{age}"
@@ -97,7 +97,7 @@ def _age(policy: str, place: str | None, _today: date) -> Ask:
     return Ask(policy=policy, place=place, query=_any_of(asked), judge=judge)
 
 
-def _licence(policy: str, place: str | None, today: date) -> Ask:
+def _licence(policy: str, place: str, today: date) -> Ask:
     """Ask for a driver's licence in either format; its own last day counts beside the credential's."""
     claims = ["class", "expires_on"]
     asked = [_credential(LICENCE, each, claims) for each in (Format.DC_SD_JWT, Format.VC_JWT)]
@@ -111,7 +111,7 @@ def _licence(policy: str, place: str | None, today: date) -> Ask:
     return Ask(policy=policy, place=place, query=_any_of(asked), judge=judge)
 
 
-def _residency(policy: str, place: str | None, _today: date) -> Ask:
+def _residency(policy: str, place: str, _today: date) -> Ask:
     """Ask where the person lives, as one region and nothing finer."""
     if place not in PROVINCES_AND_TERRITORIES:
         raise Malformed(Code.PLACE_UNKNOWN, "residency is asked for a province or territory; name it")
@@ -128,7 +128,7 @@ def _residency(policy: str, place: str | None, _today: date) -> Ask:
     return Ask(policy=policy, place=place, query=_any_of(asked), judge=judge)
 
 
-def _server(policy: str, place: str | None, today: date) -> Ask:
+def _server(policy: str, place: str, today: date) -> Ask:
     """Ask for a serving certificate and a proof of name, of one and the same holder."""
     certificate = _credential(SERVER, Format.DC_SD_JWT, ["certification_number", "expires_on"])
     names = [_credential(each, Format.DC_SD_JWT, ["family_name"]) for each in _AGE_TYPES]
@@ -148,7 +148,7 @@ def _server(policy: str, place: str | None, today: date) -> Ask:
     return Ask(policy=policy, place=place, query=query, judge=judge, same_holder=True)
 
 
-POLICIES: Mapping[str, Callable[[str, str | None, date], Ask]] = {
+POLICIES: Mapping[str, Callable[[str, str, date], Ask]] = {
     "age-alcohol": _age,
     "age-cannabis": _age,
     "age-majority": _age,

@@ -114,7 +114,8 @@ class Terms:
 
     Attributes:
         policy: name of the policy.
-        place: place of use, such as ``ca-on``; None takes the installation's.
+        place: place of use, such as ``ca-on``; None takes the installation's. Without either nothing is asked:
+            whether a credential is recognised there is part of every answer.
         flow: with :attr:`Flow.SAME_DEVICE` the result needs the response code that the wallet brings back.
         same_holder: ask for one holder key although the policy does not.
         redirect_uri: same device: where the wallet sends the person, instead of this verifier's own page.
@@ -254,12 +255,10 @@ class Requesting:
     def _request_uri(self, row: RequestRow) -> str:
         return f"{self.public_url}/openid/requests/{row.id}"
 
-    def _place(self, terms: Terms) -> str | None:
-        if terms.place is None:
-            return self.place
-        place = place_of(terms.place)
+    def _place(self, terms: Terms) -> str:
+        place = place_of(terms.place or "") if terms.place is not None else self.place
         if place is None:
-            raise Malformed(Code.PLACE_UNKNOWN, "the place is none of Canada; name a province or territory")
+            raise Malformed(Code.PLACE_UNKNOWN, "name the place of use, a province or territory such as ca-on")
         return place
 
     def _check_redirect(self, terms: Terms) -> None:

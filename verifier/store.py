@@ -36,7 +36,7 @@ requests = Table(
     Column("transaction_hash", String(64), nullable=False, unique=True),
     Column("relying_party", String(200), nullable=False),
     Column("policy", String(64), nullable=False),
-    Column("place", String(16), nullable=True),
+    Column("place", String(16), nullable=False),
     Column("flow", String(16), nullable=False),
     Column("same_holder", Boolean, nullable=False),
     Column("client_id", String(2048), nullable=False),
@@ -66,7 +66,7 @@ class RequestRow:
         transaction_hash: SHA-256 of the secret by which its relying party knows it.
         relying_party: who started it.
         policy: name of the policy.
-        place: place of use, or None.
+        place: place of use.
         flow: ``cross_device`` or ``same_device``.
         same_holder: whether one holder key was asked for beyond what the policy asks.
         client_id: the name under which it was asked; the audience of every presentation.
@@ -89,7 +89,7 @@ class RequestRow:
     transaction_hash: str
     relying_party: str
     policy: str
-    place: str | None
+    place: str
     flow: str
     same_holder: bool
     client_id: str

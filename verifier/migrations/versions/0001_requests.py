@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("transaction_hash", sa.String(64), nullable=False, unique=True),
         sa.Column("relying_party", sa.String(200), nullable=False),
         sa.Column("policy", sa.String(64), nullable=False),
-        sa.Column("place", sa.String(16), nullable=True),
+        sa.Column("place", sa.String(16), nullable=False),
         sa.Column("flow", sa.String(16), nullable=False),
         sa.Column("same_holder", sa.Boolean, nullable=False),
         sa.Column("client_id", sa.String(2048), nullable=False),
