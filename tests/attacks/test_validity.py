@@ -39,12 +39,14 @@ def test_the_second_at_which_it_begins(
     world: World, credential_format: Format, before_the_start: int, good: bool
 ) -> None:
     held = stating(world, credential_format, nbf=SECONDS + before_the_start)
-    result = held_in(world, held.encoded)
-    if good:
-        accepted(result)
-    else:
-        rejected(result, CheckName.VALIDITY_PERIOD, Code.NOT_YET_VALID)
-        assert world.on.list_uri() not in world.asked
+    issued_later = stating(world, credential_format, iat=SECONDS + before_the_start)
+    for each in (held, issued_later):
+        result = held_in(world, each.encoded)
+        if good:
+            accepted(result)
+        else:
+            rejected(result, CheckName.VALIDITY_PERIOD, Code.NOT_YET_VALID)
+            assert world.on.list_uri() not in world.asked
 
 
 @pytest.mark.parametrize(
