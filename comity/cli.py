@@ -4,14 +4,17 @@ Services are mounted by entry point, so that this module never imports one; and 
 ``comity verify`` does not pay for a web framework.
 """
 
+import logging
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
+import structlog
 import typer
+from typer.exceptions import TyperException
 
 from comity.errors import ComityError
-from comity.terminal import Exit, stop
+from comity.terminal import Exit, stop, stop_usage
 from comity.web import i18n
 
 SERVICES = "comity.services"
@@ -25,16 +28,25 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         help="Credentials of one jurisdiction count in the next. / Une attestation d’ici vaut aussi chez le voisin.",
+        epilog="Begin with `comity demo`. / Commencez par `comity demo --lang fr`.",
     )
+    app.callback()(lambda: None)  # without it a single command would take the place of the group
     called = arguments[0] if arguments and not arguments[0].startswith("-") else None
-    _add_own_commands(app, called)
+    known = _add_own_commands(app, called)
     for service in sorted(entry_points(group=SERVICES), key=lambda each: each.name):
         if called in {None, service.name}:
             app.add_typer(service.load(), name=service.name)
-    return app
+            known = True
+    return app if known else build([])
 
 
-def _add_own_commands(app: typer.Typer, called: str | None) -> None:
+def _add_own_commands(app: typer.Typer, called: str | None) -> bool:
+    """Add what ``called`` names, everything when it is None; say whether it names a command of the library."""
+    if called in {None, "demo", "serve"}:
+        from comity.demo_cli import demo, serve
+
+        app.command()(demo)
+        app.command()(serve)
     if called in {None, "verify", "inspect"}:
         from comity.verify_cli import inspect, verify
 
@@ -44,15 +56,11 @@ def _add_own_commands(app: typer.Typer, called: str | None) -> None:
         from comity.doctor_cli import doctor
 
         app.command()(doctor)
-    if called in {None, "demo", "serve"}:
-        from comity.demo_cli import demo, serve
-
-        app.command()(demo)
-        app.command()(serve)
     if called in {None, "registry"}:
         from comity.registry_cli import registry
 
         app.add_typer(registry, name="registry")
+    return called in {None, "demo", "serve", "verify", "inspect", "doctor", "registry"}
 
 
 def language_of(arguments: Sequence[str]) -> str:
@@ -70,12 +78,28 @@ def main() -> None:
     """Run the command line; an error of ours becomes one sentence, a bug becomes one line and exit code 70."""
     arguments = sys.argv[1:]
     language = language_of(arguments)
+    _keep_quiet()
     try:
-        build(arguments)(prog_name="comity")
+        code = build(arguments)(prog_name="comity", standalone_mode=False)
     except ComityError as error:
-        stop(error, language)
-    except (KeyboardInterrupt, BrokenPipeError):
+        stop(error, language, as_json="--json" in arguments)
+    except TyperException as error:
+        stop_usage(error, language)
+    except typer.Exit as end:
+        code = end.exit_code
+    except (KeyboardInterrupt, BrokenPipeError, typer.Abort):
         raise SystemExit(130) from None
     except Exception as error:  # noqa: BLE001  # the last line of defence: never a traceback for a person
         sys.stderr.write(i18n.text("cli.bug", language, kind=type(error).__name__) + "\n")
         raise SystemExit(Exit.BUG) from None
+    raise SystemExit(code if isinstance(code, int) else Exit.OK)
+
+
+def _keep_quiet() -> None:
+    """Let no log line stand between a person and the answer; services configure their own log when they start."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[_drop])
+
+
+def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> str:
+    raise structlog.DropEvent

@@ -2,99 +2,97 @@
 
 import asyncio
 import sys
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import MAXYEAR, MINYEAR, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
 from comity import base64url, formats, strict_json
-from comity.errors import Code, Malformed, Misconfigured
+from comity.credential import Format
+from comity.errors import Code, ComityError, Malformed
 from comity.ports import Clock
-from comity.runtime import installation
-from comity.runtime.clock import FixedClock, SystemClock
-from comity.runtime.evidence import EvidenceShell
-from comity.runtime.http import GuardedFetcher
-from comity.runtime.registry_client import RegistryClient
-from comity.runtime.status_cache import StatusCache
-from comity.terminal import EXIT_OF_VERDICT, print_report
+from comity.runtime import held, installation
+from comity.runtime.clock import SystemClock
+from comity.terminal import EXIT_OF_VERDICT, Exit, Worded, is_unreadable, print_report, stop
 from comity.verification import report
-from comity.verification.checks import Result
 from comity.verification.credential import Demand, HolderDemand
-from comity.verification.presentation import verify_held
-from comity.verification.status import StatusDemand
 from comity.web import i18n
 
 MAX_BYTES = 1 << 20
+_UNDECIDED = frozenset(
+    {Code.REGISTRY_UNAVAILABLE, Code.REGISTRY_INVALID, Code.REGISTRY_ROLLBACK, Code.REGISTRY_EXPIRED}
+)
+"""Without a registry there is no verdict: undetermined, not a mistake of the one who asked."""
 
-FileArgument = Annotated[str, typer.Argument(help="File with the credential, or - for standard input.")]
+FileArgument = Annotated[
+    str, typer.Argument(help="File with the credential, - for standard input. / Fichier de l’attestation.")
+]
 LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
-    """What a credential is verified against."""
-
-    registry_url: str
-    root_file: Path
-    registry_cache: Path
-    status_cache: Path
-    allow_loopback_http: bool
-    place: str | None
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document. / Produire un document JSON.")]
 
 
 def verify(
     file: FileArgument,
-    registry: Annotated[str, typer.Option(help="URL of the trust registry.")] = "",
-    root: Annotated[Path | None, typer.Option(help="Its pinned root metadata.")] = None,
-    place: Annotated[str, typer.Option(help="Place of use, such as ca-on.")] = "",
-    at: Annotated[str, typer.Option(help="Verify as of this instant (RFC 3339), for replay of a past decision.")] = "",
-    nonce: Annotated[str, typer.Option(help="Nonce that the holder's proof must carry.")] = "",
-    audience: Annotated[str, typer.Option(help="Audience that the holder's proof must carry.")] = "",
+    registry: Annotated[str, typer.Option(help="URL of the trust registry. / Adresse du registre.")] = "",
+    root: Annotated[Path | None, typer.Option(help="Its pinned root file. / Son fichier racine.")] = None,
+    place: Annotated[str, typer.Option(help="Place of use, such as ca-on. / Lieu d’utilisation.")] = "",
+    at: Annotated[
+        str, typer.Option(help="As of this instant, RFC 3339; status of a past day is not known. / À cet instant.")
+    ] = "",
+    nonce: Annotated[str, typer.Option(help="Nonce in the holder's proof. / Nonce de la preuve.")] = "",
+    audience: Annotated[str, typer.Option(help="Audience of the holder's proof. / Destinataire de la preuve.")] = "",
     lang: LanguageOption = "en",
     json: JsonOption = False,
 ) -> None:
-    """Verify one credential: twelve checks, a verdict, and why. Exit code 0 accepted, 3 rejected, 4 undetermined."""
-    encoded = read(file)
-    against = _against(registry, root, place)
+    """Verify one credential: a verdict and the checks behind it. / Vérifier une attestation.
+
+    Exit code: 0 accepted, 3 rejected, 4 undetermined, 2 no credential, or wrong use.
+
+    Without --registry and --root: what the last `comity demo` or `comity serve` left in .comity, even when stopped.
+    """
+    encoded, expected = read(file)
     if bool(nonce) != bool(audience):
-        raise Misconfigured(Code.MISCONFIGURED, "--nonce and --audience belong together")
-    holder = HolderDemand(audience=audience, nonce=nonce) if nonce else None
-    clock: Clock = FixedClock(_instant(at)) if at else SystemClock()
-    expected = formats.of(encoded)
-    demand = Demand(at=clock.now(), place=against.place, holder=holder)
-    result = asyncio.run(_verify(encoded, expected, demand, against, clock))
+        raise Worded(Code.MISCONFIGURED, "nonce_without_audience")
+    against = installation.chosen(registry, root, place)
+    clock: Clock = SystemClock()
+    demand = Demand(
+        at=_instant(at) if at else clock.now(),
+        place=against.place or None,
+        holder=HolderDemand(audience=audience, nonce=nonce) if nonce else None,
+    )
+    try:
+        result = asyncio.run(held.judge(encoded, expected, demand=demand, against=against, clock=clock))
+    except ComityError as error:
+        if error.code not in _UNDECIDED:
+            raise
+        _undetermined(error, lang, as_json=json)
     document = report.document(result)
     if json:
-        sys.stdout.write(strict_json.serialise(document).decode() + "\n")
+        _print_json(document)
     else:
         console = Console(highlight=False)
         print_report(document, language=lang, console=console)
-        if holder is None:
+        if demand.holder is None and not any(is_unreadable(each) for each in document["credentials"]):
             console.print(i18n.text("cli.held", lang), style="dim")
     raise SystemExit(EXIT_OF_VERDICT[result.verdict])
 
 
-async def _verify(encoded: str, expected: str, demand: Demand, against: Against, clock: Clock) -> Result:
-    async with GuardedFetcher(clock, allow_loopback_http=against.allow_loopback_http) as fetcher:
-        registry = RegistryClient(
-            against.registry_url, against.root_file, against.registry_cache, fetcher=fetcher, clock=clock
-        )
-        snapshot = await registry.refresh()
-        shell = EvidenceShell(StatusCache(against.status_cache, fetcher, clock))
-        outcome = verify_held(
-            encoded, demand=demand, status=StatusDemand(), snapshot=snapshot, expected_format=expected
-        )
-        return await shell.settle(outcome)
+def _undetermined(error: ComityError, language: str, *, as_json: bool) -> NoReturn:
+    """Say that nothing can be said, in the shape in which a verdict is said."""
+    if as_json:
+        codes = [error.code.value]
+        _print_json({"verdict": "undetermined", "codes": codes, "credentials": [], "checks": []})
+        raise SystemExit(Exit.UNDETERMINED)
+    stop(error, language, status=Exit.UNDETERMINED)
 
 
 def inspect(file: FileArgument, lang: LanguageOption = "en", json: JsonOption = False) -> None:
-    """Show what a credential says, without verifying any of it."""
-    encoded = read(file)
-    presentation = formats.FORMATS[formats.of(encoded)].open(encoded)
+    """Show what a credential says, without verifying any of it. / Afficher le contenu, sans rien vérifier."""
+    encoded, name = read(file)
+    presentation = formats.FORMATS[name].open(encoded)
     document = {
         "verified": False,
         "credentials": [
@@ -111,11 +109,15 @@ def inspect(file: FileArgument, lang: LanguageOption = "en", json: JsonOption = 
         "holder_proof": dict(presentation.proof.payload) if presentation.proof else None,
     }
     if json:
-        sys.stdout.write(strict_json.serialise(document).decode() + "\n")
+        _print_json(document)
         return
     console = Console(highlight=False)
     console.print(i18n.text("cli.not_verified", lang), style="yellow")
     console.print_json(strict_json.serialise(document).decode())
+
+
+def _print_json(document: Mapping[str, Any]) -> None:
+    sys.stdout.write(strict_json.serialise(dict(document)).decode() + "\n")
 
 
 def _disclosure(text: str) -> Any:
@@ -126,23 +128,40 @@ def _disclosure(text: str) -> Any:
         return text
 
 
-def read(file: str) -> str:
-    """Return the text of ``file`` or of standard input, without white space around it.
+def read(file: str) -> tuple[str, Format]:
+    """Return the text of ``file`` or of standard input, without white space around it, and its format.
 
     Raises:
-        Malformed: larger than 1 MiB, or not text.
-        Misconfigured: there is no such file.
+        Worded: there is no such file, it is empty, larger than 1 MiB, or not a credential in a format known here.
     """
     try:
         data = sys.stdin.buffer.read(MAX_BYTES + 1) if file == "-" else _read_file(Path(file))
-    except OSError:
-        raise Misconfigured(Code.NOT_FOUND, "the file cannot be read") from None
+    except FileNotFoundError:
+        raise Worded(Code.NOT_FOUND, "file_missing", file=file) from None
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        raise Worded(Code.NOT_FOUND, "file_unreadable", file=file) from None
     if len(data) > MAX_BYTES:
-        raise Malformed(Code.TOO_LARGE, "the file is larger than 1 MiB")
+        raise Worded(Code.TOO_LARGE, "file_too_large")
+    if not data.strip():
+        raise Worded(Code.FORMAT_UNKNOWN, "file_empty")
     try:
-        return data.decode("ascii").strip()
+        encoded = data.decode("ascii").strip()
+        return encoded, formats.of(encoded)
+    except (UnicodeDecodeError, Malformed):
+        raise Worded(Code.FORMAT_UNKNOWN, _kind_of(data)) from None
+
+
+def _kind_of(data: bytes) -> str:
+    """Return the key of the sentence for a file that is no credential."""
+    try:
+        text = data.decode("utf-8").strip()
     except UnicodeDecodeError:
-        raise Malformed(Code.FORMAT_UNKNOWN, "the file is not a credential in a format known here") from None
+        return "file_binary"
+    if text.startswith(("{", "[")):
+        return "file_json"
+    if text.startswith("ey"):
+        return "file_not_whole"
+    return "file_not_credential"
 
 
 def _read_file(path: Path) -> bytes:
@@ -151,35 +170,15 @@ def _read_file(path: Path) -> bytes:
 
 
 def _instant(text: str) -> datetime:
+    """Return the instant that ``--at`` names.
+
+    Raises:
+        Worded: it is none, or it has no time zone.
+    """
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise Malformed(Code.TIME_MALFORMED, "--at is not an RFC 3339 instant") from None
-    if instant.tzinfo is None:
-        raise Malformed(Code.TIME_MALFORMED, "--at needs a time zone, such as 2026-11-23T12:00:00Z")
+        raise Worded(Code.TIME_MALFORMED, "at_malformed") from None
+    if instant.tzinfo is None or not MINYEAR + 1 < instant.year < MAXYEAR:
+        raise Worded(Code.TIME_MALFORMED, "at_malformed")
     return instant
-
-
-def _against(registry: str, root: Path | None, place: str) -> Against:
-    """Return what the options name; where they name no registry, what the last demo or serve left behind."""
-    if bool(registry) != (root is not None):
-        raise Misconfigured(Code.MISCONFIGURED, "--registry and --root belong together")
-    if root is not None:
-        cache = installation.FOLDER / "verify"
-        return Against(
-            registry_url=registry,
-            root_file=root,
-            registry_cache=cache / "registry",
-            status_cache=cache / "status",
-            allow_loopback_http=registry.startswith("http://localhost"),
-            place=place or None,
-        )
-    left = installation.load()
-    return Against(
-        registry_url=left.registry_url,
-        root_file=Path(left.registry_root_file),
-        registry_cache=Path(left.registry_cache),
-        status_cache=Path(left.status_cache),
-        allow_loopback_http=left.allow_loopback_http,
-        place=place or left.place or None,
-    )

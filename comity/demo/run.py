@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from comity.demo import founding
+from comity.demo import founding, samples
 from comity.demo.clients import Refused
 from comity.demo.founding import Stage
 from comity.demo.journeys import JOURNEYS
@@ -58,7 +58,9 @@ async def demo(folder: Path, view: View, language: str, *, stay: bool) -> Outcom
         view.settings(settings_of(stage))
         view.legend()
         outcome = await play(stage, view, language)
+        sample = await samples.leave(stage)
         view.summary(outcome.passed)
+        view.say("cli.samples_left", file=_short(sample))
         if stay:
             await _stay(stage, view)
         return outcome
@@ -71,6 +73,7 @@ async def serve(folder: Path, view: View) -> None:
     view.say("demo.setting_up", folder=folder)
     stage = await founding.found(folder, fixed_ports=True)
     try:
+        view.say("cli.samples_left", file=_short(await samples.leave(stage)))
         await _stay(stage, view)
     finally:
         await asyncio.to_thread(stage.stop)
@@ -83,6 +86,12 @@ def settings_of(stage: Stage) -> list[str]:
         for service in ("issuer", "wallet", "verifier")
         for name, value in stage.settings(service).items()
     ]
+
+
+def _short(path: Path) -> Path:
+    """Return ``path`` as it is typed from the current folder, where it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 async def _stay(stage: Stage, view: View) -> None:

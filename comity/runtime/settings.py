@@ -131,6 +131,13 @@ def load(cls: type[Settings], *, secrets_folder: Path = SECRETS_FOLDER) -> Setti
     return settings
 
 
+def is_set(cls: type[BaseSettings], *, secrets_folder: Path = SECRETS_FOLDER) -> bool:
+    """Say whether the environment or the secrets folder sets anything under the prefix of ``cls``."""
+    prefix = cls.model_config.get("env_prefix", "").lower()
+    files = (path.name for path in secrets_folder.iterdir()) if secrets_folder.is_dir() else ()
+    return any(name.lower().startswith(prefix) for name in (*os.environ, *files))  # noqa: TID251  (this is the one place)
+
+
 def _refuse_unknown(prefix: str, cls: type[BaseSettings], environment: Mapping[str, str]) -> None:
     known = {f"{prefix}{name.upper()}" for name in cls.model_fields}
     unknown = sorted(name for name in environment if name.upper().startswith(prefix) and name.upper() not in known)

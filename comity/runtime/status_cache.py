@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -232,6 +232,27 @@ class StatusCache:
             replace_file(self._path(uri, "seen"), record)
         except OSError:
             raise Misconfigured(Code.MISCONFIGURED, "what was seen of a status list cannot be written down") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptCopy:
+    """One document that a cache keeps: where it is from, when the origin last confirmed it, and its bytes."""
+
+    uri: str
+    content_type: str
+    fetched_at: datetime
+    body: bytes
+
+
+def kept_copies(directory: Path) -> Iterator[KeptCopy]:
+    """Yield what the cache under ``directory`` keeps, by file name; damaged files are left out, nothing is changed."""
+    for path in sorted(directory.glob("*.copy")):
+        try:
+            copy = _Copy.from_bytes(path.read_bytes())
+        except (OSError, Malformed, KeyError, ValueError, TypeError):
+            continue
+        if copy.fetched_at.tzinfo is not None:
+            yield KeptCopy(uri=copy.uri, content_type=copy.content_type, fetched_at=copy.fetched_at, body=copy.body)
 
 
 def _answered(uri: str, fetched: Fetched, copy: _Copy | None) -> tuple[_Copy, Source]:
