@@ -184,7 +184,7 @@ def plain(members: Mapping[str, Any], **fields: str) -> str:
 
 @contextlib.asynccontextmanager
 async def running(
-    place: Place, at: datetime = NOW, network: Network | None = None, **changes: Any
+    place: Place, /, at: datetime = NOW, network: Network | None = None, **changes: Any
 ) -> AsyncIterator[Deployed]:
     """Start a verifier and stop it again."""
     clock, settings, network = FixedClock(at), place.settings(**changes), network or place.network()
