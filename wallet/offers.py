@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from comity.errors import Code
+from comity.errors import Code, NotFound
 from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.display import in_language
 from comity.openid.issuance.metadata import IssuerMetadata
@@ -74,17 +74,26 @@ class Offers:
 
         Raises:
             OAuthError: the offer or the metadata cannot be used.
+            NotFound: ``offer_unknown``: the issuer does not have the offer, or not any more.
             Unreachable: the issuer does not answer.
         """
         offer = parse_link(link)
         if isinstance(offer, OfferReference):
-            offer = CredentialOffer.parse(await self.outbound.get_json(offer.url))
+            offer = await self._fetch(offer)
         issuer = offer.credential_issuer
         document = await self.outbound.get_json(IssuerMetadata.url(issuer))
         metadata = IssuerMetadata.parse(document, credential_issuer=issuer)
         configurations = metadata.offered(offer)
         facts = {each.id: self._facts(metadata, each) for each in configurations}
         return Preview(offer=offer, metadata=metadata, configurations=configurations, facts=facts)
+
+    async def _fetch(self, reference: OfferReference) -> CredentialOffer:
+        try:
+            return CredentialOffer.parse(await self.outbound.get_json(reference.url))
+        except NotFound:
+            raise NotFound(
+                Code.OFFER_UNKNOWN, "the issuer does not have this offer, or it was used or expired"
+            ) from None
 
     def _facts(self, metadata: IssuerMetadata, configuration: CredentialConfiguration) -> dict[str, Any]:
         """Return two separate facts: is this issuer known, and may it issue this type today?"""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from comity import strict_json
-from comity.errors import Code, Denied, Malformed, Unreachable
+from comity.errors import Code, Denied, Malformed, NotFound, Unreachable
 from comity.openid.oauth import ErrorResponse
 from comity.ports import Fetched, Fetcher, FetchRequest
 
@@ -22,13 +22,12 @@ class Outbound:
         """Return the JSON object at ``url``.
 
         Raises:
-            Unreachable: no answer, or not 200.
+            Unreachable: no answer, or one that is neither 200 nor 4xx.
+            NotFound: the other side does not have it, or not any more.
             Malformed: not JSON.
         """
         fetched = await self.fetcher.fetch(FetchRequest(url=url, accept=(JSON,)))
-        if fetched.status != 200:
-            raise Unreachable(Code.UNREACHABLE, f"the other side answered with status {fetched.status}")
-        return strict_json.parse_object(fetched.body)
+        return strict_json.parse_object(_found(fetched).body)
 
     async def get_text(self, url: str, accept: str) -> str:
         """Return the text at ``url``; raises as :meth:`get_json`."""
@@ -79,9 +78,15 @@ def error_of(fetched: Fetched) -> str:
 
 
 def _text(fetched: Fetched) -> str:
-    if fetched.status != 200:
-        raise Unreachable(Code.UNREACHABLE, f"the other side answered with status {fetched.status}")
     try:
-        return fetched.body.decode("ascii")
+        return _found(fetched).body.decode("ascii")
     except UnicodeDecodeError:
         raise Unreachable(Code.CONTENT_TYPE_WRONG, "the other side answered with something unreadable") from None
+
+
+def _found(fetched: Fetched) -> Fetched:
+    if 400 <= fetched.status < 500:
+        raise NotFound(Code.NOT_FOUND, "the other side does not have this, or not any more")
+    if fetched.status != 200:
+        raise Unreachable(Code.UNREACHABLE, f"the other side answered with status {fetched.status}")
+    return fetched

@@ -183,12 +183,10 @@ class Presenting:
             if link.request is None:
                 return request.read_unsigned(link)
             encoded = link.request
-        elif link.method is RequestUriMethod.POST:
-            nonce = base64url.encode(secrets.token_bytes(16))
-            posted = RequestUriPost(wallet_nonce=nonce, wallet_metadata=wallet_metadata())
-            encoded = await self.outbound.post_form_for_text(link.request_uri, posted.to_form(), REQUEST_TYPE)
         else:
-            encoded = await self.outbound.get_text(link.request_uri, REQUEST_TYPE)
+            if link.method is RequestUriMethod.POST:
+                nonce = base64url.encode(secrets.token_bytes(16))
+            encoded = await self._request_object(link.request_uri, nonce)
         verified = request.verify(encoded, client=link.client_id, at=self.clock.now(), wallet_nonce=nonce)
         if isinstance(verified, NeedsDocument):
             if self.snapshot().find_verifier(link.client_id) is None:
@@ -196,6 +194,17 @@ class Presenting:
             fetched = await self.outbound.fetcher.fetch(FetchRequest(url=verified.url))
             verified = verified.resume(fetched.body)
         return verified
+
+    async def _request_object(self, request_uri: str, nonce: str | None) -> str:
+        """Fetch the request object: by POST when the verifier wants a nonce of ours in it, else by GET."""
+        try:
+            if nonce is None:
+                return await self.outbound.get_text(request_uri, REQUEST_TYPE)
+            posted = RequestUriPost(wallet_nonce=nonce, wallet_metadata=wallet_metadata())
+            return await self.outbound.post_form_for_text(request_uri, posted.to_form(), REQUEST_TYPE)
+        except NotFound:
+            detail = "the verifier does not have this request, or it was answered or expired"
+            raise NotFound(Code.REQUEST_UNKNOWN, detail) from None
 
     # --- who asks, and may they
 

@@ -266,7 +266,7 @@ class Town:
         found = _ok(await self.desk.get(f"/api/v1/offers/{offer['offer_id']}"))
         reasons = {"revoke": "lost", "suspend": "investigation", "reinstate": "investigation_closed"}
         for each in found["credentials"]:
-            path = f"/api/v1/credentials/{each['credential_id']}/{verb}"
+            path = f"/api/v1/credentials/{each['id']}/{verb}"
             answer = await self.desk.post(path, json={"reason": reasons[verb]})
             assert answer.status_code == 200, answer.text
         await self.issuer_app.state.deployment.publisher.publish_due()
