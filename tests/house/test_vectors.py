@@ -101,7 +101,7 @@ def run(folder: Path, recorded: str, *arguments: str) -> tuple[int, str]:
     (folder / "test_cases.py").write_text(TESTS, encoding="utf-8")
     (folder / "counts.txt").write_text(recorded, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\naddopts = -ra -p no:cacheprovider\n", encoding="utf-8")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
     environment |= {"COMITY_VECTORS": str(folder / "vectors"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pytest", *arguments]
     found = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

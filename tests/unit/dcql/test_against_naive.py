@@ -308,5 +308,5 @@ def test_the_largest_query_costs_time_in_proportion() -> None:
     """32 credentials take about four times as long as 8, not sixteen or 2^24 times; and never long."""
     small = min(seconds(8) for _ in range(3))
     large = min(seconds(dcql.MAX_CREDENTIALS) for _ in range(3))
-    assert large < 1.0
+    assert large < 5.0  # 0.1 s on an idle machine; coverage and busy neighbours make it many times more
     assert large < 10 * small

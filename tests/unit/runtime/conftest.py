@@ -10,5 +10,13 @@ from tests.unit.runtime.loopback import CLOCK
 
 @pytest.fixture
 async def fetcher() -> AsyncIterator[GuardedFetcher]:
-    async with GuardedFetcher(CLOCK, allow_loopback_http=True, total_seconds=0.6) as made:
+    """Patient, so that a busy machine changes no answer."""
+    async with GuardedFetcher(CLOCK, allow_loopback_http=True, connect_seconds=10, total_seconds=20) as made:
+        yield made
+
+
+@pytest.fixture
+async def hurried_fetcher() -> AsyncIterator[GuardedFetcher]:
+    """Gives a server 0.4 s in all."""
+    async with GuardedFetcher(CLOCK, allow_loopback_http=True, total_seconds=0.4) as made:
         yield made

@@ -92,7 +92,7 @@ async def test_a_huge_declared_length_is_refused_before_reading(fetcher: Guarded
         started = time.monotonic()
         with pytest.raises(Malformed):
             await fetcher.fetch(FetchRequest(url=server.url()))
-    assert time.monotonic() - started < 0.3
+    assert time.monotonic() - started < 5, "long before the fetcher's patience ends"
 
 
 async def test_an_endless_body_stops_at_the_limit(fetcher: GuardedFetcher) -> None:
@@ -133,13 +133,13 @@ async def silence(_head: bytes, writer: Writer) -> None:
 
 
 @pytest.mark.parametrize("behave", [drip_body, drip_head, silence])
-async def test_a_slow_server_is_given_up_in_time(fetcher: GuardedFetcher, behave: Behaviour) -> None:
+async def test_a_slow_server_is_given_up_in_time(hurried_fetcher: GuardedFetcher, behave: Behaviour) -> None:
     async with serving(behave) as server:
         started = time.monotonic()
         with pytest.raises(Unreachable) as refused:
-            await fetcher.fetch(FetchRequest(url=server.url()))
+            await hurried_fetcher.fetch(FetchRequest(url=server.url()))
     assert refused.value.code is Code.UNREACHABLE
-    assert 0.5 < time.monotonic() - started < 1.5
+    assert 0.3 < time.monotonic() - started < 5
 
 
 async def cut(_head: bytes, writer: Writer) -> None:
