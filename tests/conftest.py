@@ -25,6 +25,18 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, str | bytes) and len(val) >= MADE_OF_RANDOM else None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what is marked with one ``xdist_group`` on one worker.
+
+    xdist 3.8 writes the group into ``_nodeid``, which pytest 9.2 no longer reads (pytest-dev/pytest-xdist#1386).
+    """
+    for item in items if getattr(config.option, "loadgroup", False) else ():
+        mark = item.get_closest_marker("xdist_group")
+        if mark is not None and not item.nodeid.endswith(f"@{mark.args[0]}"):
+            item._id = item.id.parse(f"{item.nodeid}@{mark.args[0]}")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a worker of xdist counted. A worker that died says nothing, and its cases are missing."""

@@ -1,6 +1,7 @@
-"""The account of the published vectors: what ran is added up over all processes, and fewer than recorded fails."""
+"""The account of the published vectors over all processes; and how tests are given to processes."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,11 @@ from tests.support import vectors
 def test_made(number):
     assert vectors.vectors_folder("made").is_dir()
     vectors.count("made", number)
+
+@pytest.mark.xdist_group("stage")
+@pytest.mark.parametrize("number", range(4))
+def test_together(number):
+    pass
 
 def test_away():
     vectors.vectors_folder("away")
@@ -109,17 +115,20 @@ def run(folder: Path, recorded: str, *arguments: str) -> tuple[int, str]:
 
 
 def test_a_run_adds_up_what_its_workers_counted(where: Path) -> None:
-    status, printed = run(where.parent, "made 15\naway 1\n", "-n", "2")
+    status, printed = run(where.parent, "made 15\naway 1\n", "-v", "-n", "2", "--dist", "loadgroup")
     assert f"vector cases: made 15 from {where}" in printed
     assert f"no published vectors at {where}/away" in printed
-    assert printed.splitlines()[-1].strip("= ").startswith("6 passed, 1 skipped in ")
+    assert printed.splitlines()[-1].strip("= ").startswith("10 passed, 1 skipped in ")
     assert status == 0
+    grouped = re.findall(r"\[(gw\d)\].* PASSED test_cases.py::test_together\[\d\]@stage", printed)
+    assert len(grouped) == 4
+    assert len(set(grouped)) == 1, "what shares a stage is on one worker"
 
 
 def test_a_full_run_of_too_few_cases_fails(where: Path) -> None:
     status, printed = run(where.parent, "made 16\naway 1\n", "-n", "0")
     assert "vector cases: made: 15 of 16 recorded cases ran" in printed
-    assert "6 passed, 1 skipped, 1 error in " in printed.splitlines()[-1]
+    assert "10 passed, 1 skipped, 1 error in " in printed.splitlines()[-1]
     assert status == 1
 
 
