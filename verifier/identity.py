@@ -113,10 +113,14 @@ def did_path(public_url: str) -> str:
 def registry_entry(
     keys: FileKeyStore, public_url: str, *, name: Mapping[str, str], may_ask: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return this verifier's entry for ``verifiers.json``, both names included."""
-    anchor = keys.chain(ANCHOR)[0]
+    """Return this verifier's entry for ``verifiers.json``, both client identifiers included.
+
+    Raises:
+        Misconfigured: there are no keys yet.
+    """
     prefixes = (Prefix.X509_HASH, Prefix.DECENTRALIZED_IDENTIFIER)
     clients = [load(keys, public_url, prefix).client.text for prefix in prefixes]
+    anchor = keys.chain(ANCHOR)[0]
     return {
         "name": dict(name),
         "client_ids": clients,

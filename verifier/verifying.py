@@ -153,9 +153,8 @@ class Verifying:
             await self.requesting.find_open(row.id)  # says why: answered meanwhile, or its time is over
             raise AssertionError("an open request could not be answered")
         self.requesting.on_change(row.id)
-        _log.info(
-            "request answered", policy=row.policy, place=row.place, verdict=given.verdict, codes=document["codes"]
-        )
+        told = {"verdict": given.verdict, "reasons": document["codes"]}
+        _log.info("request answered", policy=row.policy, place=row.place, **told)
         return Received(redirect_uri=self._redirect(row, response_code))
 
     def _redirect(self, row: RequestRow, response_code: str | None) -> str | None:

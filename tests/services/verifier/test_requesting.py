@@ -112,7 +112,7 @@ async def test_nobody_without_a_token(verifier: Deployed, authorization: str | N
     headers = {"accept-language": "en"}
     if authorization is not None:
         headers["authorization"] = authorization.format(token=verifier.tokens["bar"])
-    raw = {name: value.encode("latin-1") for name, value in headers.items()}
+    raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
     answers = [
         await verifier.client.post("/api/v1/requests", json={"policy": "residency"}, headers=raw),
         await verifier.client.get(path, headers=raw),
