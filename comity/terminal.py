@@ -139,7 +139,9 @@ def checks_table(title: str, checks: list[Mapping[str, Any]], language: str) -> 
 def _reason(check: Mapping[str, Any], language: str) -> str:
     if check["code"] == "ok":
         return ""
-    title = i18n.text(f"codes.{check['code']}.title", language)
+    remark = f"cli.remark_{check['code']}"  # a title says what went wrong, which does not fit what passed all the same
+    is_remark = check["outcome"] == Outcome.PASSED and i18n.has(remark, language)
+    title = i18n.text(remark if is_remark else f"codes.{check['code']}.title", language)
     return escape(f"{title} [{check['code']}]")
 
 

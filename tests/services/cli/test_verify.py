@@ -244,3 +244,11 @@ def test_the_command_as_a_process_of_its_own(desk: Desk) -> None:
     )
     assert (done.returncode, done.stderr) == (BAD_INPUT, b"")
     assert strict_json.parse_object(done.stdout)["error"] == "format_unknown"
+
+
+def test_an_older_copy_of_a_list_is_named_as_such(desk: Desk, comity: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = FixedClock(NOW.replace(hour=14))
+    monkeypatch.setattr(verify_cli, "SystemClock", lambda: later)
+    told = comity("verify", "person.sdjwt")
+    assert told.code == ACCEPTED
+    assert "From an older copy of the list, since its host did not answer [status_stale]" in told.out
