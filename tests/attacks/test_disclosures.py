@@ -205,7 +205,11 @@ def test_claims_of_the_old_data_model(world: World, member: str) -> None:
     [
         ["https://www.w3.org/2018/credentials/v1"],
         ["https://types.comity.example/drivers-licence/1/context", "https://www.w3.org/ns/credentials/v2"],
-        ["https://www.w3.org/ns/credentials/v2", "https://evil.example/context"],
+        [
+            "https://www.w3.org/ns/credentials/v2",
+            "https://types.comity.example/drivers-licence/1/context",
+            "https://evil.example/context",
+        ],
         ["https://www.w3.org/ns/credentials/v2", {"age_over_18": "https://evil.example/x"}],
         [],
     ],

@@ -40,7 +40,7 @@ def answer(
     world: World,
     vp_token: Mapping[str, Sequence[str]],
     *credentials: dict[str, Any],
-    sets: Sequence[Mapping[str, object]] | None = None,
+    sets: Sequence[object] | None = None,
     **demand: Any,
 ) -> Result:
     """Verify ``vp_token`` as the answer to a query for ``credentials``."""
