@@ -1,0 +1,61 @@
+"""The tests notice what they are there for: each planted fault of ``mutants.py`` makes its tests fail."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.mutants import MUTANTS, Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+FEWEST, ALLOWED_SECONDS = 36, 60
+AREAS = ("comity/jose.py", "comity/formats/", "comity/status/", "comity/trust/", "comity/verification/")
+TESTS_FAILED = 1
+"""pytest's exit code; a mutant that cannot even be imported ends with another one, and has proved nothing."""
+
+
+def plant(tree: Path, file: str, text: str | None) -> None:
+    """Make ``tree`` a copy of the package, by links, in which ``file`` reads ``text``."""
+    for name in ("pyproject.toml", "schemas", "tests"):
+        (tree / name).symlink_to(ROOT / name)
+    folders = [Path(*Path(file).parts[:depth]) for depth in range(1, len(Path(file).parts))]
+    for folder in folders:
+        (tree / folder).mkdir()
+        for child in (ROOT / folder).iterdir():
+            if child.relative_to(ROOT) not in (*folders, Path(file)) and child.name != "__pycache__":
+                (tree / folder / child.name).symlink_to(child)
+    original = (ROOT / file).read_text(encoding="utf-8")
+    (tree / file).write_text(original if text is None else text, encoding="utf-8")
+
+
+def run(tree: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Run ``tests`` on the package in ``tree``; the tree comes before anything that is installed."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"--rootdir={tree}", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("PYTEST_ADDOPTS", None)
+    return subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=ALLOWED_SECONDS, check=False
+    )
+
+
+def test_there_are_enough_of_them_everywhere() -> None:
+    assert len(set(MUTANTS)) == len(MUTANTS) >= FEWEST
+    for area in AREAS:
+        assert sum(mutant.file.startswith(area) for mutant in MUTANTS) >= 5, area
+
+
+def test_without_a_mutant_all_of_their_tests_pass(tmp_path: Path) -> None:
+    plant(tmp_path, "comity/verification/checks.py", None)
+    ended = run(tmp_path, *sorted({mutant.seen_by for mutant in MUTANTS}))
+    assert ended.returncode == 0, ended.stdout
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.file}:{mutant.seen_by.rpartition('::')[2]}")
+def test_the_mutant_is_seen(mutant: Mutant, tmp_path: Path) -> None:
+    original = (ROOT / mutant.file).read_text(encoding="utf-8")
+    assert original.count(mutant.old) == 1, "the mutant does not fit the code any more"
+    plant(tmp_path, mutant.file, original.replace(mutant.old, mutant.new))
+    ended = run(tmp_path, mutant.seen_by)
+    assert ended.returncode == TESTS_FAILED, ended.stdout
