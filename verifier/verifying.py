@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import structlog
 
 from comity import base64url, strict_json
-from comity.errors import Code, Denied, NotFound
+from comity.errors import Code, Conflict, Denied, NotFound
 from comity.openid.presentation import response
 from comity.openid.presentation.parameters import ResponseMode
 from comity.openid.presentation.response import ErrorAnswer, Received
@@ -151,7 +151,7 @@ class Verifying:
         )
         if not await self.requesting.database.write(partial(store.answer, request_id=row.id, given=given)):
             await self.requesting.find_open(row.id)  # says why: answered meanwhile, or its time is over
-            raise AssertionError("an open request could not be answered")
+            raise Conflict(Code.REQUEST_EXPIRED, "the clock was set back while the answer was verified; start again")
         self.requesting.on_change(row.id)
         told = {"verdict": given.verdict, "reasons": document["codes"]}
         _log.info("request answered", policy=row.policy, place=row.place, **told)

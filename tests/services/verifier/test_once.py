@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -108,6 +109,31 @@ async def test_an_answer_that_takes_too_long_is_told_so(verifier: Deployed) -> N
     verifier.network.gate.set()
     assert (await post).json()["code"] == "request_expired"
     assert (await verifier.outcome(started))["state"] == "expired"
+
+
+async def test_a_clock_that_goes_back_answers_nothing_twice(verifier: Deployed) -> None:
+    """The answer is stored after the end, and asked about before it."""
+    started = await verifier.start()
+    asked = await verifier.fetch(started)
+    body = response.build(asked, verifier.vp_token(asked, verifier.licence()))
+    database, clock = verifier.deployment.database, verifier.clock
+    write = database.write
+
+    async def write_and_go_back(unit: Any) -> Any:
+        stored = await write(unit)
+        clock.advance(timedelta(seconds=-300))
+        return stored
+
+    verifier.network.gate.clear()
+    post = asyncio.create_task(verifier.post(started, body))
+    while not verifier.network.asked:
+        await asyncio.sleep(0.01)
+    clock.advance(timedelta(seconds=300))
+    database.write = write_and_go_back  # type: ignore[method-assign]
+    verifier.network.gate.set()
+    assert (await post).json()["code"] == "request_expired"
+    database.write = write  # type: ignore[method-assign]
+    assert (await verifier.outcome(started))["state"] == "fetched"
 
 
 async def test_a_restart_forgets_nothing(place: Place) -> None:
