@@ -51,6 +51,7 @@ test: $(TEST_STAMP) ## everything, ending with pytest's own summary line
 test-long: $(TEST_STAMP) ## the fuller matrices
 	@COMITY_LONG=1 $(BIN)/pytest -n 2 --dist loadgroup
 
+coverage: export COVERAGE_FILE = $(CURDIR)/.coverage
 coverage: $(TEST_STAMP) ## branch coverage, subprocesses included: 95 % of everything, 98 % of what decides
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n 2 --dist loadgroup
