@@ -1,7 +1,7 @@
 """The verifier's web application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
@@ -13,7 +13,7 @@ from comity.errors import Code, ComityError, Unreachable
 from comity.ports import Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
-from comity.runtime.logging import without_message
+from comity.runtime.periodic import periodic
 from comity.web import i18n, problems
 from comity.web.app import ReadyCheck, create_base
 from verifier import identity, store
@@ -44,12 +44,10 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
         async with AsyncExitStack() as stack:
             stack.push_async_callback(deployment.close)
             await _prepare(deployment)
-            jobs = (
-                _every(settings.registry_refresh_seconds, "registry", deployment.registry.refresh),
-                _every(settings.erase_every_seconds, "erasure", deployment.verifying.erase),
-            )
-            for job in jobs:
-                stack.push_async_callback(_stop, asyncio.create_task(job))
+            refresh = deployment.registry.refresh
+            await stack.enter_async_context(periodic(settings.registry_refresh_seconds, "registry", refresh))
+            erase = deployment.verifying.erase
+            await stack.enter_async_context(periodic(settings.erase_every_seconds, "erasure", erase))
             yield
 
     app = create_base(
@@ -74,24 +72,6 @@ async def _prepare(deployment: Deployment) -> None:
     await asyncio.to_thread(step, settings.database, "verifier")
     with suppress(ComityError):  # it is tried again on a timer; until then nothing is accepted and /readyz says so
         await deployment.registry.refresh()
-
-
-async def _every(seconds: float, name: str, job: Callable[[], Awaitable[object]]) -> None:
-    """Run ``job`` again and again, until cancelled."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await job()
-        except ComityError as error:
-            _log.warning("periodic work failed", job=name, code=error.code.value)
-        except Exception as error:  # noqa: BLE001 - the next round must come
-            _log.error("periodic work failed", job=name, **without_message(error))
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 def _ready_checks(deployment: Deployment) -> dict[str, ReadyCheck]:

@@ -129,7 +129,12 @@ class Verifying:
         ask = policies.prepare(row.policy, place=row.place, today=now.date())
         demand = PresentationDemand(
             query=ask.query,
-            credential=Demand(at=now, place=row.place, holder=HolderDemand(audience=row.client_id, nonce=row.nonce)),
+            credential=Demand(
+                at=now,
+                place=row.place,
+                holder=HolderDemand(audience=row.client_id, nonce=row.nonce),
+                purpose=row.policy,
+            ),
             status=self.status,
             same_holder=ask.same_holder or row.same_holder,
             policy=ask.judge,

@@ -12,6 +12,7 @@ from comity.errors import Code, ComityError, Unreachable
 from comity.ports import Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
+from comity.runtime.periodic import periodic
 from comity.web.app import create_base
 from wallet.api import accounts, openid, read
 from wallet.deployment import Deployment, of_settings, open_deployment
@@ -36,16 +37,14 @@ def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher:
         await asyncio.to_thread(step, settings.database, "wallet")
         with suppress(ComityError):  # tried again on a timer; /readyz says so until then
             await deployment.registry.refresh()
-        tasks = [
-            asyncio.create_task(_every(settings.registry_refresh_seconds, deployment.registry.refresh)),
-            asyncio.create_task(_every(PURGE_EVERY_SECONDS, deployment.custody.purge)),
-        ]
+        refresh, purge = deployment.registry.refresh, deployment.custody.purge
         try:
-            yield
+            async with (
+                periodic(settings.registry_refresh_seconds, "registry", refresh),
+                periodic(PURGE_EVERY_SECONDS, "sessions", purge),
+            ):
+                yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await deployment.close()
 
     ready: dict[str, Callable[[], Awaitable[object]]] = {
@@ -66,16 +65,6 @@ def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher:
     app.include_router(accounts.router(deployment, settings.public_url))
     app.include_router(openid.router(deployment, settings.public_url))
     return app
-
-
-async def _every(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
-    """Run ``job`` again and again; a failure is logged by its code and does not end the series."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await job()
-        except ComityError as error:
-            _log.warning("periodic work failed", job=job.__qualname__, code=error.code.value)
 
 
 async def _registry_is_current(deployment: Deployment) -> None:

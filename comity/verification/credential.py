@@ -63,11 +63,13 @@ class Demand:
         at: the instant of verification.
         place: ISO 3166-2:CA code of the place of use; None when nobody relies on it in a place (a wallet keeping it).
         holder: the proof of possession expected; None judges the credential as *held*.
+        purpose: what it is relied on for, as the rules of the place name purposes; None when that is not said.
     """
 
     at: datetime
     place: str | None
     holder: HolderDemand | None
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +298,9 @@ def _recognised(
         return not_run(name, Code.NOT_REQUIRED, "nobody relies on it in a place now", required=False)
     if processed.type is None:
         return failed(name, Code.CREDENTIAL_TYPE_UNKNOWN, "the credential's type is not one of the federation's")
-    decision = trust.recognises(snapshot, demand.place, entry.jurisdiction, processed.type, at=demand.at)
+    decision = trust.recognises(
+        snapshot, demand.place, entry.jurisdiction, processed.type, at=demand.at, purpose=demand.purpose
+    )
     return _as_check(name, decision)
 
 
