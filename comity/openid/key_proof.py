@@ -157,7 +157,8 @@ def _did_key(did_url: str, at: datetime) -> Jwk:
 def _check_time(claims: Members, at: datetime) -> datetime:
     # F.4: the creation time, by iat, is within an acceptable window.
     issued_at, expires_at = claims.instant("iat"), claims.optional_instant("exp")
-    if issued_at > at + CLOCK_SKEW:
+    # RFC 7519 §4.1.5: a proof that says from when it holds is not used before.
+    if max(issued_at, claims.optional_instant("nbf") or issued_at) > at + CLOCK_SKEW:
         raise _REFUSE("the key proof was made in the future", Code.NOT_YET_VALID)
     if issued_at < at - MAX_AGE or (expires_at is not None and expires_at <= at - CLOCK_SKEW):
         raise _REFUSE("the key proof is too old", Code.HOLDER_PROOF_EXPIRED)

@@ -176,6 +176,13 @@ def test_window_of_iat(at: datetime, seconds: int, code: Code | None) -> None:
         refused(proof, at, code)
 
 
+def test_nbf_is_respected(at: datetime) -> None:
+    now = int(at.timestamp())
+    assert check(proof_of(at, nbf=now + 60), at)
+    refused(proof_of(at, nbf=now + 61), at, Code.NOT_YET_VALID)
+    refused(proof_of(at, nbf="soon"), at, Code.PROOF_INVALID)
+
+
 def test_exp_is_respected(at: datetime) -> None:
     now = int(at.timestamp())
     assert check(proof_of(at, exp=now - 59), at)
