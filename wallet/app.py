@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
-import structlog
 from fastapi import FastAPI
 
 from comity.errors import Code, ComityError, Unreachable
@@ -19,8 +18,6 @@ from wallet.deployment import Deployment, of_settings, open_deployment
 from wallet.settings import WalletSettings
 
 PURGE_EVERY_SECONDS = 60.0
-
-_log = structlog.get_logger("wallet")
 
 
 def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher: Fetcher | None = None) -> FastAPI:

@@ -27,7 +27,7 @@ class Deployment:
 
     clock: Clock
     database: Database
-    fetcher: Fetcher
+    guarded: GuardedFetcher
     registry: RegistryClient
     custody: Custody
     receiving: Receiving
@@ -37,8 +37,7 @@ class Deployment:
     async def close(self) -> None:
         """Let go of connections, threads and files."""
         self.custody.close()
-        if isinstance(self.fetcher, GuardedFetcher):
-            await self.fetcher.close()
+        await self.guarded.close()
         await self.database.close()
 
 
@@ -89,11 +88,12 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
     Raises:
         Misconfigured: no registry, or a database that cannot be opened.
     """
-    fetcher = fetcher or GuardedFetcher(clock, allow_loopback_http=around.allow_loopback_http)
+    guarded = GuardedFetcher(clock, allow_loopback_http=around.allow_loopback_http)
+    door = fetcher or guarded
     cache = around.registry_cache or around.folder / "registry"
-    registry = RegistryClient(around.registry_url, around.registry_root_file, cache, fetcher=fetcher, clock=clock)
-    shell = EvidenceShell(StatusCache(around.folder / "status", fetcher, clock))
-    database, outbound = open_database(around.database_url), Outbound(fetcher=fetcher)
+    registry = RegistryClient(around.registry_url, around.registry_root_file, cache, fetcher=door, clock=clock)
+    shell = EvidenceShell(StatusCache(around.folder / "status", door, clock))
+    database, outbound = open_database(around.database_url), Outbound(fetcher=door)
     custody = Custody(
         database,
         clock,
@@ -107,7 +107,7 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
     return Deployment(
         clock=clock,
         database=database,
-        fetcher=fetcher,
+        guarded=guarded,
         registry=registry,
         custody=custody,
         receiving=Receiving(outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell),

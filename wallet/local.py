@@ -43,6 +43,7 @@ async def opened(file: Path, passphrase: str, clock: Clock, *, create: bool = Fa
         allow_loopback_http=left.allow_loopback_http,
     )
     deployment = open_deployment(around, clock)
+    is_open = False
     try:
         if is_new:
             wallet, code = await deployment.custody.create(ACCOUNT, passphrase)
@@ -53,9 +54,12 @@ async def opened(file: Path, passphrase: str, clock: Clock, *, create: bool = Fa
         except ComityError:
             deployment.registry.snapshot()  # what is on disk will do; with nothing on disk this says so
         await deployment.receiving.recover(wallet)
+        is_open = True
         yield Opened(deployment=deployment, wallet=wallet, recovery_code=code)
     finally:
         await deployment.close()
+        if is_new and not is_open:  # nobody was shown the recovery code; the next try begins anew
+            await asyncio.to_thread(_remove, file)
 
 
 def _prepare(file: Path, *, create: bool) -> tuple[str, bool]:
@@ -67,3 +71,8 @@ def _prepare(file: Path, *, create: bool) -> tuple[str, bool]:
     file.parent.mkdir(parents=True, exist_ok=True)
     migrations.upgrade(url, "wallet")
     return url, is_new
+
+
+def _remove(file: Path) -> None:
+    for each in (file, *(file.with_name(f"{file.name}-{ending}") for ending in ("wal", "shm"))):
+        each.unlink(missing_ok=True)
