@@ -3,6 +3,7 @@
 ``.comity/installation.json`` holds addresses and file names only, no secrets.
 """
 
+import hashlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def load(folder: Path = FOLDER) -> Installation:
 def chosen(registry: str, root: Path | None, place: str, folder: Path = FOLDER) -> Installation:
     """Return what a command works against: the registry that its options name, else what :func:`load` finds.
 
-    A registry named by options gets caches of its own below ``folder``; plain http is allowed for ``localhost`` only.
+    A registry named by options gets caches of its own below ``folder``, apart from those of any other registry or root;
+    plain http is allowed for ``localhost`` only.
 
     Raises:
         Misconfigured: only one of ``registry`` and ``root`` is given; or neither, and :func:`load` raises.
@@ -79,14 +81,27 @@ def chosen(registry: str, root: Path | None, place: str, folder: Path = FOLDER) 
     if root is None:
         left = load(folder)
         return replace(left, place=place or left.place)
+    own = folder / "verify" / _name_of(registry, root)
     return Installation(
         registry_url=registry,
         registry_root_file=str(root),
-        registry_cache=str(folder / "verify" / "registry"),
-        status_cache=str(folder / "verify" / "status"),
+        registry_cache=str(own / "registry"),
+        status_cache=str(own / "status"),
         allow_loopback_http=registry.startswith(("http://localhost:", "http://localhost/")),
         place=place,
     )
+
+
+def _name_of(registry: str, root: Path) -> str:
+    """Return a folder name for one registry under one root of trust.
+
+    Raises:
+        Misconfigured: the root file cannot be read.
+    """
+    try:
+        return hashlib.sha256(registry.encode() + b"\n" + root.read_bytes()).hexdigest()[:16]
+    except OSError:
+        raise Misconfigured(Code.MISCONFIGURED, "the registry's root file cannot be read") from None
 
 
 def _checked(members: dict[str, Any]) -> Installation:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from comity import strict_json, verify_cli
+from comity.runtime import installation
 from comity.runtime.clock import FixedClock
 from tests.services.cli.conftest import Say
 from tests.services.cli.desk import NOBODY, Desk
@@ -165,10 +166,10 @@ def test_without_a_registry_nothing_is_decided(desk: Desk, comity: Say) -> None:
 def test_a_registry_named_by_options_has_a_cache_of_its_own(desk: Desk, comity: Say) -> None:
     root = desk.installation.registry_root_file
     assert comity("verify", "person.sdjwt", "--registry", NOBODY, "--root", root).code == UNDETERMINED
-    own = Path(".comity/verify/registry")
-    shutil.rmtree(own, ignore_errors=True)
-    shutil.copytree(desk.installation.registry_cache, own)
-    shutil.copytree(desk.installation.status_cache, ".comity/verify/status", dirs_exist_ok=True)
+    own = installation.chosen(NOBODY, Path(root), "")
+    assert own.registry_cache != installation.chosen(NOBODY + "/other", Path(root), "").registry_cache
+    shutil.copytree(desk.installation.registry_cache, own.registry_cache, dirs_exist_ok=True)
+    shutil.copytree(desk.installation.status_cache, own.status_cache, dirs_exist_ok=True)
     Path(".comity/installation.json").unlink()
     told = comity("verify", "person.sdjwt", "--registry", NOBODY, "--root", root, "--place", "ca-on")
     assert told.code == ACCEPTED
@@ -185,6 +186,7 @@ def test_a_set_up_that_cannot_work_is_told_in_a_sentence(desk: Desk, comity: Say
     assert (told.code, told.out, told.err.count("\n")) == (BAD_INPUT, "", 1)
     assert "détail en anglais" in told.err
     assert comity("verify", "person.sdjwt", "--registry", NOBODY).code == BAD_INPUT
+    assert comity("verify", "person.sdjwt", "--registry", NOBODY, "--root", "nowhere.json").code == BAD_INPUT
 
 
 @pytest.mark.parametrize("left", [b"", b"\xff", b"[]", b'{"registry_url": 5}', b'{"services": 1}', None])
