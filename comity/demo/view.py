@@ -20,7 +20,7 @@ class View:
 
     def __init__(self, language: str, *, quiet: bool = False) -> None:
         self._language = language
-        self._console = Console(highlight=False, quiet=quiet)
+        self._console = Console(highlight=False, quiet=quiet, soft_wrap=True)
 
     def say(self, key: str, **values: object) -> None:
         """Print one sentence."""
