@@ -154,7 +154,7 @@ def show(
         console = Console(highlight=False)
         console.print(escape(f"{document['title']} · {document['issuer_name'] or document['issuer']}"), style="bold")
         for claim in document["claims"]:
-            console.print(escape(f"  {claim['label']}: {claim['value']}"))
+            console.print(escape("  " + i18n.text("wallet.claim", lang, label=claim["label"], value=claim["words"])))
 
     _with_wallet(file, passphrase_file, lang, work)
 
@@ -339,7 +339,9 @@ def _print_consent(consent: dict[str, Any], chosen: list[dict[str, Any]], langua
     elif who["may_ask"] != "passed":
         console.print(i18n.text("wallet.over_asking", language), style="yellow")
     for each in chosen:
-        leaving = ", ".join(f"{claim['label']}: {claim['value']}" for claim in each["leaving"])
+        leaving = "; ".join(
+            i18n.text("wallet.claim", language, label=claim["label"], value=claim["words"]) for claim in each["leaving"]
+        )
         staying = ", ".join(claim["label"] for claim in each["staying"])
         console.print(escape(f"  {each['title']}"))
         console.print(escape("    " + i18n.text("wallet.leaving", language, claims=leaving)))

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import schemas
@@ -14,6 +14,7 @@ from comity.formats.opened import ProcessedCredential
 from comity.keys import KeySigner
 from comity.openid.issuance import display
 from comity.ports import Signer
+from comity.web import i18n
 from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, Kept, OpenWallet, Sheet
 
 NOTED = ("issuer", "issuer_name", "key", "recognised", "codes", "status", "checked_at")
@@ -58,6 +59,24 @@ class Held:
                 return str(words.get(language, claim))
         return claim
 
+    def in_words(self, claim: str, value: Any, language: str) -> str:
+        """Return a claim's value for people: yes or no, days written out, codes as the type's code lists word them."""
+        if isinstance(value, bool):
+            return i18n.text("wallet.value_yes" if value else "wallet.value_no", language)
+        if isinstance(value, list):
+            return i18n.enumeration([self.in_words(claim, each, language) for each in value], language)
+        worded = (self._type_metadata() or {}).get("comity", {}).get("values", {}).get(claim, {}).get(str(value))
+        if worded:
+            return i18n.pick(worded, language)
+        if isinstance(value, str) and value.startswith("data:"):
+            return i18n.text("wallet.value_picture", language)
+        return _day_in_words(value, language)
+
+    def described(self, claim: str, value: Any, language: str) -> dict[str, Any]:
+        """Return a claim with its label, its value, and that value in words."""
+        words = self.in_words(claim, value, language)
+        return {"claim": claim, "label": self.label(claim, language), "value": value, "words": words}
+
     def _type_metadata(self) -> dict[str, Any] | None:
         """Return what this software knows of the type; None for a type of somebody else."""
         kind = self.processed.type
@@ -78,6 +97,14 @@ class Held:
             can_bind=processed.holder_jwk is not None,
             authority_key_ids=_authority_key_ids(self.signed),
         )
+
+
+def _day_in_words(value: Any, language: str) -> str:
+    """Return a day written out; anything else as it is."""
+    try:
+        return i18n.date(date.fromisoformat(value), language) if isinstance(value, str) else str(value)
+    except ValueError:
+        return str(value)
 
 
 def read(record: Kept) -> Held:

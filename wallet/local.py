@@ -1,12 +1,13 @@
 """The wallet as one encrypted file on the citizen's own machine: the same engine, one account, no service."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from comity.errors import Code, ComityError, NotFound
+from comity.errors import Code, ComityError, Misconfigured, NotFound
 from comity.ports import Clock
 from comity.runtime import installation, migrations
 from wallet.deployment import Deployment, Surroundings, open_deployment
@@ -34,12 +35,13 @@ async def opened(file: Path, passphrase: str, clock: Clock, *, create: bool = Fa
         Misconfigured: no registry is known here.
     """
     left = installation.load()
+    root = Path(left.registry_root_file)
     url, is_new = await asyncio.to_thread(_prepare, file, create=create)
     around = Surroundings(
         database_url=url,
-        folder=file.parent / f"{file.name}.cache",
+        folder=file.parent / f"{file.name}.cache" / await asyncio.to_thread(_federation, root),
         registry_url=left.registry_url,
-        registry_root_file=Path(left.registry_root_file),
+        registry_root_file=root,
         allow_loopback_http=left.allow_loopback_http,
     )
     deployment = open_deployment(around, clock)
@@ -71,6 +73,18 @@ def _prepare(file: Path, *, create: bool) -> tuple[str, bool]:
     file.parent.mkdir(parents=True, exist_ok=True)
     migrations.upgrade(url, "wallet")
     return url, is_new
+
+
+def _federation(root_file: Path) -> str:
+    """Name the cache after the root of trust: copies of another federation's lists and registry are worth nothing.
+
+    Raises:
+        Misconfigured: the root file cannot be read.
+    """
+    try:
+        return hashlib.sha256(root_file.read_bytes()).hexdigest()[:16]
+    except OSError:
+        raise Misconfigured(Code.MISCONFIGURED, "the registry's root file cannot be read") from None
 
 
 def _remove(file: Path) -> None:

@@ -300,7 +300,7 @@ def _shown(candidate: dcql.Candidate, held: Held, language: str) -> dict[str, An
         "status": held.about["status"],
         "recognised": held.about["recognised"],
         "disclose": [list(place) for place in candidate.disclose],
-        "leaving": [{"claim": name, "label": held.label(name, language), "value": claims[name]} for name in leaving],
+        "leaving": [held.described(name, claims[name], language) for name in leaving],
         "staying": [{"claim": name, "label": held.label(name, language)} for name in staying],
     }
 

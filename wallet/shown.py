@@ -29,10 +29,7 @@ def credential(held: Held, language: str, *, with_claims: bool) -> dict[str, Any
         "received_at": held.received_at.isoformat(),
     }
     if with_claims:
-        shown["claims"] = [
-            {"claim": name, "label": held.label(name, language), "value": value}
-            for name, value in processed.claims.items()
-        ]
+        shown["claims"] = [held.described(name, value, language) for name, value in processed.claims.items()]
     return shown
 
 

@@ -1,4 +1,4 @@
-"""The citizen's vault: one random data key, wrapped independently by each way of unlocking (decision record 0010).
+"""The citizen's vault: one random data key, wrapped independently by each way of unlocking (decision record 0009).
 
 Unlocking *decrypts*; it never flips a flag. Whoever replaces a slot's record gains nothing, since the data key does not
 come out of it (catalogue K02). Every record has its own key, and is bound to its citizen, kind, name and version, so

@@ -146,7 +146,7 @@ async def test_a_type_of_somebody_else_is_kept_and_shown_by_its_own_names(town: 
     (received,) = await maya.receive(offer, keep_unrecognised=True)
     assert received["title"] == foreign.vct
     shown = await maya.get(f"credentials/{received['id']}")
-    assert shown["claims"] == [{"claim": "shelf", "label": "shelf", "value": "seven"}]
+    assert shown["claims"] == [{"claim": "shelf", "label": "shelf", "value": "seven", "words": "seven"}]
     refused = await maya.post(
         "credentials", offer=(await town.offer())["link"], same_key_as=received["id"], keep_unrecognised=True
     )
