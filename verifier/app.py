@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -48,6 +49,8 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
             await stack.enter_async_context(periodic(settings.registry_refresh_seconds, "registry", refresh))
             erase = deployment.verifying.erase
             await stack.enter_async_context(periodic(settings.erase_every_seconds, "erasure", erase))
+            renew = partial(deployment.documents.renew, int(settings.status_refresh_seconds))
+            await stack.enter_async_context(periodic(settings.status_refresh_seconds, "status lists", renew))
             yield
 
     app = create_base(

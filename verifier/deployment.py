@@ -33,6 +33,7 @@ class Deployment:
     bell: Bell
     requesting: Requesting
     verifying: Verifying
+    documents: StatusCache
 
     async def close(self) -> None:
         """Let go of connections, threads and files."""
@@ -66,7 +67,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         settings.registry_url, settings.registry_root_file, folder / "registry", fetcher=fetcher, clock=clock
     )
     database = open_database(settings.database)
-    bell = Bell()
+    bell, documents = Bell(), StatusCache(folder / "status", fetcher, clock)
     requesting = Requesting(
         database=database,
         identity=own,
@@ -80,7 +81,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
     verifying = Verifying(
         requesting=requesting,
         snapshot=registry.snapshot,
-        shell=EvidenceShell(StatusCache(folder / "status", fetcher, clock)),
+        shell=EvidenceShell(documents),
         status=StatusDemand(max_age_seconds=settings.max_status_age_seconds, accept_stale=settings.accept_stale_status),
         keep=timedelta(seconds=settings.result_seconds),
     )
@@ -94,4 +95,5 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         bell=bell,
         requesting=requesting,
         verifying=verifying,
+        documents=documents,
     )

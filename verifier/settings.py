@@ -22,6 +22,7 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
         request_seconds: how long a request can be answered.
         result_seconds: how long a result can be read; then everything but the verdict and its codes is erased.
         erase_every_seconds: how often that is looked after.
+        status_refresh_seconds: how often every status list at hand is read again, whether or not it is needed.
         max_status_age_seconds: status lists older than this are re-validated; absent: the list's own ttl.
         accept_stale_status: whether a list past its ttl whose host is down may still be used until it ends.
     """
@@ -36,6 +37,7 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
     request_seconds: int = Field(default=300, ge=10, le=3600)
     result_seconds: int = Field(default=600, ge=10, le=86_400)
     erase_every_seconds: float = Field(default=30, gt=0)
+    status_refresh_seconds: float = Field(default=300, gt=0)
     max_status_age_seconds: int | None = Field(default=None, ge=0)
     accept_stale_status: bool = True
 

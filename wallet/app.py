@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -35,10 +36,12 @@ def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher:
         with suppress(ComityError):  # tried again on a timer; /readyz says so until then
             await deployment.registry.refresh()
         refresh, purge = deployment.registry.refresh, deployment.custody.purge
+        renew = partial(deployment.documents.renew, int(settings.status_refresh_seconds))
         try:
             async with (
                 periodic(settings.registry_refresh_seconds, "registry", refresh),
                 periodic(PURGE_EVERY_SECONDS, "sessions", purge),
+                periodic(settings.status_refresh_seconds, "status lists", renew),
             ):
                 yield
         finally:

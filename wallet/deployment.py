@@ -33,6 +33,7 @@ class Deployment:
     receiving: Receiving
     presenting: Presenting
     watching: Watching
+    documents: StatusCache
 
     async def close(self) -> None:
         """Let go of connections, threads and files."""
@@ -92,7 +93,8 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
     door = fetcher or guarded
     cache = around.registry_cache or around.folder / "registry"
     registry = RegistryClient(around.registry_url, around.registry_root_file, cache, fetcher=door, clock=clock)
-    shell = EvidenceShell(StatusCache(around.folder / "status", door, clock))
+    documents = StatusCache(around.folder / "status", door, clock)
+    shell = EvidenceShell(documents)
     database, outbound = open_database(around.database_url), Outbound(fetcher=door)
     custody = Custody(
         database,
@@ -113,6 +115,7 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         receiving=Receiving(outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell),
         presenting=Presenting(outbound=outbound, clock=clock, snapshot=registry.snapshot),
         watching=Watching(clock=clock, snapshot=registry.snapshot, shell=shell, interval=around.status_interval),
+        documents=documents,
     )
 
 

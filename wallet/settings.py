@@ -17,7 +17,8 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
         pepper_file: 32 random bytes that are *not* in the database; what a thief of the database lacks.
         session_seconds: idle time after which a wallet locks itself.
         longest_session_seconds: time after which it locks itself however busy it is.
-        status_refresh_seconds: how often an unlocked wallet reads status lists again by itself.
+        status_refresh_seconds: how often status lists are read again, for everybody at once, without being asked; also
+            how old a look at a credential may be before an open wallet looks again.
         attempts: wrong passphrases in a row after which an account waits.
         wait_seconds: for how long it waits then.
         unlock_threads: passphrases tried at one time; each costs some 100 ms and 19 MiB.

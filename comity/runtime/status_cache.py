@@ -110,6 +110,19 @@ class StatusCache:
         # One caller who goes away must not take the answer from the others.
         return await asyncio.shield(flight)
 
+    async def renew(self, max_age_seconds: int) -> int:
+        """Ask the origin of every copy that is older than ``max_age_seconds``, one after the other.
+
+        Read on a timer, lists tell their hosts nothing about when a credential is used (catalogue X03), and a verdict
+        need not wait for them. Returns how many copies are confirmed now; a host that is down costs its own copies
+        only.
+        """
+        confirmed = 0
+        for kept in await asyncio.to_thread(lambda: list(kept_copies(self._folder))):
+            found = await self.get(kept.uri, (kept.content_type,), max_age_seconds)
+            confirmed += isinstance(found, Obtained) and found.source is not Source.CACHED_HOST_DOWN
+        return confirmed
+
     def newest_issued_at(self, uri: str) -> datetime | None:
         """Return the latest ``iat`` ever accepted from ``uri``, or None."""
         seen = self._seen_of(uri)

@@ -334,3 +334,21 @@ async def test_memory_is_bounded(cache: StatusCache, host: Host, monkeypatch: py
         await ask(cache, uri=f"{URI}{number}")
     assert len(cache._copies) == 3
     assert (await ask(cache, uri=f"{URI}0")).source is Source.CACHED, "read from disk"
+
+
+async def test_renewing_asks_for_every_old_copy_and_survives_a_host_that_is_down(
+    cache: StatusCache, host: Host, clock: FixedClock
+) -> None:
+    assert await cache.renew(60) == 0
+    for uri in (URI, f"{URI}/revocation"):
+        await cache.get(uri, (TYPE,))
+    host.requests.clear()
+    assert await cache.renew(60) == 2
+    assert host.requests == [], "young copies are left alone"
+    clock.advance(timedelta(seconds=61))
+    assert await cache.renew(60) == 2
+    assert {request.url for request in host.requests} == {URI, f"{URI}/revocation"}
+    clock.advance(timedelta(seconds=61))
+    host.down = Unreachable(Code.UNREACHABLE, "down")
+    assert await cache.renew(60) == 0
+    assert isinstance(await cache.get(URI, (TYPE,)), Obtained)
