@@ -115,11 +115,6 @@ class Examined:
     authority_key_ids: tuple[str, ...] = ()
 
     @property
-    def is_stopped(self) -> bool:
-        """Whether one of the checks 1–4 ended the examination."""
-        return self.processed is None
-
-    @property
     def has_failed(self) -> bool:
         """Whether any check so far failed."""
         return any(check.outcome is Outcome.FAILED for check in self.checks)

@@ -142,27 +142,31 @@ def _query_and_policy(
     """Checks 10 and 11 over everything presented; not run when a credential could not be examined at all."""
     if not examined:
         return examined, (failed(CheckName.QUERY, Code.QUERY_NOT_SATISFIED, "nothing was presented"),)
-    if any(each.is_stopped for each in examined):
+    read = tuple((each, each.processed) for each in examined if each.processed is not None)
+    if len(read) < len(examined):
         stopped = (CheckName.QUERY, CheckName.POLICY)
         return examined, tuple(not_run(name, Code.STOPPED_EARLIER, required=True) for name in stopped)
-    checks = (_query(demand, examined), *_policy(demand, examined))
-    return _without_surplus(demand, examined), checks
+    checks = (_query(demand, read), *_policy(demand, read))
+    return _without_surplus(demand, read), checks
 
 
-def _query(demand: PresentationDemand, examined: tuple[Examined, ...]) -> Check:
+_Read = tuple[tuple[Examined, ProcessedCredential], ...]
+"""Credentials none of which stopped, each with what it says."""
+
+
+def _query(demand: PresentationDemand, read: _Read) -> Check:
     """Check 10: the whole query against what came back (OpenID4VP §6, §14; profile DQ-9)."""
-    problems = dcql.check_answer(demand.query, _answer(examined))
+    problems = dcql.check_answer(demand.query, _answer(read))
     if problems:
         detail = "the answer does not satisfy the request"
         return failed(CheckName.QUERY, Code.QUERY_NOT_SATISFIED, detail, problems=list(problems))
     return passed(CheckName.QUERY)
 
 
-def _answer(examined: tuple[Examined, ...]) -> dict[str, list[dcql.Presented]]:
+def _answer(read: _Read) -> dict[str, list[dcql.Presented]]:
     answer: dict[str, list[dcql.Presented]] = {}
-    for each in examined:
-        if each.processed is not None:
-            answer.setdefault(each.query_id, []).append(_presented(each, each.processed))
+    for each, processed in read:
+        answer.setdefault(each.query_id, []).append(_presented(each, processed))
     return answer
 
 
@@ -185,39 +189,33 @@ def _came_with_proof(each: Examined) -> bool:
     return any(c.name is CheckName.HOLDER_BINDING and c.outcome is not Outcome.NOT_RUN for c in each.checks)
 
 
-def _without_surplus(demand: PresentationDemand, examined: tuple[Examined, ...]) -> tuple[Examined, ...]:
+def _without_surplus(demand: PresentationDemand, read: _Read) -> tuple[Examined, ...]:
     """Drop from each result what was disclosed without being asked for; the application never sees it (DQ-9)."""
-    surplus = {
-        query_id: list(places) for query_id, places in dcql.over_disclosed(demand.query, _answer(examined)).items()
-    }
+    surplus = {query_id: list(places) for query_id, places in dcql.over_disclosed(demand.query, _answer(read)).items()}
     kept = []
-    for each in examined:
-        if each.processed is None:
-            kept.append(each)
-            continue
+    for each, processed in read:
         over = {place[-1] for place in surplus[each.query_id].pop(0)}
-        claims = {name: value for name, value in each.processed.claims.items() if name not in over}
+        claims = {name: value for name, value in processed.claims.items() if name not in over}
         about = {**each.about, "dropped": len(over)}
-        kept.append(replace(each, processed=replace(each.processed, claims=claims), about=about))
+        kept.append(replace(each, processed=replace(processed, claims=claims), about=about))
     return tuple(kept)
 
 
-def _policy(demand: PresentationDemand, examined: tuple[Examined, ...]) -> tuple[Check, ...]:
+def _policy(demand: PresentationDemand, read: _Read) -> tuple[Check, ...]:
     """Check 11: one holder where that is asked, and what the policy says."""
     checks: list[Check] = []
     if demand.same_holder:
-        checks.append(_same_holder(examined))
+        checks.append(_same_holder(read))
     if demand.policy is not None:
         by_query: dict[str, list[ProcessedCredential]] = {}
-        for each in examined:
-            if each.processed:
-                by_query.setdefault(each.query_id, []).append(each.processed)
+        for each, processed in read:
+            by_query.setdefault(each.query_id, []).append(processed)
         checks.extend(demand.policy(by_query))
     return tuple(checks)
 
 
-def _same_holder(examined: tuple[Examined, ...]) -> Check:
-    holders = {each.about.get("holder_key") for each in examined}
+def _same_holder(read: _Read) -> Check:
+    holders = {each.about.get("holder_key") for each, _ in read}
     if len(holders) != 1 or None in holders:
         detail = "the credentials are not bound to one and the same holder key"
         return failed(CheckName.POLICY, Code.HOLDER_KEYS_DIFFER, detail)
