@@ -70,31 +70,14 @@ async def cancel_offer(request: Request, offer_id: str) -> JSONResponse:
     return JSONResponse(_offer(deployment, await offering.find_offer(deployment, offer_id), with_link=False))
 
 
-@router.get("/credentials")
-async def search_credentials(
-    request: Request,
-    authority: str,
-    record_reference: str | None = None,
-    number: str | None = None,
-    name: str | None = None,
-) -> JSONResponse:
-    """Find records by file number, document number or exact full name.
-
-    A proxy in front may log URLs: for number and name, ``POST /api/v1/credentials/search`` says the same in a body.
-    """
-    given = {"authority": authority, "record_reference": record_reference, "number": number, "name": name}
-    return await _search(request, given)
-
-
 @router.post("/credentials/search")
-async def search_credentials_by_body(request: Request) -> JSONResponse:
-    """Find records by file number, document number or exact full name, with nothing personal in the URL."""
-    return await _search(request, await json_object(request))
+async def search_credentials(request: Request) -> JSONResponse:
+    """Find records: ``{authority}`` and one of ``record_reference``, ``number`` and ``name`` (exact, in full).
 
-
-async def _search(request: Request, given: dict[str, Any]) -> JSONResponse:
+    A search posts, because what is searched for is personal and URLs are written down by every proxy.
+    """
     deployment, operator = deployment_of(request), operator_of(request)
-    members = Members(given, allowed={"authority", "record_reference", "number", "name"})
+    members = Members(await json_object(request), allowed={"authority", "record_reference", "number", "name"})
     path = members.required_text("authority")
     operator.require(Right.LOOK_UP, path)
     found = await offering.search(

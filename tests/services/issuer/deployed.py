@@ -133,8 +133,8 @@ class Deployed:
         return await self.request(token, wanted, proofs, authority=authority)
 
     async def records(self, **query: str) -> list[dict[str, Any]]:
-        answer = await self.client.get(
-            "/api/v1/credentials", params={"authority": ON, **query}, headers=self.as_role("auditor")
+        answer = await self.client.post(
+            "/api/v1/credentials/search", json={"authority": ON, **query}, headers=self.as_role("auditor")
         )
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["credentials"]
