@@ -123,10 +123,14 @@ def sqlite_engine(url: URL, *, read_only: bool = False, pool_size: int = 1) -> E
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
-        cursor.close()
+        try:
+            cursor = connection.cursor()
+            for pragma in pragmas:
+                cursor.execute(pragma)
+            cursor.close()
+        except BaseException:  # a file that is no database: SQLAlchemy forgets a connection whose set-up failed
+            connection.close()
+            raise
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -177,7 +181,12 @@ class SqliteDatabase(Database):
         use_file(url)
         self._writes = sqlite_engine(url)
         self._reads = sqlite_engine(url, read_only=True, pool_size=READERS)
-        _require_durable(self._writes)
+        try:
+            _require_durable(self._writes)
+        except BaseException:
+            self._writes.dispose()
+            self._reads.dispose()
+            raise
         self._waiting: queue.Queue[_Job | None] = queue.Queue()
         self._accepting = True
         self._gate = threading.Lock()

@@ -47,9 +47,11 @@ def is_loopback_host(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
+    # Python 3.13 began to call ::ffff:127.0.0.1 loopback; it is no plain spelling in any version.
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
 def require_allowed(url: str, *, allow_loopback_http: bool = False) -> AllowedUrl:
