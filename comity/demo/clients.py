@@ -53,7 +53,13 @@ class Desk:
     token: str
 
     async def offer(
-        self, authority: str, type_id: str, claims: Mapping[str, Any], *, formats: list[str] | None = None
+        self,
+        authority: str,
+        type_id: str,
+        claims: Mapping[str, Any],
+        *,
+        formats: list[str] | None = None,
+        batch: int = 1,
     ) -> Offered:
         """Create an offer and fetch its QR code."""
         body: dict[str, Any] = {
@@ -62,6 +68,7 @@ class Desk:
             "claims": dict(claims),
             "record_reference": f"DEMO-{secrets.token_hex(4)}",
             "formats": formats or ["dc+sd-jwt"],
+            "batch": batch,
         }
         made = answer_of(await self._post("/api/v1/offers", body))
         drawn = await self.client.get(made["qr_url"], headers=self._headers())

@@ -1,0 +1,73 @@
+// @openid4vc/openid4vp as a wallet, with @sd-jwt/sd-jwt-vc for what it shows: answers a verifier's request.
+// in: link, credential, key, method?, nonce?, audience?, enc?     out: what was asked, what left, and the answer
+import { createHash } from "node:crypto";
+import { Openid4vpClient } from "@openid4vc/openid4vp";
+import { ES256, digest, generateSalt } from "@sd-jwt/crypto-nodejs";
+import { SDJwtVcInstance } from "@sd-jwt/sd-jwt-vc";
+import { decodeJwt } from "jose";
+import { callbacks } from "./crypto.mjs";
+import { answer } from "./spoken.mjs";
+
+const WALLET = {
+  vp_formats_supported: { "dc+sd-jwt": { "sd-jwt_alg_values": ["ES256"], "kb-jwt_alg_values": ["ES256"] } },
+  client_id_prefixes_supported: ["x509_hash"],
+  request_object_signing_alg_values_supported: ["ES256"],
+};
+
+async function shown({ credential, key, nonce, audience }, paths) {
+  const holder = new SDJwtVcInstance({
+    hasher: digest,
+    hashAlg: "sha-256",
+    saltGenerator: generateSalt,
+    kbSigner: await ES256.getSigner(key.privateJwk),
+    kbSignAlg: "ES256",
+  });
+  const frame = Object.fromEntries(paths.map(([name]) => [name, true]));
+  const payload = { iat: Math.floor(Date.now() / 1000), aud: audience, nonce };
+  return holder.present(credential, frame, { kb: { payload } });
+}
+
+await answer(async ({ link, method, credential, key, nonce, audience, enc = "A256GCM" }) => {
+  const client = new Openid4vpClient({ callbacks: callbacks() });
+  const parsed = client.parseOpenid4vpAuthorizationRequest({
+    authorizationRequest: method ? `${link}&request_uri_method=${method}` : link,
+  });
+  const request = await client.resolveOpenId4vpAuthorizationRequest({
+    authorizationRequestPayload: parsed.params,
+    wallet: { metadata: WALLET },
+  });
+  const asked = request.authorizationRequestPayload;
+  const said = { credential, key, nonce: nonce ?? asked.nonce, audience: audience ?? asked.client_id };
+  const vpToken = {};
+  const { vct } = decodeJwt(credential.split("~")[0]);
+  for (const query of asked.dcql_query.credentials.filter(({ meta }) => meta.vct_values?.includes(vct))) {
+    vpToken[query.id] = [await shown(said, query.claims.map(({ path }) => path))];
+  }
+  const response = await client.createOpenid4vpAuthorizationResponse({
+    authorizationRequestPayload: asked,
+    authorizationResponsePayload: { vp_token: vpToken },
+    jarm: {
+      encryption: { nonce: createHash("sha256").update(asked.nonce).digest("base64url") },
+      serverMetadata: {
+        authorization_signing_alg_values_supported: [],
+        authorization_encryption_alg_values_supported: ["ECDH-ES"],
+        authorization_encryption_enc_values_supported: [enc],
+      },
+    },
+  });
+  const sent = await client.submitOpenid4vpAuthorizationResponse({
+    authorizationRequestPayload: asked,
+    authorizationResponsePayload: response.authorizationResponsePayload,
+    jarm: response.jarm,
+  });
+  return {
+    version: request.version,
+    client: request.client.prefix,
+    method: parsed.params.request_uri_method ?? "get",
+    responseMode: sent.responseMode,
+    jwe: response.jarm.responseJwt,
+    shown: Object.values(vpToken).flat(),
+    status: sent.response.status,
+    answer: await sent.response.json(),
+  };
+});

@@ -1,0 +1,62 @@
+"""``@openid4vc/openid4vp`` as a wallet answers our verifier, with presentations of ``@sd-jwt/sd-jwt-vc``."""
+
+from typing import Any
+
+import pytest
+
+from comity.demo.play import Play
+from tests.interop.peers import Peers
+from tests.interop.taking import header, taken
+
+pytestmark = pytest.mark.xdist_group("interop")
+
+
+@pytest.mark.parametrize("enc", ["A128GCM", "A256GCM"])
+@pytest.mark.parametrize("method", [None, "post"])
+async def test_it_is_accepted(play: Play, peers: Peers, method: str | None, enc: str) -> None:
+    held = await taken(play, peers)
+    started = await play.counter.ask("age-alcohol", place="ca-on")
+    said = await peers(
+        "present", link=started["link"], method=method, enc=enc, credential=held.credential, key=held.key
+    )
+    assert said.get("failed") is None, said
+    assert (said["client"], said["responseMode"], said["status"]) == ("x509_hash", "direct_post.jwt", 200)
+    assert header(said["jwe"])["enc"] == enc
+    report = await play.counter.result(started)
+    assert (report["verdict"], report["codes"]) == ("accepted", [])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [({"nonce": "of-another-request"}, "nonce_mismatch"), ({"audience": "x509_hash:other"}, "audience_mismatch")],
+    ids=["nonce", "audience"],
+)
+async def test_a_presentation_for_another_request_is_rejected(
+    play: Play, peers: Peers, wrong: dict[str, Any], code: str
+) -> None:
+    held = await taken(play, peers)
+    started = await play.counter.ask("age-alcohol", place="ca-on")
+    said = await peers("present", link=started["link"], credential=held.credential, key=held.key, **wrong)
+    assert said.get("failed") is None, said
+    report = await play.counter.result(started)
+    assert report["verdict"] == "rejected"
+    assert code in report["codes"]
+
+
+async def test_a_presentation_with_another_key_is_rejected(play: Play, peers: Peers) -> None:
+    mine, other = await taken(play, peers), await taken(play, peers)
+    started = await play.counter.ask("age-alcohol", place="ca-on")
+    said = await peers("present", link=started["link"], credential=mine.credential, key=other.key)
+    assert said.get("failed") is None, said
+    report = await play.counter.result(started)
+    assert report["verdict"] == "rejected"
+    assert "holder_signature_invalid" in report["codes"]
+
+
+async def test_a_request_is_answered_once(play: Play, peers: Peers) -> None:
+    held = await taken(play, peers)
+    started = await play.counter.ask("age-alcohol", place="ca-on")
+    first = await peers("present", link=started["link"], credential=held.credential, key=held.key)
+    assert first["status"] == 200
+    again = await peers("present", link=started["link"], credential=held.credential, key=held.key)
+    assert (again.get("failed"), again["status"]) != (None, 200)
