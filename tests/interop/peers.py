@@ -1,4 +1,4 @@
-"""Foreign programs in Node: Node comes from PyPI, packages from the lock file in ``node/``, both kept beside the environment."""
+"""Foreign programs in Node. Node comes from PyPI; packages, by the lock in ``node/``, stay beside the environment."""
 
 import asyncio
 import fcntl

@@ -1,4 +1,4 @@
-"""``@openid4vc/openid4vci`` as a wallet takes credentials from our issuer, and is refused in words that it understands."""
+"""``@openid4vc/openid4vci`` as a wallet takes credentials from our issuer, and understands why it is refused."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
