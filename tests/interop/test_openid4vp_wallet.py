@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from comity.demo import cast
 from comity.demo.play import Play
 from tests.interop.peers import Peers
 from tests.interop.taking import header, taken
@@ -22,6 +23,18 @@ async def test_it_is_accepted(play: Play, peers: Peers, method: str | None, enc:
     assert said.get("failed") is None, said
     assert (said["client"], said["responseMode"], said["status"]) == ("x509_hash", "direct_post.jwt", 200)
     assert header(said["jwe"])["enc"] == enc
+    report = await play.counter.result(started)
+    assert (report["verdict"], report["codes"]) == ("accepted", [])
+
+
+@pytest.mark.parametrize("wanted", ["dc+sd-jwt", "vc+jwt"])
+async def test_a_licence_is_accepted_in_either_format(play: Play, peers: Peers, wanted: str) -> None:
+    licence = cast.drivers_licence(cast.ELISE, 38, "interop")
+    offer = await play.desk.offer("ca-on/services", "drivers-licence/1", licence, formats=[wanted])
+    took = await peers("receive", offer=offer.link, txCode=offer.transaction_code)
+    started = await play.counter.ask("drivers-licence-valid", place="ca-pe")
+    said = await peers("present", link=started["link"], credential=took["credentials"][0], key=took["keys"][0])
+    assert said.get("failed") is None, said
     report = await play.counter.result(started)
     assert (report["verdict"], report["codes"]) == ("accepted", [])
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { Openid4vpClient } from "@openid4vc/openid4vp";
 import { ES256, digest, generateSalt } from "@sd-jwt/crypto-nodejs";
 import { SDJwtVcInstance } from "@sd-jwt/sd-jwt-vc";
-import { decodeJwt } from "jose";
+import { SignJWT, decodeJwt, importJWK } from "jose";
 import { callbacks } from "./crypto.mjs";
 import { answer } from "./spoken.mjs";
 
@@ -27,6 +27,32 @@ async function shown({ credential, key, nonce, audience }, paths) {
   return holder.present(credential, frame, { kb: { payload } });
 }
 
+// A W3C credential leaves whole, enveloped in a presentation that the holder signs.
+async function enveloped({ credential, key, nonce, audience }) {
+  const context = "https://www.w3.org/ns/credentials/v2";
+  const { kty, crv, x, y } = key.publicJwk;
+  const holder = `did:jwk:${Buffer.from(JSON.stringify({ kty, crv, x, y })).toString("base64url")}`;
+  const id = `data:application/vc+jwt,${credential}`;
+  return new SignJWT({
+    "@context": [context],
+    type: ["VerifiablePresentation"],
+    holder,
+    verifiableCredential: [{ "@context": context, type: "EnvelopedVerifiableCredential", id }],
+    iat: Math.floor(Date.now() / 1000),
+    aud: audience,
+    nonce,
+  })
+    .setProtectedHeader({ alg: "ES256", typ: "vp+jwt", kid: `${holder}#0` })
+    .sign(await importJWK(key.privateJwk, "ES256"));
+}
+
+function fits({ format, meta }, credential) {
+  const { vct, type } = decodeJwt(credential.split("~")[0]);
+  if (vct) return format === "dc+sd-jwt" && meta.vct_values.includes(vct);
+  const last = (name) => name.split(/[/#]/).at(-1);
+  return format === "vc+jwt" && meta.type_values.some((names) => names.every((name) => type.includes(last(name))));
+}
+
 await answer(async ({ link, method, credential, key, nonce, audience, enc = "A256GCM" }) => {
   const client = new Openid4vpClient({ callbacks: callbacks() });
   const parsed = client.parseOpenid4vpAuthorizationRequest({
@@ -39,9 +65,9 @@ await answer(async ({ link, method, credential, key, nonce, audience, enc = "A25
   const asked = request.authorizationRequestPayload;
   const said = { credential, key, nonce: nonce ?? asked.nonce, audience: audience ?? asked.client_id };
   const vpToken = {};
-  const { vct } = decodeJwt(credential.split("~")[0]);
-  for (const query of asked.dcql_query.credentials.filter(({ meta }) => meta.vct_values?.includes(vct))) {
-    vpToken[query.id] = [await shown(said, query.claims.map(({ path }) => path))];
+  for (const query of asked.dcql_query.credentials.filter((each) => fits(each, credential))) {
+    const paths = query.claims.map(({ path }) => path);
+    vpToken[query.id] = [query.format === "vc+jwt" ? await enveloped(said) : await shown(said, paths)];
   }
   const response = await client.createOpenid4vpAuthorizationResponse({
     authorizationRequestPayload: asked,
