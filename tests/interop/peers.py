@@ -1,10 +1,12 @@
 """Foreign programs in Node. Node comes from PyPI; packages, by the lock in ``node/``, stay beside the environment."""
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import shutil
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, STDOUT, run
@@ -27,6 +29,7 @@ _NOT_REACHED = (
     "ERR_SOCKET_TIMEOUT",
 )
 _PATIENCE_SECONDS = 60.0
+_LONGEST_LINE = 1 << 22
 
 
 class NotInstalled(Exception):
@@ -41,18 +44,34 @@ class Peers:
 
     async def __call__(self, program: str, **asked: Any) -> dict[str, Any]:
         """Run one program, with ``asked`` on its input, and return what it said."""
+        async with self.serving(program, **asked) as said:
+            return await said()
+
+    @contextlib.asynccontextmanager
+    async def serving(self, program: str, **asked: Any) -> AsyncIterator[Callable[[], Awaitable[dict[str, Any]]]]:
+        """Run a program that says several things, one a line; what is yielded returns the next one."""
         process = await asyncio.create_subprocess_exec(
-            str(_NODE),
-            f"{program}.mjs",
-            cwd=self.folder,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
+            str(_NODE), f"{program}.mjs", cwd=self.folder, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_LONGEST_LINE
         )
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            out, err = await process.communicate(strict_json.serialise(asked))
-        assert process.returncode == 0, err.decode(errors="replace")
-        return strict_json.parse_object(out)
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        out, err = process.stdout, process.stderr
+
+        async def said() -> dict[str, Any]:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                line = await out.readline()
+            assert line, (await err.read()).decode(errors="replace")
+            return strict_json.parse_object(line)
+
+        try:
+            process.stdin.write(strict_json.serialise(asked))
+            process.stdin.write_eof()
+            yield said
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
 
 
 def install(folder: Path) -> Peers:

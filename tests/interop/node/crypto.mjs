@@ -25,8 +25,9 @@ async function keyOf(signer) {
   throw new Error(`no key for a signer named by ${signer.method}`);
 }
 
+// `keys` are the pairs that this side signs or decrypts with; who signs by certificate has one.
 export function callbacks(keys = []) {
-  const privateKey = ({ x, y }) => keys.find((key) => key.publicJwk.x === x && key.publicJwk.y === y)?.privateJwk;
+  const own = (jwk) => keys.find(({ publicJwk }) => !jwk || (publicJwk.x === jwk.x && publicJwk.y === jwk.y));
   return {
     fetch: globalThis.fetch,
     clientAuthentication: clientAuthenticationAnonymous(),
@@ -34,11 +35,9 @@ export function callbacks(keys = []) {
     hash: (data, alg) => createHash(alg.replace("-", "")).update(data).digest(),
     getX509CertificateMetadata: names,
     async signJwt(signer, { header, payload }) {
-      const key = await jose.importJWK(privateKey(signer.publicJwk), signer.alg);
-      return {
-        jwt: await new jose.SignJWT(payload).setProtectedHeader(header).sign(key),
-        signerJwk: signer.publicJwk,
-      };
+      const { privateJwk, publicJwk } = own(signer.publicJwk);
+      const key = await jose.importJWK(privateJwk, signer.alg);
+      return { jwt: await new jose.SignJWT(payload).setProtectedHeader(header).sign(key), signerJwk: publicJwk };
     },
     async verifyJwt(signer, { compact }) {
       const key = await keyOf(signer);
@@ -52,8 +51,11 @@ export function callbacks(keys = []) {
         .encrypt(await jose.importJWK(to.publicJwk, to.alg));
       return { jwe, encryptionJwk: to.publicJwk };
     },
-    async decryptJwe() {
-      return { decrypted: false };
+    async decryptJwe(jwe) {
+      const { kid } = jose.decodeProtectedHeader(jwe);
+      const { privateJwk, publicJwk } = keys.find((key) => key.publicJwk.kid === kid);
+      const { plaintext } = await jose.compactDecrypt(jwe, await jose.importJWK(privateJwk, "ECDH-ES"));
+      return { decrypted: true, decryptionJwk: publicJwk, payload: new TextDecoder().decode(plaintext) };
     },
   };
 }

@@ -3,17 +3,24 @@ import { setGlobalConfig } from "@openid4vc/utils";
 
 setGlobalConfig({ allowInsecureUrls: true });
 
-export async function answer(handler) {
+export async function heard() {
   const chunks = [];
   for await (const chunk of process.stdin) chunks.push(chunk);
-  const asked = JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  let told;
+  return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+}
+
+export const say = (told) => process.stdout.write(`${JSON.stringify(told)}\n`);
+
+export async function attempted(handler, asked) {
   try {
-    told = await handler(asked);
+    return await handler(asked);
   } catch (error) {
-    told = { failed: error.name ?? "Error", message: String(error.message), ...(await refusal(error)) };
+    return { failed: error.name ?? "Error", message: String(error.message), ...(await refusal(error)) };
   }
-  process.stdout.write(JSON.stringify(told));
+}
+
+export async function answer(handler) {
+  say(await attempted(handler, await heard()));
 }
 
 // The libraries keep what a server answered in different places.
