@@ -1,5 +1,5 @@
 // @openid4vc/openid4vp as a verifier: asks by a signed request object, and judges the one answer that comes.
-// in: x5c, key, query, tamper?     out, line by line: the link; then what came of it
+// in: x5c, key, query, enc?, tamper?     out, line by line: the link; then what came of it
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { Openid4vpVerifier } from "@openid4vc/openid4vp";
@@ -81,7 +81,7 @@ async function judged(form) {
     const read = await reader.verify(presentation, { keyBindingNonce: payload.nonce });
     shown.push({ id, claims: read.payload, aud: read.kb.payload.aud });
   }
-  return { mode: answer.jarm.type, header: answer.jarm.jarmHeader, clientId: payload.client_id, shown };
+  return { mode: answer.jarm.type, header: decodeProtectedHeader(form.response), clientId: payload.client_id, shown };
 }
 
 const { authorizationRequest } = await asked();
