@@ -1,9 +1,9 @@
 """Watching: read status lists again, and tell the citizen in plain words what changed.
 
-The lists themselves are read on a timer, for everybody at once. What they say of one citizen's credentials can be worked
-out only while those are unlocked, so that happens then, at most once in an interval; nothing about a credential lies
-outside the vault for a timer to read. What an authority learns is what any reader of its list tells it: nothing about
-whom it concerns.
+The lists themselves are read on a timer, for everybody at once. What they say of one citizen's credentials can be
+worked out only while those are unlocked, so that happens then, at most once in an interval; nothing about a credential
+lies outside the vault for a timer to read. What an authority learns is what any reader of its list tells it: nothing
+about whom it concerns.
 """
 
 import asyncio
