@@ -123,6 +123,7 @@ class Code(StrEnum):
     TRANSACTION_CODE_ATTEMPTS_EXHAUSTED = "transaction_code_attempts_exhausted"
     NONCE_INVALID = "nonce_invalid"
     PROOF_INVALID = "proof_invalid"
+    DPOP_PROOF_INVALID = "dpop_proof_invalid"
     TOKEN_INVALID = "token_invalid"
     CREDENTIAL_CONFIGURATION_UNKNOWN = "credential_configuration_unknown"
     BATCH_TOO_LARGE = "batch_too_large"

@@ -166,6 +166,7 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
             transaction_code_attempts=settings.transaction_code_attempts,
             batch_size=settings.batch_size,
         ),
+        require_dpop=settings.require_dpop,
     )
 
 

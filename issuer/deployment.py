@@ -38,6 +38,7 @@ class Deployment:
         secrecy: everything derived from the deployment's secret.
         publisher: writes status lists.
         limits: numbers.
+        require_dpop: whether bearer tokens are refused.
     """
 
     public_url: str
@@ -49,6 +50,7 @@ class Deployment:
     secrecy: Secrecy
     publisher: Publisher
     limits: Limits
+    require_dpop: bool = False
 
     def now(self) -> int:
         """Return the current instant in whole Unix seconds."""

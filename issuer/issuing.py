@@ -20,7 +20,7 @@ from comity.openid.oauth import TokenRequest, TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Jwk
 from comity.status.status_list import REVOCATION, SUSPENSION
-from issuer import catalog
+from issuer import catalog, tokens
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
 from issuer.deployment import Deployment
@@ -29,6 +29,7 @@ from issuer.secrecy import hashed
 from issuer.store import Connection, audit, credentials, offers
 from issuer.store.credentials import Reservation, Slot
 from issuer.store.offers import Offer, Redemption
+from issuer.tokens import Access, Proof
 
 WALLET = "wallet"
 """The actor of what wallets do."""
@@ -39,12 +40,14 @@ _Error = OAuthErrorCode
 # --- tokens and nonces
 
 
-async def exchange_code(deployment: Deployment, authority: Authority, request: TokenRequest) -> TokenResponse:
-    """Exchange a pre-authorized code for an access token (OpenID4VCI §6).
+async def exchange_code(
+    deployment: Deployment, authority: Authority, request: TokenRequest, proof: Proof | None = None
+) -> TokenResponse:
+    """Exchange a pre-authorized code for an access token (OpenID4VCI §6), bound to the key of ``proof`` (RFC 9449 §5).
 
     Raises:
         OAuthError: ``invalid_request`` for a transaction code that is missing or not expected, ``invalid_grant`` for
-            everything that is wrong with a code.
+            everything that is wrong with a code, ``invalid_dpop_proof`` for a proof that was used before.
     """
     if request.resource not in {None, authority.issuer_id}:
         raise OAuthError(Code.REQUEST_INVALID, "resource names another issuer")
@@ -52,21 +55,32 @@ async def exchange_code(deployment: Deployment, authority: Authority, request: T
     code_hash = hashed(request.pre_authorized_code)
     typed = request.tx_code
     typed_hash = None if typed is None else deployment.secrecy.transaction_code_hash(code_hash, typed)
-    outcome, offer_id = await deployment.database.write(
-        lambda connection: offers.redeem(
+
+    def redeem(connection: Connection) -> tuple[Redemption, str | None]:
+        done = offers.redeem(
             connection,
             authority=authority.path,
             code_hash=code_hash,
             transaction_code_hash=typed_hash,
             token_hash=hashed(token),
             token_expires_at=now + deployment.limits.token_seconds,
+            token_key=None if proof is None else proof.thumbprint,
             attempt_limit=deployment.limits.transaction_code_attempts,
             now=now,
         )
-    )
+        if done[0] in _EFFECTIVE:
+            tokens.use_up(connection, proof)
+        return done
+
+    outcome, offer_id = await deployment.database.write(redeem)
     if offer_id is None:
         raise _REFUSED_CODE[outcome]
-    return TokenResponse(access_token=token, expires_in=deployment.limits.token_seconds)
+    limits = deployment.limits
+    return TokenResponse(access_token=token, expires_in=limits.token_seconds, is_bound=proof is not None)
+
+
+_EFFECTIVE = {Redemption.GRANTED, Redemption.TRANSACTION_CODE_WRONG, Redemption.CODE_DEAD}
+"""What may have changed an offer, and so uses a DPoP proof up."""
 
 
 def _refused_code(code: Code, detail: str, error: OAuthErrorCode = _Error.INVALID_GRANT) -> OAuthError:
@@ -99,14 +113,14 @@ def new_nonce(deployment: Deployment, authority: Authority) -> str:
 # --- credentials
 
 
-async def issue(deployment: Deployment, authority: Authority, token: str, request: CredentialRequest) -> Issued:
+async def issue(deployment: Deployment, authority: Authority, access: Access, request: CredentialRequest) -> Issued:
     """Issue what a token was given for, one credential for each key proof (OpenID4VCI §8).
 
     Raises:
         OAuthError: with the codes of OpenID4VCI §8.3.1.2 and RFC 6750. Nothing was changed then.
     """
     at = deployment.clock.now()
-    offer = await _offer_of(deployment, authority, token)
+    offer = access.offer
     entry = _entry(deployment, offer, request)
     if offer.credential_valid_until <= int(at.timestamp()):
         detail = "the credential has ended before it was fetched"
@@ -122,7 +136,7 @@ async def issue(deployment: Deployment, authority: Authority, token: str, reques
         return expiry is not None and expiry > now
 
     proofs = key_proof.examine_all(request.proofs, audience=authority.issuer_id, at=at, check_nonce=is_good)
-    reservation, sealed = await _reserve(deployment, authority, token, entry, proofs=proofs, now=now)
+    reservation, sealed = await _reserve(deployment, authority, access, entry, proofs=proofs, now=now)
     claims = deployment.secrecy.unseal(sealed, offer.id)
     issued_at, valid_until = _instant(reservation.issued_at), _instant(offer.credential_valid_until)
     signed = tuple(
@@ -139,29 +153,6 @@ async def issue(deployment: Deployment, authority: Authority, token: str, reques
     )
     await _deliver(deployment, offer, reservation, now)
     return Issued(credentials=tuple(each.encoded for each in signed), notification_id=reservation.notification_id)
-
-
-async def require_token(deployment: Deployment, authority: Authority, token: str) -> None:
-    """Check that an access token is alive and this authority's.
-
-    Raises:
-        OAuthError: ``invalid_token``.
-    """
-    await _offer_of(deployment, authority, token)
-
-
-async def _offer_of(deployment: Deployment, authority: Authority, token: str) -> Offer:
-    now, token_hash = deployment.now(), hashed(token)
-    offer = await deployment.database.read(
-        lambda connection: offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now)
-    )
-    if offer is None:
-        raise _token_invalid()
-    return offer
-
-
-def _token_invalid() -> OAuthError:
-    return OAuthError(Code.TOKEN_INVALID, "the access token is not known or has ended", error=_Error.INVALID_TOKEN)
 
 
 def _entry(deployment: Deployment, offer: Offer, request: CredentialRequest) -> CatalogEntry:
@@ -189,21 +180,22 @@ def _entry(deployment: Deployment, offer: Offer, request: CredentialRequest) -> 
 async def _reserve(
     deployment: Deployment,
     authority: Authority,
-    token: str,
+    access: Access,
     entry: CatalogEntry,
     *,
     proofs: tuple[CheckedProof, ...],
     now: int,
 ) -> tuple[Reservation, bytes]:
     """Commit the intent to sign, before any signature exists; return it with the sealed claims."""
-    token_hash, secrecy = hashed(token), deployment.secrecy
+    token_hash, secrecy = access.token_hash, deployment.secrecy
     digests = [secrecy.holder_digest(token_hash, entry.id, proof.thumbprint) for proof in proofs]
     nonces = {hashed(proof.nonce): now + deployment.limits.nonce_seconds for proof in proofs if proof.nonce is not None}
 
     def reserve(connection: Connection) -> tuple[Reservation, bytes]:
         offer = offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now, for_update=True)
         if offer is None:
-            raise _token_invalid()
+            raise tokens.refuse()
+        tokens.use_up(connection, access.proof)
         if offer.sealed_claims is None:
             raise Conflict(Code.CODE_ALREADY_USED, "the claims of this offer are erased already; ask for a new offer")
         reservation = credentials.reserve(
@@ -283,19 +275,21 @@ async def _deliver(deployment: Deployment, offer: Offer, reservation: Reservatio
     await deployment.database.write(deliver)
 
 
-async def notify(deployment: Deployment, authority: Authority, token: str, notification: Notification) -> None:
+async def notify(deployment: Deployment, access: Access, notification: Notification) -> None:
     """Keep what the wallet says became of its credentials (OpenID4VCI §11); saying it again changes nothing.
 
     Raises:
-        OAuthError: ``invalid_token``, ``invalid_notification_id``.
+        OAuthError: ``invalid_notification_id``, ``invalid_dpop_proof`` for a proof that was used before.
     """
-    offer = await _offer_of(deployment, authority, token)
-    known = await deployment.database.write(
-        lambda connection: credentials.note_event(
-            connection, offer.id, notification.notification_id, notification.event.value
-        )
-    )
-    if not known:
+
+    def note(connection: Connection) -> bool:
+        notification_id, told = notification.notification_id, notification.event.value
+        known = credentials.note_event(connection, access.offer.id, notification_id, told)
+        if known:
+            tokens.use_up(connection, access.proof)
+        return known
+
+    if not await deployment.database.write(note):
         detail = "the notification id is not one of this access token"
         raise OAuthError(Code.REQUEST_INVALID, detail, error=_Error.INVALID_NOTIFICATION_ID)
 

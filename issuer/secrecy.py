@@ -10,13 +10,17 @@ import secrets
 import struct
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from comity import base64url, strict_json
 from comity.errors import Malformed
 from comity.runtime import keystore
 
+_PURPOSES = ("claims", "code", "transaction code", "blind index", "holder", "nonce", "dpop nonce", "dpop", "link")
 _NONCE = struct.Struct(">Q16s16s")
+
+NoncePurpose = Literal["nonce", "dpop nonce"]
+"""For key proofs, or for proofs that an access token is one's own; neither does for the other."""
 
 
 class Secrecy:
@@ -24,8 +28,7 @@ class Secrecy:
 
     def __init__(self, secret: bytes) -> None:
         self._keys = {
-            purpose: hmac.digest(secret, f"comity issuer {purpose}".encode(), hashlib.sha256)
-            for purpose in ("claims", "code", "transaction code", "blind index", "holder", "nonce", "link")
+            purpose: hmac.digest(secret, f"comity issuer {purpose}".encode(), hashlib.sha256) for purpose in _PURPOSES
         }
 
     def _mac(self, purpose: str, *parts: str) -> str:
@@ -75,6 +78,10 @@ class Secrecy:
         """Return what recognises the same holder key on a repeated request, and means nothing elsewhere."""
         return self._mac("holder", token_hash, configuration_id, thumbprint)
 
+    def proof_digest(self, thumbprint: str, jti: str) -> str:
+        """Return what recognises a DPoP proof that was used, and means nothing elsewhere."""
+        return self._mac("dpop", thumbprint, jti)
+
     # --- blind indexes
 
     def number_index(self, authority: str, number: str) -> str:
@@ -87,23 +94,24 @@ class Secrecy:
 
     # --- nonces
 
-    def new_nonce(self, authority: str, *, expires_at: int) -> str:
-        """Return a nonce that proves by itself that this authority gave it out, and until when it holds."""
+    def new_nonce(self, authority: str, *, expires_at: int, purpose: NoncePurpose = "nonce") -> str:
+        """Return a nonce that proves by itself that this authority gave it out, what for, and until when it holds."""
         random = secrets.token_bytes(16)
-        return base64url.encode(_NONCE.pack(expires_at, random, self._nonce_mac(authority, expires_at, random)))
+        mac = self._nonce_mac(purpose, authority, expires_at, random)
+        return base64url.encode(_NONCE.pack(expires_at, random, mac))
 
-    def nonce_expiry(self, authority: str, nonce: str) -> int | None:
-        """Return the last second of a nonce of this authority; None for anything else."""
+    def nonce_expiry(self, authority: str, nonce: str, *, purpose: NoncePurpose = "nonce") -> int | None:
+        """Return the last second of a nonce of this authority for this purpose; None for anything else."""
         try:
             expires_at, random, mac = _NONCE.unpack(base64url.decode(nonce))
         except (Malformed, struct.error):
             return None
-        genuine = hmac.compare_digest(mac, self._nonce_mac(authority, expires_at, random))
+        genuine = hmac.compare_digest(mac, self._nonce_mac(purpose, authority, expires_at, random))
         return int(expires_at) if genuine else None
 
-    def _nonce_mac(self, authority: str, expires_at: int, random: bytes) -> bytes:
+    def _nonce_mac(self, purpose: NoncePurpose, authority: str, expires_at: int, random: bytes) -> bytes:
         message = struct.pack(">Q16s", expires_at, random) + authority.encode()
-        return hmac.digest(self._keys["nonce"], message, hashlib.sha256)[:16]
+        return hmac.digest(self._keys[purpose], message, hashlib.sha256)[:16]
 
 
 def hashed(value: str) -> str:

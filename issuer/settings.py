@@ -28,6 +28,7 @@ class IssuerSettings(ServiceSettings):
         offer_seconds: how long a pre-authorized code can be used.
         token_seconds: how long an access token can be used; a bearer token lives 5 minutes at most.
         nonce_seconds: how long a nonce can be used.
+        require_dpop: refuse wallets that do not prove that an access token is theirs; recommended in production.
         retry_seconds: how long after delivery a lost answer can be asked for again; then the claims are erased.
         erase_every_seconds: how often what is due is erased.
         transaction_code_attempts: wrong transaction codes after which an offer is dead.
@@ -49,6 +50,7 @@ class IssuerSettings(ServiceSettings):
     offer_seconds: int = Field(default=600, ge=1, le=600)
     token_seconds: int = Field(default=300, ge=1, le=300)
     nonce_seconds: int = Field(default=300, ge=1, le=600)
+    require_dpop: bool = False
     retry_seconds: int = Field(default=600, ge=0, le=600)
     erase_every_seconds: float = Field(default=10.0, gt=0)
     transaction_code_attempts: int = Field(default=5, ge=1, le=5)

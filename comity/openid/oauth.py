@@ -101,23 +101,33 @@ class GrantedConfiguration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenResponse:
-    """An access token (OpenID4VCI §6.2). ``expires_in`` is in seconds. Sent with ``Cache-Control: no-store``."""
+    """An access token (OpenID4VCI §6.2). ``expires_in`` is in seconds. Sent with ``Cache-Control: no-store``.
+
+    ``is_bound`` says that it is good only with DPoP proofs by the key that asked for it (RFC 9449 §5).
+    """
 
     access_token: str = field(repr=False)
     expires_in: int | None = None
+    is_bound: bool = False
     granted: tuple[GrantedConfiguration, ...] = ()
 
     @classmethod
-    def parse(cls, document: Document) -> "TokenResponse":
+    def parse(cls, document: Document, *, with_dpop: bool = False) -> "TokenResponse":
         """Read a token response. A ``c_nonce`` of older drafts is ignored.
 
+        Args:
+            document: the body.
+            with_dpop: a DPoP proof was sent; then a token that is not bound is a downgrade.
+
         Raises:
-            OAuthError: malformed, or a token type other than Bearer (this wallet asks for no other).
+            OAuthError: malformed, or of another token type than was asked for.
         """
         members = Members.read(document, "token response", _TOKEN_RESPONSE)
-        if members.string("token_type").lower() != "bearer":  # RFC 6749 §5.1: case insensitive
-            raise _TOKEN_RESPONSE("token response: token_type is not Bearer")
+        wanted = "DPoP" if with_dpop else "Bearer"
+        if members.string("token_type").lower() != wanted.lower():  # RFC 6749 §5.1: case insensitive
+            raise _TOKEN_RESPONSE(f"token response: token_type is not {wanted}")
         return cls(
+            is_bound=with_dpop,
             access_token=members.string("access_token"),
             expires_in=members.optional_integer("expires_in", minimum=1),
             granted=tuple(
@@ -132,7 +142,8 @@ class TokenResponse:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
-        body: dict[str, Any] = {"access_token": self.access_token, "token_type": "Bearer"}
+        token_type = "DPoP" if self.is_bound else "Bearer"
+        body: dict[str, Any] = {"access_token": self.access_token, "token_type": token_type}
         if self.expires_in is not None:
             body["expires_in"] = self.expires_in
         if self.granted:
@@ -173,12 +184,14 @@ class AuthorizationServerMetadata:
         token_endpoint: where codes are exchanged.
         grant_types: None when the document does not list them (RFC 8414 then means code and implicit).
         anonymous_access: whether a pre-authorized code may be exchanged without a client_id.
+        dpop_algorithms: what DPoP proofs may be signed with; () where tokens are never bound (RFC 9449 §5.1).
     """
 
     issuer: str
     token_endpoint: str
     grant_types: tuple[str, ...] | None = (PRE_AUTHORIZED_GRANT,)
     anonymous_access: bool = True
+    dpop_algorithms: tuple[str, ...] = ()
 
     @staticmethod
     def url(issuer: str) -> str:
@@ -204,6 +217,7 @@ class AuthorizationServerMetadata:
             token_endpoint=token_endpoint,
             grant_types=members.optional_strings("grant_types_supported") or None,
             anonymous_access=members.boolean("pre-authorized_grant_anonymous_access_supported", default=False),
+            dpop_algorithms=members.optional_strings("dpop_signing_alg_values_supported"),
         )
 
     @property
@@ -218,6 +232,8 @@ class AuthorizationServerMetadata:
             body["grant_types_supported"] = list(self.grant_types)
         body["token_endpoint_auth_methods_supported"] = ["none"]
         body["pre-authorized_grant_anonymous_access_supported"] = self.anonymous_access
+        if self.dpop_algorithms:
+            body["dpop_signing_alg_values_supported"] = list(self.dpop_algorithms)
         return body
 
 

@@ -10,7 +10,10 @@ _NOT_ALLOWED_IN_DESCRIPTION = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")
 
 
 class OAuthErrorCode(StrEnum):
-    """The ``error`` values of RFC 6749 §5.2, RFC 6750 §3.1, OpenID4VCI 1.0 and OpenID4VP 1.0 that we send or read."""
+    """The ``error`` values that we send or read.
+
+    RFC 6749 §5.2, RFC 6750 §3.1, RFC 9449 §5 and §8, OpenID4VCI 1.0 and OpenID4VP 1.0.
+    """
 
     # RFC 6749
     INVALID_REQUEST = "invalid_request"
@@ -25,6 +28,9 @@ class OAuthErrorCode(StrEnum):
     # RFC 6750
     INVALID_TOKEN = "invalid_token"
     INSUFFICIENT_SCOPE = "insufficient_scope"
+    # RFC 9449 §5, §8
+    INVALID_DPOP_PROOF = "invalid_dpop_proof"
+    USE_DPOP_NONCE = "use_dpop_nonce"
     # OpenID4VCI 1.0 §8.3.1.2, §9.3, §11.3; invalid_tx_code is the 1.1 draft's, read but never sent
     INVALID_TX_CODE = "invalid_tx_code"
     INVALID_CREDENTIAL_REQUEST = "invalid_credential_request"

@@ -3,8 +3,10 @@
 from fastapi import Request
 
 from comity.errors import Code, Denied
+from comity.openid import dpop
 from issuer.deployment import Deployment
 from issuer.operators import Operator, Operators
+from issuer.tokens import Shown
 
 
 def deployment_of(request: Request) -> Deployment:
@@ -17,6 +19,18 @@ def bearer_token(request: Request) -> str | None:
     """Return the token of an ``Authorization: Bearer`` header (RFC 6750 §2.1); None for anything else."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def shown_by(request: Request) -> Shown | None:
+    """Return the token of an ``Authorization`` header and the proofs beside it; None without a token.
+
+    Bearer is RFC 6750 §2.1, DPoP is RFC 9449 §7.1; two ``Authorization`` headers are as good as none.
+    """
+    scheme, _, token = ", ".join(request.headers.getlist("authorization")).partition(" ")
+    token, scheme = token.strip(), scheme.lower()
+    if not token or "," in token or scheme not in {"bearer", "dpop"}:
+        return None
+    return Shown(token=token, is_dpop=scheme == "dpop", proofs=tuple(request.headers.getlist(dpop.HEADER)))
 
 
 def operator_of(request: Request) -> Operator:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from comity.errors import Code
+from comity.openid import dpop
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.display import Display
 from comity.openid.issuance.metadata import IssuerMetadata
@@ -15,8 +16,8 @@ from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest, nonce
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.web import problems
 from comity.web.body import media_type
-from issuer import issuing
-from issuer.api.access import bearer_token, deployment_of
+from issuer import issuing, tokens
+from issuer.api.access import deployment_of, shown_by
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
 
@@ -24,7 +25,8 @@ router = APIRouter(include_in_schema=False)
 
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _CACHED = {"cache-control": "public, max-age=300"}
-_CHALLENGED = {OAuthErrorCode.INVALID_TOKEN, OAuthErrorCode.INSUFFICIENT_SCOPE}
+_ABOUT_PROOFS = {OAuthErrorCode.INVALID_DPOP_PROOF, OAuthErrorCode.USE_DPOP_NONCE}
+_ALGORITHMS = f'algs="{" ".join(dpop.algorithms())}"'
 
 
 @router.get("/.well-known/openid-credential-issuer/{path:path}")
@@ -39,7 +41,9 @@ async def issuer_metadata(request: Request, path: str) -> Response:
 async def authorization_server_metadata(request: Request, path: str) -> Response:
     """Describe the authorization server, which is the issuer itself (RFC 8414)."""
     issuer = deployment_of(request).authority(path).issuer_id
-    metadata = AuthorizationServerMetadata(issuer=issuer, token_endpoint=f"{issuer}/token")
+    metadata = AuthorizationServerMetadata(
+        issuer=issuer, token_endpoint=f"{issuer}/token", dpop_algorithms=dpop.algorithms()
+    )
     return JSONResponse(metadata.to_dict(), headers=_CACHED)
 
 
@@ -59,20 +63,23 @@ def describe(deployment: Deployment, authority: Authority) -> IssuerMetadata:
 
 @router.post("/{path:path}/token")
 async def token(request: Request, path: str) -> Response:
-    """Exchange a pre-authorized code (OpenID4VCI §6)."""
+    """Exchange a pre-authorized code (OpenID4VCI §6); with a DPoP proof the token is bound to its key (RFC 9449 §5)."""
     deployment = deployment_of(request)
     authority = deployment.authority(path)
     _require_type(request, _FORM, OAuthErrorCode.INVALID_REQUEST)
     wanted = TokenRequest.parse(await request.body())
-    answer = await issuing.exchange_code(deployment, authority, wanted)
-    return JSONResponse(answer.to_dict())
+    proof = tokens.check_for_token(deployment, authority, request.headers.getlist(dpop.HEADER))
+    answer = await issuing.exchange_code(deployment, authority, wanted, proof)
+    return JSONResponse(answer.to_dict(), headers=_with_nonce(deployment, authority) if proof else None)
 
 
 @router.post("/{path:path}/nonce")
 async def nonce(request: Request, path: str) -> Response:
-    """Give out a nonce (OpenID4VCI §7)."""
+    """Give out a nonce for key proofs (OpenID4VCI §7), and one for DPoP proofs (§7.2, RFC 9449 §8)."""
     deployment = deployment_of(request)
-    return JSONResponse(nonce_response(issuing.new_nonce(deployment, deployment.authority(path))))
+    authority = deployment.authority(path)
+    body = nonce_response(issuing.new_nonce(deployment, authority))
+    return JSONResponse(body, headers=_with_nonce(deployment, authority))
 
 
 @router.post("/{path:path}/credential")
@@ -80,16 +87,15 @@ async def credential(request: Request, path: str) -> Response:
     """Issue (OpenID4VCI §8)."""
     deployment = deployment_of(request)
     authority = deployment.authority(path)
-    access_token = bearer_token(request)
-    if access_token is None:
-        return _challenge()
+    if (shown := shown_by(request)) is None:
+        return _challenge(deployment)
     _require_type(request, _JSON, OAuthErrorCode.INVALID_CREDENTIAL_REQUEST)
     body = await request.body()
     # The token is judged before the body: whoever has none learns nothing about what a request may say.
-    await issuing.require_token(deployment, authority, access_token)
+    access = await tokens.require(deployment, authority, shown, "credential")
     wanted = CredentialRequest.parse(body, batch_size=deployment.limits.batch_size)
-    issued = await issuing.issue(deployment, authority, access_token, wanted)
-    return JSONResponse(issued.to_dict())
+    issued = await issuing.issue(deployment, authority, access, wanted)
+    return JSONResponse(issued.to_dict(), headers=_with_nonce(deployment, authority) if access.proof else None)
 
 
 @router.post("/{path:path}/notification")
@@ -97,29 +103,46 @@ async def notification(request: Request, path: str) -> Response:
     """Hear what became of the credentials (OpenID4VCI §11)."""
     deployment = deployment_of(request)
     authority = deployment.authority(path)
-    access_token = bearer_token(request)
-    if access_token is None:
-        return _challenge()
+    if (shown := shown_by(request)) is None:
+        return _challenge(deployment)
     _require_type(request, _JSON, OAuthErrorCode.INVALID_NOTIFICATION_REQUEST)
-    await issuing.notify(deployment, authority, access_token, Notification.parse(await request.body()))
+    body = await request.body()
+    access = await tokens.require(deployment, authority, shown, "notification")
+    await issuing.notify(deployment, access, Notification.parse(body))
     return Response(status_code=204)
 
 
-async def answer_refusal(_request: Request, error: Exception) -> Response:
-    """Answer an :class:`OAuthError` as RFC 6749 §5.2 and RFC 6750 §3 write it; for ``app.exception_handler``."""
+async def answer_refusal(request: Request, error: Exception) -> Response:
+    """Answer an :class:`OAuthError` as RFC 6749 §5.2, RFC 6750 §3 and RFC 9449 §5, §7 to §9 write it.
+
+    For ``app.exception_handler``. What is wrong with a DPoP proof is a 400 where there is no token yet, and a 401
+    with a challenge where there is one; either way the answer brings a nonce to try again with.
+    """
     if not isinstance(error, OAuthError):
         raise error
-    headers = {}
-    if error.error in _CHALLENGED:
-        headers["www-authenticate"] = f'Bearer error="{error.error}"'
+    deployment, status = deployment_of(request), error.error.status
+    headers: dict[str, str] = {}
+    if error.error in _ABOUT_PROOFS:
+        headers |= _with_nonce(deployment, deployment.authority(request.path_params["path"]))
+        status = 400 if request.url.path.endswith("/token") else 401
+    if status in {401, 403}:
+        shown = shown_by(request)
+        is_dpop = deployment.require_dpop or (shown is not None and shown.is_dpop)
+        challenge = f'DPoP error="{error.error}", {_ALGORITHMS}' if is_dpop else f'Bearer error="{error.error}"'
+        headers["www-authenticate"] = challenge
     if error.error is OAuthErrorCode.TEMPORARILY_UNAVAILABLE:
         headers["retry-after"] = "2"
-    return problems.oauth_error(error.error, error.detail, error.error.status, headers)
+    return problems.oauth_error(error.error, error.detail, status, headers)
 
 
-def _challenge() -> Response:
+def _with_nonce(deployment: Deployment, authority: Authority) -> dict[str, str]:
+    return {dpop.NONCE_HEADER: tokens.new_nonce(deployment, authority)}
+
+
+def _challenge(deployment: Deployment) -> Response:
     """Ask for a token; a request without one gets no error code (RFC 6750 §3.1)."""
-    return Response(status_code=401, headers={"www-authenticate": "Bearer"})
+    accepted = f"DPoP {_ALGORITHMS}" if deployment.require_dpop else f"Bearer, DPoP {_ALGORITHMS}"
+    return Response(status_code=401, headers={"www-authenticate": accepted})
 
 
 def _require_type(request: Request, wanted: str, error: OAuthErrorCode) -> None:

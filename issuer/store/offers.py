@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from comity.credential import CredentialType
-from issuer.store.tables import credentials, issuances, nonces, offers
+from issuer.store.tables import credentials, dpop_proofs, issuances, nonces, offers
 
 
 class OfferState(StrEnum):
@@ -68,6 +68,7 @@ class Offer:
         created_at: Unix seconds.
         expires_at: last second at which the code can be used.
         token_expires_at: end of the access token, once there is one.
+        token_key: thumbprint of the key that the access token is bound to; None for a bearer token.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Offer:
     created_at: int
     expires_at: int
     token_expires_at: int | None = None
+    token_key: str | None = None
 
 
 def save(connection: Connection, offer: Offer) -> None:
@@ -145,6 +147,7 @@ def redeem(
     transaction_code_hash: str | None,
     token_hash: str,
     token_expires_at: int,
+    token_key: str | None,
     attempt_limit: int,
     now: int,
 ) -> tuple[Redemption, str | None]:
@@ -162,15 +165,14 @@ def redeem(
             offers.c.authority == authority,
             offers.c.state == OfferState.OPEN.value,
             offers.c.expires_at > now,
-            offers.c.transaction_code_hash.is_(None)
-            if transaction_code_hash is None
-            else offers.c.transaction_code_hash.is_not(None),
+            _expects_code(transaction_code_hash),
         )
         .values(
             attempts=offers.c.attempts + case((wrong, 1), else_=0),
             state=case((last, OfferState.DEAD.value), (wrong, OfferState.OPEN.value), else_=OfferState.REDEEMED.value),
             token_hash=case((wrong, null()), else_=literal(token_hash)),
             token_expires_at=case((wrong, null()), else_=literal(token_expires_at, BigInteger)),
+            token_key=null() if token_key is None else case((wrong, null()), else_=literal(token_key)),
             erase_at=case((wrong, offers.c.erase_at), else_=literal(token_expires_at, BigInteger)),
             sealed_claims=case((last, null()), else_=offers.c.sealed_claims),
         )
@@ -182,6 +184,11 @@ def redeem(
     if row.state == OfferState.REDEEMED.value:
         return Redemption.GRANTED, row.id
     return (Redemption.CODE_DEAD if row.state == OfferState.DEAD.value else Redemption.TRANSACTION_CODE_WRONG), None
+
+
+def _expects_code(given: str | None) -> ColumnElement[bool]:
+    stored = offers.c.transaction_code_hash
+    return stored.is_(None) if given is None else stored.is_not(None)
 
 
 def _is_wrong(transaction_code_hash: str | None) -> ColumnElement[bool]:
@@ -241,7 +248,7 @@ def erase_after(connection: Connection, offer_id: str, *, at: int) -> None:
 
 
 def erase_due(connection: Connection, *, now: int) -> int:
-    """Erase the claims and holder digests of offers whose time has come, and spent nonces. Returns offers erased."""
+    """Erase the claims and holder digests of offers whose time has come, and what was spent. Returns offers erased."""
     due = select(offers.c.id).where(offers.c.erase_at <= now)
     connection.execute(
         update(credentials)
@@ -251,7 +258,8 @@ def erase_due(connection: Connection, *, now: int) -> int:
         )
         .values(holder_digest=None)
     )
-    connection.execute(nonces.delete().where(nonces.c.expires_at <= now))
+    for spent in (nonces, dpop_proofs):
+        connection.execute(spent.delete().where(spent.c.expires_at <= now))
     erased = connection.execute(
         update(offers).where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None)).values(sealed_claims=None)
     )
@@ -277,4 +285,5 @@ def _offer(row: "Row[tuple[object, ...]]", state: OfferState | None = None) -> O
         created_at=row.created_at,
         expires_at=row.expires_at,
         token_expires_at=row.token_expires_at,
+        token_key=row.token_key,
     )

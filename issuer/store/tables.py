@@ -39,6 +39,7 @@ offers = Table(
     Column("attempts", Integer, nullable=False),
     Column("token_hash", String(64), unique=True),
     Column("token_expires_at", BigInteger),
+    Column("token_key", String(43)),  # thumbprint of the key the token is bound to; null = a bearer token
     Column("sealed_claims", LargeBinary),  # erased at erase_at
     Column("erase_at", BigInteger, nullable=False),
     Column("record_reference", String(200)),
@@ -110,6 +111,13 @@ credentials = Table(
 
 nonces = Table(
     "nonces",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+dpop_proofs = Table(
+    "dpop_proofs",
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("expires_at", BigInteger, nullable=False, index=True),

@@ -136,7 +136,8 @@ async def test_without_a_token_there_is_a_challenge_without_a_code(issuer: Deplo
     for path in ("credential", "notification"):
         for headers in ({}, {"authorization": "Basic abc"}, {"authorization": "Bearer "}):
             answer = await issuer.client.post(f"/{ON}/{path}", json={}, headers=headers)
-            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == 'Bearer, DPoP algs="ES256 ES384 EdDSA"'
             assert answer.content == b""
 
 

@@ -71,6 +71,16 @@ def test_token_response_round_trip() -> None:
     assert TokenResponse(access_token="t").to_dict() == {"access_token": "t", "token_type": "Bearer"}
 
 
+def test_a_bound_token_is_one_only_after_a_proof() -> None:  # RFC 9449 §5
+    bound = TokenResponse(access_token="t", is_bound=True)
+    assert bound.to_dict() == {"access_token": "t", "token_type": "DPoP"}
+    assert TokenResponse.parse({"access_token": "t", "token_type": "dpop"}, with_dpop=True) == bound
+    for document, with_dpop in ((bound.to_dict(), False), (TokenResponse(access_token="t").to_dict(), True)):
+        with pytest.raises(OAuthError) as caught:
+            TokenResponse.parse(document, with_dpop=with_dpop)
+        assert caught.value.code is Code.RESPONSE_INVALID
+
+
 def test_token_response_reads_what_others_add() -> None:
     document = {
         "access_token": "t",
@@ -123,6 +133,9 @@ SERVER = AuthorizationServerMetadata(issuer=ISSUER, token_endpoint=f"{ISSUER}/to
 def test_server_metadata_round_trip_and_place() -> None:
     assert AuthorizationServerMetadata.parse(SERVER.to_dict(), issuer=ISSUER) == SERVER
     assert SERVER.supports_pre_authorized_grant
+    bound = AuthorizationServerMetadata(issuer=ISSUER, token_endpoint=f"{ISSUER}/token", dpop_algorithms=("ES256",))
+    assert bound.to_dict()["dpop_signing_alg_values_supported"] == ["ES256"]
+    assert AuthorizationServerMetadata.parse(bound.to_dict(), issuer=ISSUER) == bound
     expected = "https://issuer.example/.well-known/oauth-authorization-server/ca-on/services"
     assert AuthorizationServerMetadata.url(ISSUER) == expected
 
@@ -146,6 +159,7 @@ def test_server_metadata_defaults() -> None:
         {"token_endpoint": "https://issuer.example/ca-bc/services/token"},
         {"token_endpoint": "http://issuer.example/ca-on/services/token"},
         {"grant_types_supported": []},
+        {"dpop_signing_alg_values_supported": []},
         {"pre-authorized_grant_anonymous_access_supported": "true"},
     ],
 )

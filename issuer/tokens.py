@@ -1,0 +1,152 @@
+"""Access tokens: what a wallet shows to use one, and the proof that a bound one is its own (RFC 9449).
+
+Decision record 0016 says why a proof is used up by what it changes, and why the nonce and not the clock judges its age.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from comity.errors import Code
+from comity.openid import dpop
+from comity.openid.refusal import OAuthError, OAuthErrorCode
+from issuer.authorities import Authority
+from issuer.deployment import Deployment
+from issuer.secrecy import hashed
+from issuer.store import Connection, offers, proofs
+from issuer.store.offers import Offer
+
+_MARGIN_SECONDS = 120
+"""How much longer a used proof is remembered than its nonce holds: twice the skew that clocks of workers may have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a request to a protected endpoint carries: nothing of it is checked.
+
+    Attributes:
+        token: from the ``Authorization`` header.
+        is_dpop: the scheme was ``DPoP``, not ``Bearer``.
+        proofs: the values of all ``DPoP`` header fields.
+    """
+
+    token: str = field(repr=False)
+    is_dpop: bool = False
+    proofs: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A DPoP proof that passed, and what to remember so that it does not pass twice."""
+
+    thumbprint: str
+    digest: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """A token that is alive, of this authority, and in the hands of whom it was given to.
+
+    Attributes:
+        token_hash: recognises the token in the store.
+        offer: what it was given for, as it stood a moment ago.
+        proof: None for a bearer token.
+    """
+
+    token_hash: str
+    offer: Offer
+    proof: Proof | None
+
+
+def new_nonce(deployment: Deployment, authority: Authority) -> str:
+    """Return a nonce for DPoP proofs (RFC 9449 §8); good for any number of proofs until it ends. Nothing is stored."""
+    expires_at = deployment.now() + deployment.limits.nonce_seconds
+    return deployment.secrecy.new_nonce(authority.path, expires_at=expires_at, purpose="dpop nonce")
+
+
+def check_for_token(deployment: Deployment, authority: Authority, fields: Sequence[str]) -> Proof | None:
+    """Check the proof of a token request (RFC 9449 §5); None when there is none and none is needed.
+
+    Raises:
+        OAuthError: ``invalid_dpop_proof``, ``use_dpop_nonce``.
+    """
+    if not fields and deployment.require_dpop:
+        raise dpop.refuse_missing()
+    return _check(deployment, authority, fields, "token") if fields else None
+
+
+async def require(deployment: Deployment, authority: Authority, shown: Shown, endpoint: str) -> Access:
+    """Check that a token is alive, this authority's, and proven to be the wallet's own where it is bound.
+
+    Args:
+        deployment: the deployment.
+        authority: who gave the token.
+        shown: what the request carries.
+        endpoint: the last segment of the address that was asked, such as ``credential``.
+
+    Raises:
+        OAuthError: ``invalid_token``, also for a bound token sent as Bearer and a bearer token sent as DPoP
+            (RFC 9449 §7.1, §7.2); ``invalid_dpop_proof``, ``use_dpop_nonce``.
+    """
+    now, token_hash = deployment.now(), hashed(shown.token)
+    offer = await deployment.database.read(
+        lambda connection: offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now)
+    )
+    if offer is None or shown.is_dpop != (offer.token_key is not None):
+        raise refuse()
+    if deployment.require_dpop and not shown.is_dpop:  # given out before the setting was made
+        raise refuse()
+    proof = None
+    if shown.is_dpop:
+        proof = _check(deployment, authority, shown.proofs, endpoint, token=shown.token, bound=offer.token_key)
+    return Access(token_hash=token_hash, offer=offer, proof=proof)
+
+
+def use_up(connection: Connection, proof: Proof | None) -> None:
+    """Note, in the transaction of what a proof brings about, that it was used.
+
+    Raises:
+        OAuthError: ``invalid_dpop_proof``: it was used before; the transaction is undone.
+    """
+    if proof is not None and not proofs.use_up(connection, proof.digest, expires_at=proof.expires_at):
+        raise dpop.refuse_replay()
+
+
+def refuse() -> OAuthError:
+    """Return what to raise for a token that is of no use here; it does not say why."""
+    detail = "the access token is not known, has ended, or is sent in another way than it was given"
+    return OAuthError(Code.TOKEN_INVALID, detail, error=OAuthErrorCode.INVALID_TOKEN)
+
+
+def _check(
+    deployment: Deployment,
+    authority: Authority,
+    fields: Sequence[str],
+    endpoint: str,
+    *,
+    token: str | None = None,
+    bound: str | None = None,
+) -> Proof:
+    at = deployment.clock.now()
+    checked = dpop.check(
+        fields,
+        method="POST",
+        url=f"{authority.issuer_id}/{endpoint}",
+        at=at,
+        check_nonce=_nonce_judge(deployment, authority, int(at.timestamp())),
+        access_token=token,
+        bound_thumbprint=bound,
+    )
+    return Proof(
+        thumbprint=checked.thumbprint,
+        digest=deployment.secrecy.proof_digest(checked.thumbprint, checked.jti),
+        expires_at=int(at.timestamp()) + deployment.limits.nonce_seconds + _MARGIN_SECONDS,
+    )
+
+
+def _nonce_judge(deployment: Deployment, authority: Authority, now: int) -> Callable[[str], bool]:
+    def is_good(nonce: str) -> bool:
+        expiry = deployment.secrecy.nonce_expiry(authority.path, nonce, purpose="dpop nonce")
+        return expiry is not None and expiry > now
+
+    return is_good
