@@ -5,6 +5,7 @@ from typing import Any
 
 from comity import strict_json
 from comity.errors import Code, Denied, Malformed, NotFound, Unreachable
+from comity.openid import dpop
 from comity.openid.oauth import ErrorResponse
 from comity.ports import Fetched, Fetcher, FetchRequest
 
@@ -42,14 +43,22 @@ class Outbound:
         return _text(await self.fetcher.fetch(request))
 
     async def post(
-        self, url: str, body: bytes, *, content_type: str | None = None, token: str | None = None
+        self,
+        url: str,
+        body: bytes,
+        *,
+        content_type: str | None = None,
+        token: str | None = None,
+        proof: str | None = None,
     ) -> Fetched:
-        """Post ``body`` and return the answer, whatever its status."""
+        """Post ``body`` and return the answer, whatever its status. With a DPoP ``proof`` the token is a bound one."""
         headers = {}
         if content_type is not None:
             headers["content-type"] = content_type
         if token is not None:
-            headers["authorization"] = f"Bearer {token}"
+            headers["authorization"] = f"Bearer {token}" if proof is None else f"DPoP {token}"
+        if proof is not None:
+            headers[dpop.HEADER] = proof
         return await self.fetcher.fetch(FetchRequest(url=url, method="POST", headers=headers, body=body))
 
 

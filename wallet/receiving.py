@@ -25,7 +25,7 @@ from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.credential_response import Issued
 from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.issuance.notification import Notification, NotificationEvent
-from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest, TokenResponse, parse_nonce_response
+from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest, parse_nonce_response
 from comity.ports import Clock, Signer
 from comity.runtime.evidence import EvidenceShell
 from comity.trust.snapshot import RegistrySnapshot
@@ -36,8 +36,9 @@ from comity.verification.presentation import verify_held
 from comity.verification.status import StatusDemand
 from wallet import holdings
 from wallet.offers import Offers, Preview
-from wallet.outbound import FORM, JSON, Outbound, accepted, error_of
+from wallet.outbound import JSON, Outbound, accepted, error_of
 from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, OpenWallet, Sheet
+from wallet.tokens import Exchange
 
 ON_REQUEST_ONLY = frozenset({Code.ISSUER_UNKNOWN, Code.NOT_ACCREDITED_FOR_TYPE})
 """What may be wrong with a credential that is kept all the same, when the person says so (decision record 0014)."""
@@ -102,12 +103,12 @@ class Receiving:
         preview = await self.preview(link)
         chosen = _chosen(preview, terms)
         shared_key = await self._shared_key(wallet, terms, chosen)
-        token = await self._token(preview, terms)
+        access = await self._access(preview, terms)
         kept = []
         for configuration in chosen:
             line = {
                 **_line(configuration, preview.metadata),
-                "token": token,
+                **access,
                 "keep_unrecognised": terms.keep_unrecognised,
             }
             kept.append(await self._one(wallet, line, shared_key))
@@ -140,7 +141,8 @@ class Receiving:
             raise Conflict(Code.KEY_NOT_SHARED, "a type among them does not allow one key for several credentials")
         return held.key_id
 
-    async def _token(self, preview: Preview, terms: Terms) -> str:
+    async def _access(self, preview: Preview, terms: Terms) -> dict[str, Any]:
+        """Return the token, and the key it is bound to, as a line of the journal holds them."""
         grant = preview.offer.pre_authorized
         if grant is None:
             raise Malformed(Code.OFFER_INVALID, "the offer has no pre-authorized code")
@@ -154,11 +156,12 @@ class Receiving:
             tx_code=terms.transaction_code if preview.needs_transaction_code else None,
             resource=preview.metadata.credential_issuer,
         )
-        answer = await self.outbound.post(metadata.token_endpoint, request.to_form().encode(), content_type=FORM)
+        exchange = Exchange.begin(self.outbound, self.clock, metadata)
+        answer = await exchange.send_code(metadata.token_endpoint, request)
         if answer.status == 400 and error_of(answer) in {"invalid_grant", "invalid_tx_code"}:
             code = Code.TRANSACTION_CODE_WRONG if preview.needs_transaction_code else Code.CODE_ALREADY_USED
             raise Denied(code, "the issuer does not accept the code, or the offer is used up")
-        return TokenResponse.parse(accepted(answer)).access_token
+        return exchange.for_journal(exchange.token_of(answer))
 
     async def _one(self, wallet: OpenWallet, line: Line, shared_key: str | None) -> Received:
         signer: Signer
@@ -200,14 +203,15 @@ class Receiving:
 
     async def _ask(self, line: Line, signer: Signer) -> Issued:
         """Send one credential request; a nonce that is refused is fetched once more (profile 4.7)."""
+        exchange = Exchange.resume(self.outbound, self.clock, line)
         for attempt in (1, 2):
             nonce = None
             if line["nonce_endpoint"] is not None:
-                nonce = parse_nonce_response(accepted(await self.outbound.post(line["nonce_endpoint"], b"")))
+                nonce = parse_nonce_response(accepted(await exchange.post(line["nonce_endpoint"], b"")))
             proof = key_proof.build(signer, audience=line["issuer"], nonce=nonce, issued_at=self.clock.now())
             request = CredentialRequest(configuration_id=line["configuration_id"], proofs=(proof,))
             body = strict_json.serialise(request.to_dict())
-            answer = await self.outbound.post(line["credential_endpoint"], body, content_type=JSON, token=line["token"])
+            answer = await exchange.post(line["credential_endpoint"], body, content_type=JSON, token=line["token"])
             if attempt == 1 and answer.status == 400 and error_of(answer) == "invalid_nonce":
                 continue
             parsed = credential_response.parse(accepted(answer), proofs_sent=1)
@@ -289,7 +293,8 @@ class Receiving:
             return
         told = strict_json.serialise(Notification(notification_id=notification_id, event=event).to_dict())
         try:
-            await self.outbound.post(endpoint, told, content_type=JSON, token=line["token"])
+            exchange = Exchange.resume(self.outbound, self.clock, line)
+            await exchange.post(endpoint, told, content_type=JSON, token=line["token"])
         except (Malformed, Unreachable):
             return
 
