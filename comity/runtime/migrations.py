@@ -117,7 +117,8 @@ def _with_connection(url: str, run: Callable[[Connection], T]) -> T:
             engine.dispose()
 
     async def through_asyncpg() -> T:
-        engine = postgres_engine(parsed, pooled=False)
+        # A serializable transaction would see the database as it was before it waited for the lock, and migrate again.
+        engine = postgres_engine(parsed, pooled=False).execution_options(isolation_level="READ COMMITTED")
         try:
             async with engine.begin() as connection:
                 return await connection.run_sync(locked(run))
