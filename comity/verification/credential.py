@@ -305,7 +305,7 @@ def _schema(processed: ProcessedCredential, snapshot: RegistrySnapshot) -> Check
     if credential_type is None or (credential_type.slug, credential_type.version) not in schemas.all_types():
         return failed(name, Code.CREDENTIAL_TYPE_UNKNOWN, "there is no schema for the credential's type")
     if not _is_our_copy(credential_type, snapshot):
-        return unknown(name, Code.CREDENTIAL_TYPE_UNKNOWN, "the registry describes this type otherwise than we do")
+        return unknown(name, Code.CREDENTIAL_TYPE_UNKNOWN, "the registry does not state this type as we hold it")
     violations = schemas.violations(credential_type.slug, credential_type.version, processed.claims, partial=True)
     if violations:
         return failed(name, Code.SCHEMA_VIOLATED, "claims do not fit the type's schema", at=list(violations))
@@ -313,8 +313,8 @@ def _schema(processed: ProcessedCredential, snapshot: RegistrySnapshot) -> Check
 
 
 def _is_our_copy(credential_type: CredentialType, snapshot: RegistrySnapshot) -> bool:
-    stated = snapshot.type_digest(credential_type.vct)
-    return stated is None or stated == schemas.digest(credential_type.slug, credential_type.version)
+    """Return whether the digest that the federation states for this type is that of our copy: silence is not consent."""
+    return snapshot.type_digest(credential_type.vct) == schemas.digest(credential_type.slug, credential_type.version)
 
 
 def _as_check(name: CheckName, decision: Decision) -> Check:

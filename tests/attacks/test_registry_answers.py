@@ -286,6 +286,16 @@ def test_a_type_that_the_registry_describes_otherwise(world: World, credential_f
     accepted(held_in(world, licence(world, credential_format).encoded))
 
 
+@BOTH
+def test_a_type_that_the_registry_does_not_state(world: World, credential_format: Format) -> None:
+    """Without a digest from the federation nobody knows that our copy of the schema is the one meant."""
+    record = world.documents["federation.json"]["types"][1]
+    record["vct"] = "https://types.comity.example/drivers-licence/renamed"
+    undetermined(held_in(world, licence(world, credential_format).encoded), SCHEMA, Code.CREDENTIAL_TYPE_UNKNOWN)
+    record["vct"] = LICENCE.vct
+    accepted(held_in(world, licence(world, credential_format).encoded))
+
+
 @pytest.mark.parametrize("vct", ["https://evil.example/person/1", PERSON.vct + "/", PERSON.vct.upper(), "person"])
 def test_a_type_of_somebody_else(world: World, vct: str) -> None:
     held = resigned(person(world, SD), world.bc.key, payload={"vct": vct})

@@ -265,6 +265,12 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "comity/verification/credential.py",
+        "return snapshot.type_digest(credential_type.vct) ==",
+        "return snapshot.type_digest(credential_type.vct) is None or snapshot.type_digest(credential_type.vct) ==",
+        f"{REGISTRY}::test_a_type_that_the_registry_does_not_state",
+    ),
+    Mutant(
+        "comity/verification/credential.py",
         "if holder.required:",
         "if not holder.required:",
         f"{HOLDER_PROOFS}::test_the_proof_cut_off",
