@@ -313,7 +313,7 @@ def _schema(processed: ProcessedCredential, snapshot: RegistrySnapshot) -> Check
 
 
 def _is_our_copy(credential_type: CredentialType, snapshot: RegistrySnapshot) -> bool:
-    """Return whether the digest that the federation states for this type is that of our copy: silence is not consent."""
+    """Return whether the federation states for this type the digest of our copy: silence is not consent."""
     return snapshot.type_digest(credential_type.vct) == schemas.digest(credential_type.slug, credential_type.version)
 
 
