@@ -116,7 +116,11 @@ def thumbprint(jwk: Jwk) -> str:
     Raises:
         Malformed: as :func:`public_key`, for the members the thumbprint is made of.
     """
-    curve, coordinates = _coordinates(jwk)
+    return _thumbprint(*_coordinates(jwk))
+
+
+@lru_cache(maxsize=_KEY_CACHE_SIZE)
+def _thumbprint(curve: str, coordinates: tuple[str, ...]) -> str:
     # RFC 7638 §3.2: only the required members; §3.3: in lexicographic order, without white space.
     required = {"crv": curve, "kty": _CURVES[curve].kty, **dict(zip(("x", "y"), coordinates, strict=False))}
     return base64url.encode(hashlib.sha256(strict_json.serialise(required)).digest())
@@ -185,7 +189,11 @@ def point_of_jwk(jwk: Jwk) -> bytes:
     Raises:
         Malformed: as :func:`public_key`.
     """
-    key = public_key(jwk)
+    return point_of(public_key(jwk))
+
+
+def point_of(key: PublicKey) -> bytes:
+    """Return the compressed point (EC) or the 32 bytes (Ed25519) of ``key``."""
     if isinstance(key, Ed25519PublicKey):
         return key.public_bytes_raw()
     return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
@@ -297,7 +305,7 @@ def _refused(detail: str) -> Malformed:
 
 def _coordinates(jwk: Jwk) -> tuple[str, tuple[str, ...]]:
     """Return the curve name and the base64url coordinates of a public JWK, each of the exact length."""
-    if not isinstance(jwk, Mapping):
+    if not isinstance(jwk, dict | Mapping):  # the test against the abstract class is the slow one
         raise _refused("a JWK is a JSON object")
     if not PRIVATE_MEMBERS.isdisjoint(jwk):
         raise Malformed(Code.PRIVATE_KEY_EXPOSED, "a JWK holds private key material; the key must be replaced")
@@ -306,15 +314,26 @@ def _coordinates(jwk: Jwk) -> tuple[str, tuple[str, ...]]:
     if curve is None or jwk.get("kty") != curve.kty:
         raise _refused("the JWK is of a key type or curve that is not supported")
     members = ("x",) if curve.object is None else ("x", "y")
-    for member in members:
-        _octets(jwk.get(member), curve.size)
-    return str(name), tuple(jwk[member] for member in members)
+    coordinates = tuple(_text(jwk.get(member)) for member in members)
+    for coordinate in coordinates:
+        _check_coordinate(coordinate, curve.size)
+    return str(name), coordinates
+
+
+@lru_cache(maxsize=2 * _KEY_CACHE_SIZE)  # public halves only: a secret is never kept here
+def _check_coordinate(coordinate: str, size: int) -> None:
+    _octets(coordinate, size)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise _refused("a member of the JWK is missing or is not text")
+    return value
 
 
 def _octets(value: object, size: int) -> bytes:
     """Return the bytes of one JWK member; RFC 7518 §6.2.1.2: the length is that of the field, zeros included."""
-    if not isinstance(value, str):
-        raise _refused("a member of the JWK is missing or is not text")
+    value = _text(value)
     try:
         data = base64url.decode(value)
     except Malformed:

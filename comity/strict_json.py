@@ -7,6 +7,7 @@ differently in two places is an attack (RFC 7519 §4, RFC 8725 §2.9), so everyt
 import json
 import math
 import re
+from json.scanner import make_scanner
 from typing import Any, NoReturn
 
 from comity.errors import Code, Malformed
@@ -32,7 +33,7 @@ def parse(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX
     """
     text = _text(data, max_bytes)
     try:
-        value = _DECODER.decode(text)
+        value = _value(text)
     except RecursionError:
         raise _refused("JSON is nested too deeply") from None
     except ValueError:  # JSONDecodeError, and integers of more digits than the interpreter converts
@@ -40,7 +41,7 @@ def parse(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX
     # Walking costs more than parsing, so it happens only for texts that could hold what it looks for.
     if text.count("[") + text.count("{") > max_depth:
         _check_depth(value, max_depth)
-    if _SURROGATE_ESCAPE.search(text):
+    if "\\u" in text and _SURROGATE_ESCAPE.search(text):
         _check_surrogates(value)
     return value
 
@@ -73,6 +74,15 @@ def serialise(value: Any) -> bytes:
 
 def _refused(detail: str) -> Malformed:
     return Malformed(Code.MALFORMED_JSON, detail)
+
+
+def _value(text: str) -> Any:
+    """Read one value: at once where nothing stands around it, as in all that is signed, else by the whole decoder."""
+    try:
+        value, end = _SCAN(text, 0)
+    except StopIteration:
+        return _DECODER.decode(text)
+    return value if end == len(text) else _DECODER.decode(text)
 
 
 def _text(data: bytes | str, max_bytes: int) -> str:
@@ -124,4 +134,5 @@ def _check_surrogates(value: object) -> None:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique_members, parse_float=_finite, parse_constant=_no_constant)
+_SCAN = make_scanner(_DECODER)  # type: ignore[arg-type]  # typeshed names the class itself; any object with its settings does
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)

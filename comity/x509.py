@@ -118,18 +118,21 @@ def public_key(certificate: Certificate) -> PublicKey:
     return keys.supported(certificate.public_key())
 
 
+@lru_cache(maxsize=_KEPT)
 def uri_sans(certificate: Certificate) -> tuple[str, ...]:
     """Return the URI subject alternative names, in order (RFC 5280 §4.2.1.6)."""
     names = _extension(certificate, pkix.SubjectAlternativeName)
     return tuple(names.get_values_for_type(pkix.UniformResourceIdentifier)) if names else ()
 
 
+@lru_cache(maxsize=_KEPT)
 def dns_sans(certificate: Certificate) -> tuple[str, ...]:
     """Return the DNS subject alternative names, in order (RFC 5280 §4.2.1.6)."""
     names = _extension(certificate, pkix.SubjectAlternativeName)
     return tuple(names.get_values_for_type(pkix.DNSName)) if names else ()
 
 
+@lru_cache(maxsize=_KEPT)
 def authority_key_identifier(certificate: Certificate) -> bytes:
     """Return the authority key identifier (RFC 5280 §4.2.1.1), which DCQL ``aki`` names.
 
@@ -222,16 +225,24 @@ def _is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
     return True
 
 
+@lru_cache(maxsize=_KEPT)
+def _period(certificate: Certificate) -> tuple[datetime, datetime]:
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
+
+
 def _check_period(certificate: Certificate, at: datetime) -> None:
-    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+    not_before, not_after = _period(certificate)
+    if not not_before <= at <= not_after:
         raise Malformed(Code.CERTIFICATE_EXPIRED, "a certificate of the chain is not valid at this time")
 
 
+@lru_cache(maxsize=_KEPT)  # what it refuses it raises, and that is not kept
 def _check_critical(certificate: Certificate) -> None:
     if any(extension.critical and extension.oid not in _UNDERSTOOD for extension in certificate.extensions):
         raise _untrusted("a certificate of the chain has a critical extension that is not supported")
 
 
+@lru_cache(maxsize=_KEPT)  # what it refuses it raises, and that is not kept
 def _check_authority(certificate: Certificate, *, below: int) -> None:
     """``below``: how many further CA certificates stand between this one and the leaf."""
     constraints = _extension(certificate, pkix.BasicConstraints)
@@ -244,6 +255,7 @@ def _check_authority(certificate: Certificate, *, below: int) -> None:
         raise _untrusted("an authority in the chain may not sign certificates")
 
 
+@lru_cache(maxsize=_KEPT)  # what it refuses it raises, and that is not kept
 def _check_leaf(certificate: Certificate) -> None:
     constraints = _extension(certificate, pkix.BasicConstraints)
     if constraints is not None and constraints.ca:

@@ -12,13 +12,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from jsonschema_rs import Draft202012Validator, ValidationError
 
 _ROOT = files(__name__)
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,63}")
@@ -132,9 +132,24 @@ def violations(slug: str, version: int, claims: Mapping[str, Any], *, partial: b
         KeyError: the federation has no such type.
     """
     present = dict(claims)
-    errors = _validator(slug, version, partial).iter_errors(present)
+    validator = _validator(slug, version, partial)
+    if validator.is_valid(present):
+        return ()
     schema = type_schema(slug, version)
-    return tuple(sorted({line for error in errors for line in _lines(error, schema, present)}))
+    return tuple(sorted({line for error in validator.iter_errors(present) for line in _lines(error, schema, present)}))
+
+
+def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
+    """Return a validator (JSON Schema 2020-12) that asserts formats; ``date`` is a day that Python can count."""
+    return Draft202012Validator(dict(schema), validate_formats=True, formats={"date": _is_day})
+
+
+def _is_day(text: str) -> bool:
+    """RFC 3339 §5.6 full-date; its year 0000 is one that nobody's calendar here has."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 @cache
@@ -142,19 +157,20 @@ def _validator(slug: str, version: int, partial: bool) -> Draft202012Validator: 
     schema = dict(type_schema(slug, version))
     if partial:
         del schema["required"]
-    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return validator(schema)
 
 
 def _lines(error: ValidationError, schema: Mapping[str, Any], claims: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines for one finding, naming claims and keywords but no values."""
-    path = "/".join(str(part) for part in error.absolute_path)
-    if error.validator == "required":
+    path = "/".join(str(part) for part in error.instance_path)
+    keyword = error.kind.name
+    if keyword == "required":
         yield from (f"{name}: required" for name in schema["required"] if name not in claims)
-    elif error.validator == "additionalProperties":
+    elif keyword == "additionalProperties":
         unknown = (name for name in claims if name not in schema["properties"])
         yield from (f"{name if _CLAIM_NAME.fullmatch(name) else '$'}: additionalProperties" for name in unknown)
     else:
-        yield f"{path}: {error.validator}"
+        yield f"{path}: {keyword}"
 
 
 def _type_file(slug: str, version: int, name: str) -> Traversable:

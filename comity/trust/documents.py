@@ -15,7 +15,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 import schemas
 from comity import strict_json
@@ -143,16 +143,16 @@ def validated(schema: str, document: bytes | Mapping[str, Any]) -> Mapping[str, 
     value = (
         strict_json.parse_object(document, max_bytes=MAX_DOCUMENT_BYTES) if isinstance(document, bytes) else document
     )
-    error = next(_validator(schema).iter_errors(value), None)
+    error = next(iter(_validator(schema).iter_errors(value)), None)
     if error is not None:
-        path = "/".join(str(part) for part in error.absolute_path if isinstance(part, int) or part.isidentifier())
-        raise _refused(f"{schema}: {path or 'the document'} does not fit its schema ({error.validator})")
+        path = "/".join(str(part) for part in error.instance_path if isinstance(part, int) or part.isidentifier())
+        raise _refused(f"{schema}: {path or 'the document'} does not fit its schema ({error.kind.name})")
     return value
 
 
 @cache
 def _validator(schema: str) -> Draft202012Validator:
-    return Draft202012Validator(schemas.registry_schema(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return schemas.validator(schemas.registry_schema(schema))
 
 
 def _identifier(item: Mapping[str, Any]) -> Identifier:

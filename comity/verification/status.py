@@ -26,6 +26,7 @@ from comity.verification.issuer_key import certified_key, document_need, pinned_
 
 TOKEN_LIST_TYPE = "application/statuslist+jwt"
 BITSTRING_LIST_TYPE = "application/vc+jwt"
+_LISTS_KEPT = 64
 
 SHORTEST_TTL_SECONDS, LONGEST_TTL_SECONDS = 60, 24 * 3600
 """Bounds within which a list's own ttl is believed (TSL §11.5; profile TSL-6)."""
@@ -176,9 +177,10 @@ def _verified_list(
     """Return the decoded list after its signature was verified with the key of a signer that the registry names."""
     opened = _open(status.purpose, obtained.body)
     key = _signer_key(opened, signer, document.body if isinstance(document, Obtained) else None, at)
-    return _decoded(status.purpose, obtained.body, tuple(sorted(keys.public_jwk(key).items())))
+    return _decoded(status.purpose, obtained.body, keys.curve_of(key), keys.point_of(key))
 
 
+@lru_cache(maxsize=_LISTS_KEPT)
 def _open(purpose: str | None, body: bytes) -> OpenedStatusList:
     try:
         token = body.decode("ascii")
@@ -187,14 +189,14 @@ def _open(purpose: str | None, body: bytes) -> OpenedStatusList:
     return token_list.open(token) if purpose is None else bitstring_list.open(token)
 
 
-@lru_cache(maxsize=64)
-def _decoded(purpose: str | None, body: bytes, jwk: tuple[tuple[str, str], ...]) -> StatusList:
+@lru_cache(maxsize=_LISTS_KEPT)
+def _decoded(purpose: str | None, body: bytes, curve: str, point: bytes) -> StatusList:
     """Verify and inflate once per list and key: the decoded list is what makes a status look-up cost nothing.
 
     Everything that depends on time (chain, end, age) is judged by the caller on every use.
     """
     opened = _open(purpose, body)
-    jose.verify(opened.jws, keys.public_key(dict(jwk)))
+    jose.verify(opened.jws, keys.public_key(keys.jwk_of_point(curve, point)))
     return token_list.decode(opened) if purpose is None else bitstring_list.decode(opened)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import meta
 
 import schemas
 from comity.credential import CredentialType
@@ -50,7 +50,7 @@ def test_names_follow_the_house(slug: str, version: int) -> None:
 @pytest.mark.parametrize(("slug", "version"), TYPES)
 def test_schema_is_2020_12_without_references_and_closed(slug: str, version: int) -> None:
     schema = schemas.type_schema(slug, version)
-    Draft202012Validator.check_schema(schema)
+    meta.validate(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["additionalProperties"] is False
     assert not re.search(r'"\$(ref|dynamicRef)"', json.dumps(schema))
@@ -153,7 +153,7 @@ def test_unknown_types_are_key_errors(read: Any, slug: str, version: int) -> Non
 
 @pytest.mark.parametrize("name", ["federation", "issuers", "verifiers", "recognition"])
 def test_registry_schemas_are_found_by_name(name: str) -> None:
-    Draft202012Validator.check_schema(schemas.registry_schema(name))
+    meta.validate(schemas.registry_schema(name))
 
 
 def test_unknown_registry_schema_is_a_key_error() -> None:
