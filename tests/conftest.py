@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import vectors
+from tests.support import postgres, vectors
+from tests.support.databases import copied, created, database_kind, database_url, pytest_generate_tests
+
+__all__ = ["copied", "created", "database_kind", "database_url", "pytest_generate_tests"]
 
 # The same examples at every run, so that a red run is red again; many more, and new ones, in `make test-long`.
 # How fast an example is depends on what else the machine does, and is not what these tests are about.
@@ -18,6 +21,12 @@ settings.load_profile("long" if os.environ.get("COMITY_LONG") == "1" else "short
 
 MADE_OF_RANDOM = 30
 """From this length on a text in a parameter may be a key or a digest, different in each worker: it names no test."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the run, so that all its processes find one PostgreSQL."""
+    if postgres.begin_run():
+        config.add_cleanup(postgres.end_run)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

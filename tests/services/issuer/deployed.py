@@ -1,4 +1,4 @@
-"""An issuer deployment on a real SQLite file, and a wallet that is just big enough to receive from it."""
+"""An issuer deployment on a real database, and a wallet that is just big enough to receive from it."""
 
 import contextlib
 import json
@@ -147,6 +147,7 @@ class Place:
 
     folder: Path
     tokens: dict[str, str] = field(default_factory=dict)
+    database: str | None = None
 
     def prepare(self) -> None:
         self.folder.mkdir(parents=True)
@@ -170,6 +171,7 @@ class Place:
             "operators_file": self.folder / "operators.json",
             "data_dir": self.folder / "data",
             "publish_seconds": 0.0,
+            "database_url": self.database,
             **changes,
         }
         return IssuerSettings(**values)

@@ -3,6 +3,8 @@
 import asyncio
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from comity import did, jose, keys, x509
 from comity.credential import Format, Kid, X5c
 from comity.formats import FORMATS
@@ -120,6 +122,7 @@ async def test_an_unknown_authority_is_not_found_anywhere(issuer: Deployed) -> N
         assert (answer.status_code, answer.json()["code"]) == (404, "authority_unknown"), path
 
 
+@pytest.mark.both_databases
 async def test_a_batch_has_distinct_keys_indices_and_signatures(issuer: Deployed) -> None:
     holders = [KeySigner.generate() for _ in range(8)]
     answer = await issuer.receive(await issuer.offer(), *holders)
@@ -131,6 +134,7 @@ async def test_a_batch_has_distinct_keys_indices_and_signatures(issuer: Deployed
     assert len({credential.jws.signature for credential, _ in parts}) == 8
 
 
+@pytest.mark.both_databases
 async def test_a_lost_answer_gets_the_same_index_again(issuer: Deployed) -> None:
     offer, holders = await issuer.offer(), [KeySigner.generate(), KeySigner.generate()]
     token, nonce = await issuer.token(offer), await issuer.nonce()
@@ -149,6 +153,7 @@ async def test_a_lost_answer_gets_the_same_index_again(issuer: Deployed) -> None
     assert [line["action"] for line in log.json()["events"]] == ["credential_issued", "offer_created"]
 
 
+@pytest.mark.both_databases
 async def test_other_keys_get_nothing_with_the_same_token(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token = await issuer.token(offer)
@@ -177,6 +182,7 @@ async def test_an_offer_is_made_from_the_authoritys_own_record(issuer: Deployed)
     assert [record["record_reference"] for record in await issuer.records(record_reference="file-7")] == ["file-7"]
 
 
+@pytest.mark.both_databases
 async def test_fifty_wallets_with_one_code_get_one_token(issuer: Deployed) -> None:
     offer = await issuer.offer()
     answers = await asyncio.gather(*(issuer.redeem(offer) for _ in range(50)))

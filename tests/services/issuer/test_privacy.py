@@ -61,6 +61,7 @@ async def used(place: Place) -> AsyncIterator[Deployed]:
         yield issuer
 
 
+@pytest.mark.sqlite_files
 async def test_no_file_ever_holds_a_claim_in_the_clear(used: Deployed, place: Place) -> None:
     assert files_holding(place.folder, FORMS_OF_THE_CANARY) == []
     database = used.settings.data_folder / "issuer.sqlite3"
@@ -68,6 +69,7 @@ async def test_no_file_ever_holds_a_claim_in_the_clear(used: Deployed, place: Pl
     assert (database.with_name("issuer.sqlite3-wal")).exists()
 
 
+@pytest.mark.both_databases
 async def test_claims_are_erased_when_their_time_comes(used: Deployed, place: Place) -> None:
     database = used.deployment.database
     kept = [value for value in await database.read(sealed) if value is not None]
@@ -101,6 +103,7 @@ async def test_claims_go_before_the_token_when_the_settings_say_so(place: Place)
         assert (await issuer.client.post(f"/{ON}/notification", json=note, headers=bearer)).status_code == 204
 
 
+@pytest.mark.both_databases
 async def test_a_dead_offer_has_no_claims(issuer: Deployed) -> None:
     offer = await issuer.offer(transaction_code=True)
     wrong = f"{(int(offer['transaction_code']) + 1) % 1_000_000:06d}"
@@ -109,6 +112,7 @@ async def test_a_dead_offer_has_no_claims(issuer: Deployed) -> None:
     assert await issuer.deployment.database.read(sealed) == [None]
 
 
+@pytest.mark.both_databases
 async def test_the_timer_erases(place: Place) -> None:
     async with running(place) as issuer:
         await issuer.offer()
@@ -122,6 +126,7 @@ async def test_the_timer_erases(place: Place) -> None:
         raise AssertionError("the timer erased nothing")
 
 
+@pytest.mark.both_databases
 async def test_records_are_found_without_case_and_in_either_normal_form(issuer: Deployed) -> None:
     offer = await issuer.offer(type="drivers-licence/1", claims=LICENCE, record_reference="file 1/é")
     await issuer.receive(offer)
@@ -161,6 +166,7 @@ async def test_nothing_personal_reaches_the_log(place: Place) -> None:
     assert [word for word in [*secrets, CANARY, NUMBER, *issuer.tokens.values()] if word in log] == []
 
 
+@pytest.mark.both_databases
 async def test_the_audit_log_only_grows(issuer: Deployed) -> None:
     await issuer.offer()
     for statement in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit"):

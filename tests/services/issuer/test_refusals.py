@@ -114,6 +114,7 @@ async def test_five_wrong_codes_kill_the_offer(issuer: Deployed) -> None:
     assert shown.json()["state"] == "dead"
 
 
+@pytest.mark.both_databases
 async def test_parallel_guesses_get_five_tries_in_all(issuer: Deployed) -> None:
     offer = await issuer.offer(transaction_code=True)
     right = offer["transaction_code"]
@@ -261,6 +262,7 @@ async def test_a_nonce_ends(place: Place) -> None:
         assert (await issuer.request(token, "person.1.sdjwt", [issuer.proof(key, nonce)])).status_code == 200
 
 
+@pytest.mark.both_databases
 async def test_twenty_offers_with_one_nonce_give_one_credential(issuer: Deployed) -> None:
     offers = [await issuer.offer() for _ in range(20)]
     tokens = [await issuer.token(offer) for offer in offers]
@@ -274,6 +276,7 @@ async def test_twenty_offers_with_one_nonce_give_one_credential(issuer: Deployed
     assert len({await issuer.nonce() for _ in range(50)}) == 50
 
 
+@pytest.mark.both_databases
 async def test_parallel_requests_of_one_token_with_different_keys_give_one_credential(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token = await issuer.token(offer)

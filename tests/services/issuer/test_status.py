@@ -71,6 +71,7 @@ def views(issuer: Deployed, record: Record) -> tuple[int, int, int]:
     return values[0], values[1], values[2]
 
 
+@pytest.mark.both_databases
 async def test_the_three_views_follow_the_record(issuer: Deployed) -> None:
     record, neighbour = await issued(issuer), await issued(issuer, record_reference="file-10")
     assert views(issuer, record) == (0, 0, 0)
@@ -102,6 +103,7 @@ async def test_a_type_that_is_not_suspendable_is_only_revoked(issuer: Deployed) 
     assert (await change(issuer, record, "revoke")).status_code == 200
 
 
+@pytest.mark.both_databases
 async def test_parallel_revocations_all_arrive(issuer: Deployed) -> None:
     records = [await issued(issuer, record_reference=f"r{number}") for number in range(12)]
     answers = await asyncio.gather(*(change(issuer, record, "revoke") for record in records))
@@ -110,6 +112,7 @@ async def test_parallel_revocations_all_arrive(issuer: Deployed) -> None:
     assert [views(issuer, record) for record in records] == [(1, 1, 0)] * 12
 
 
+@pytest.mark.both_databases
 async def test_a_revocation_survives_death_before_publication(place: Place) -> None:
     async with running(place, publish_seconds=3600) as issuer:
         record = await issued(issuer)
@@ -155,6 +158,7 @@ async def test_lists_are_signed_anew_before_they_end_and_time_never_goes_back(is
     assert (await issuer.client.get("/readyz")).json()["checks"]["status_lists"] == "status_stale"
 
 
+@pytest.mark.both_databases
 async def test_indices_are_random_in_several_lists_and_never_given_twice(issuer: Deployed) -> None:
     for _ in range(8):
         holders = [KeySigner.generate() for _ in range(8)]
@@ -167,6 +171,7 @@ async def test_indices_are_random_in_several_lists_and_never_given_twice(issuer:
     assert indices not in (sorted(indices), sorted(indices, reverse=True))
 
 
+@pytest.mark.both_databases
 async def test_a_full_list_closes_for_good_and_a_new_one_opens(issuer: Deployed) -> None:
     database = issuer.deployment.database
 

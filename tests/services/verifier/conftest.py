@@ -1,6 +1,7 @@
 import asyncio
+import functools
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.services.verifier.deployed import Deployed, Place, running
 from tests.services.verifier.federation import Federation
+from tests.support.databases import POSTGRESQL, Copy
 
 
 async def _start_and_stop(place: Place) -> None:
@@ -16,19 +18,27 @@ async def _start_and_stop(place: Place) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A verifier that ran once: keys, database and the registry's copy are there."""
-    found = Place(tmp_path_factory.mktemp("verifier") / "place", Federation())
-    found.prepare()
-    with ThreadPoolExecutor(1) as thread:  # a loop of its own, that no test shares
-        thread.submit(lambda: asyncio.run(_start_and_stop(found))).result()
-    return found
+def template(tmp_path_factory: pytest.TempPathFactory, created: Callable[[], str]) -> Callable[[str], Place]:
+    """A verifier that ran once: keys, database and the registry's copy are there. One for each kind of database."""
+
+    @functools.cache
+    def make(kind: str) -> Place:
+        found = Place(tmp_path_factory.mktemp("verifier") / "place", Federation())
+        found.database = created() if kind == POSTGRESQL else None
+        found.prepare()
+        with ThreadPoolExecutor(1) as thread:  # a loop of its own, that no test shares
+            thread.submit(lambda: asyncio.run(_start_and_stop(found))).result()
+        return found
+
+    return make
 
 
 @pytest.fixture
-def place(template: Place, tmp_path: Path) -> Place:
-    shutil.copytree(template.folder, tmp_path / "place")
-    return Place(tmp_path / "place", template.federation, dict(template.tokens))
+def place(template: Callable[[str], Place], database_kind: str, copied: Copy, tmp_path: Path) -> Place:
+    found = template(database_kind)
+    shutil.copytree(found.folder, tmp_path / "place")
+    database = copied(found.database) if found.database else None
+    return Place(tmp_path / "place", found.federation, dict(found.tokens), database)
 
 
 @pytest.fixture

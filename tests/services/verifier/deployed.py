@@ -1,4 +1,4 @@
-"""A verifier on a real SQLite file, its relying parties, and a wallet that is just big enough to answer it."""
+"""A verifier on a real database, its relying parties, and a wallet that is just big enough to answer it."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -39,6 +39,7 @@ class Place:
     folder: Path
     federation: Federation
     tokens: dict[str, str] = field(default_factory=dict)
+    database: str | None = None
 
     def prepare(self) -> None:
         self.folder.mkdir(parents=True)
@@ -55,6 +56,7 @@ class Place:
             "relying_parties_file": self.folder / "parties.json",
             "data_dir": self.folder / "data",
             "place": "ca-on",
+            "database_url": self.database,
             **changes,
         }
         return VerifierSettings(**values)

@@ -13,6 +13,8 @@ from comity.openid.refusal import OAuthErrorCode
 from tests.services.verifier.deployed import FORM, Deployed, Place, running
 from verifier.store import requests
 
+pytestmark = pytest.mark.both_databases
+
 
 async def test_the_same_answer_again_is_refused(verifier: Deployed) -> None:
     started = await verifier.start()

@@ -62,6 +62,7 @@ async def accepted(verifier: Deployed) -> dict[str, Any]:
     return started
 
 
+@pytest.mark.sqlite_files
 async def test_no_file_ever_holds_a_claim_in_the_clear(verifier: Deployed, place: Place) -> None:
     await accepted(verifier)
     await told(verifier)
@@ -77,6 +78,7 @@ async def test_a_rejected_answer_leaves_no_claim_at_all(verifier: Deployed) -> N
     assert CANARY not in str(result)
 
 
+@pytest.mark.both_databases
 async def test_reports_are_erased_when_their_time_is_over(verifier: Deployed, place: Place) -> None:
     started = await accepted(verifier)
     database = verifier.deployment.database
@@ -118,6 +120,7 @@ async def test_the_address_a_person_was_sent_to_goes_too(verifier: Deployed) -> 
     assert row["redirect_uri"] is None
 
 
+@pytest.mark.both_databases
 async def test_keys_of_requests_that_nobody_answered_go_with_them(verifier: Deployed, place: Place) -> None:
     started = await verifier.start()
     await verifier.fetch(started)
@@ -134,6 +137,7 @@ async def test_keys_of_requests_that_nobody_answered_go_with_them(verifier: Depl
     assert files_holding(place.folder, [row["sealed_key"]]) == []
 
 
+@pytest.mark.both_databases
 async def test_the_timer_erases(place: Place) -> None:
     async with running(place) as verifier:
         await accepted(verifier)

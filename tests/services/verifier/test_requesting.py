@@ -200,6 +200,7 @@ async def test_an_answered_request_is_not_shown_again(verifier: Deployed) -> Non
     assert (drawn.status_code, drawn.json()["code"]) == (409, "request_already_answered")
 
 
+@pytest.mark.both_databases
 async def test_two_wallets_may_open_at_once(verifier: Deployed) -> None:
     started = await verifier.start()
     assert len({(await verifier.fetch(started)).nonce for _ in range(3)}) == 1

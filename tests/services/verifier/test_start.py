@@ -149,6 +149,7 @@ async def test_a_broken_database_is_not_ready(verifier: Deployed) -> None:
     assert (await ready(verifier))[1]["database"] == "internal"
 
 
+@pytest.mark.sqlite_files
 async def test_production_never_migrates_by_itself(place: Place) -> None:
     settings = place.settings(environment="production", data_dir=place.folder / "data", database_url=None)
     (place.folder / "data" / "verifier.sqlite3").unlink()
@@ -162,6 +163,7 @@ async def test_production_never_migrates_by_itself(place: Place) -> None:
         assert again.state.deployment.registry.snapshot().issuers()
 
 
+@pytest.mark.sqlite_files
 async def test_the_migrations_make_the_table_that_the_store_uses(verifier: Deployed) -> None:
     def columns(connection: Connection) -> dict[str, bool]:
         found = connection.exec_driver_sql("PRAGMA table_info(requests)").mappings()

@@ -1,15 +1,18 @@
 import asyncio
+import functools
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.services.wallet.town import Ground, Person, Town, running
+from tests.support.databases import POSTGRESQL, Copy
 from wallet import vault
 from wallet.vault import Cost
 
+SERVICES = ("issuer", "wallet", "verifier")
 CHEAP = Cost(memory_kib=64, passes=1, lanes=1)
 
 
@@ -26,20 +29,31 @@ async def _start_and_stop(ground: Ground) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """Everything after a first start: keys, databases, lists, a registry."""
-    found = Ground(tmp_path_factory.mktemp("wallet") / "ground")
-    found.prepare()
-    with ThreadPoolExecutor(1) as thread:  # a loop of its own, that no test shares
-        thread.submit(lambda: asyncio.run(_start_and_stop(found))).result()
-    yield found
-    shutil.rmtree(found.folder)
+def template(tmp_path_factory: pytest.TempPathFactory, created: Callable[[], str]) -> Iterator[Callable[[str], Ground]]:
+    """Everything after a first start: keys, databases, lists, a registry. One for each kind of database."""
+    folders = []
+
+    @functools.cache
+    def make(kind: str) -> Ground:
+        found = Ground(tmp_path_factory.mktemp("wallet") / "ground")
+        folders.append(found.folder)
+        found.databases = {service: created() for service in SERVICES} if kind == POSTGRESQL else {}
+        found.prepare()
+        with ThreadPoolExecutor(1) as thread:  # a loop of its own, that no test shares
+            thread.submit(lambda: asyncio.run(_start_and_stop(found))).result()
+        return found
+
+    yield make
+    for folder in folders:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
-def ground(template: Ground, tmp_path: Path) -> Ground:
-    shutil.copytree(template.folder, tmp_path / "ground")
-    return Ground(tmp_path / "ground", dict(template.tokens))
+def ground(template: Callable[[str], Ground], database_kind: str, copied: Copy, tmp_path: Path) -> Ground:
+    found = template(database_kind)
+    shutil.copytree(found.folder, tmp_path / "ground")
+    databases = {service: copied(url) for service, url in found.databases.items()}
+    return Ground(tmp_path / "ground", dict(found.tokens), databases)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ async def test_what_is_locked_stays_closed(town: Town, maya: Person) -> None:
     assert (await maya.remove("session")).status_code == 200  # locking what is locked
 
 
+@pytest.mark.both_databases
 async def test_unlocking_replaces_the_session_that_came_along(town: Town, maya: Person) -> None:
     """W05."""
     before = dict(maya.client.cookies)
@@ -77,6 +78,7 @@ async def test_refusals_are_told_in_both_languages(town: Town, maya: Person, lan
         {"name": "noah", "passphrase": "short"},
     ],
 )
+@pytest.mark.both_databases
 async def test_an_account_needs_a_name_and_a_passphrase(town: Town, members: dict[str, Any]) -> None:
     person = await town.visit()
     assert (await person.post("accounts", **members)).status_code == 400
@@ -86,6 +88,7 @@ async def test_an_account_needs_a_name_and_a_passphrase(town: Town, members: dic
 # --- the passphrase
 
 
+@pytest.mark.both_databases
 async def test_the_passphrase_is_changed_by_whoever_knows_it(town: Town, maya: Person) -> None:
     changed = await maya.post("passphrase", passphrase="a new long passphrase", current_passphrase=PASSPHRASE)
     assert changed.json() == {"unlocked": False}
@@ -197,6 +200,7 @@ async def test_without_a_session_nothing_is_shown(town: Town, maya: Person) -> N
 # --- taking it along
 
 
+@pytest.mark.both_databases
 async def test_everything_is_taken_along(town: Town, maya: Person) -> None:
     (held,) = await maya.receive(await town.offer())
     exported = (await maya.post("export", passphrase="the export's passphrase")).content
@@ -218,6 +222,7 @@ async def test_an_import_may_be_large_and_nothing_else(town: Town, maya: Person)
     assert code_of(await maya.post("offers/preview", offer=large)) == (413, "too_large")
 
 
+@pytest.mark.both_databases
 async def test_a_deleted_account_is_gone(town: Town, maya: Person) -> None:
     answer = await maya.remove("account")
     assert answer.json() == {"deleted": True}

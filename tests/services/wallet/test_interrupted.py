@@ -15,6 +15,8 @@ from tests.support.in_process import fetched
 from wallet.receiving import Receiving
 from wallet.records import CREDENTIAL, PENDING, OpenWallet
 
+pytestmark = pytest.mark.both_databases
+
 GONE = Unreachable(Code.UNREACHABLE, "the answer was lost")
 ENDPOINT = "services/credential"
 

@@ -116,6 +116,7 @@ async def test_nothing_answers_nothing(town: Town, maya: Person) -> None:
 # --- once, and as it was shown
 
 
+@pytest.mark.both_databases
 async def test_it_is_sent_once_however_often_it_is_pressed(town: Town, maya: Person, held: dict[str, Any]) -> None:
     """P20."""
     consent = await maya.consent((await town.ask())["link"])

@@ -18,6 +18,7 @@ def found_in(folder: Path, words: list[str]) -> list[tuple[str, str]]:
     return [(each.name, word) for each in files for word in words if word.encode() in each.read_bytes()]
 
 
+@pytest.mark.sqlite_files
 @pytest.mark.parametrize("credential_format", ["dc+sd-jwt", "vc+jwt"])
 async def test_nothing_readable_lies_on_disk_or_in_logs(
     ground: Ground, credential_format: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
@@ -50,6 +51,7 @@ async def test_a_planted_word_would_be_found(ground: Ground) -> None:
     assert found_in(ground.folder / "wallet", SECRETS) == [("planted", CANARY)]
 
 
+@pytest.mark.sqlite_files
 async def test_what_is_kept_in_the_clear_is_the_account_name_and_nothing_else(ground: Ground) -> None:
     async with running(ground) as town:
         maya = await town.arrive("maya-the-account")

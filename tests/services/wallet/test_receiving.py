@@ -188,6 +188,7 @@ async def test_an_offer_without_a_code_is_refused(town: Town, maya: Person) -> N
     assert (answer.status_code, answer.json()["code"]) == (400, "offer_invalid")
 
 
+@pytest.mark.both_databases
 async def test_two_people_who_race_for_one_offer(town: Town, maya: Person) -> None:
     noah = await town.arrive("noah")
     offer = await town.offer()

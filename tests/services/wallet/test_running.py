@@ -81,6 +81,7 @@ def test_production_wants_a_pepper(tmp_path: Path) -> None:
     assert list(WalletSettings(**values, pepper_file=tmp_path / "pepper").refuse_in_production()) == []
 
 
+@pytest.mark.sqlite_files
 async def test_production_does_not_migrate_by_itself(ground: Ground) -> None:
     settings = ground.wallet_settings(data_dir=ground.folder / "fresh", environment="production")
     app = wallet.app.create_app(settings, clock=FixedClock(NOW))

@@ -12,6 +12,7 @@ from unittest import mock
 
 import httpx
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 import issuer.app
 import schemas
@@ -103,6 +104,7 @@ class Ground:
 
     folder: Path
     tokens: dict[str, str] = field(default_factory=dict)
+    databases: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Let each party make its keys, and write the registry."""
@@ -164,6 +166,7 @@ class Ground:
         return edits
 
     def issuer_settings(self) -> IssuerSettings:
+        database = self.databases.get("issuer")
         return IssuerSettings(
             public_url=ISSUER,
             status_public_url=STATUS,
@@ -172,11 +175,13 @@ class Ground:
             operators_file=self.folder / "operators.json",
             data_dir=self.folder / "issuer",
             publish_seconds=3600.0,
+            database_url=SecretStr(database) if database else None,
         )
 
     def _reader(self, service: str) -> dict[str, Any]:
         return {
             "data_dir": self.folder / service,
+            "database_url": self.databases.get(service),
             "allow_loopback_http": True,
             "registry_url": REGISTRY,
             "registry_root_file": self.folder / "registry" / "root.json",

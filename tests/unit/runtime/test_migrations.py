@@ -1,17 +1,20 @@
-"""Histories of two made-up packages, migrated on a real SQLite file."""
+"""Histories of two made-up packages, migrated on real databases."""
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, text
 
 from comity.errors import Misconfigured, Unreachable
 from comity.runtime import migrations
 from comity.runtime.database import open_database
+from tests.support import databases, postgres
 
 ENV = """
 from sqlalchemy import Column, Integer, MetaData, String, Table
@@ -59,8 +62,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/data/lamps.sqlite3"
+def url(database_url: str) -> str:
+    return database_url
 
 
 def columns(url: str) -> set[str]:
@@ -141,6 +144,26 @@ def test_several_who_start_at_once_migrate_once(package: Path, url: str, tmp_pat
     assert asyncio.run(start_all()) == [0, 0]
     migrations.check(url, "lamp_service")
     assert columns(url) == {"id", "colour"}
+
+
+async def test_who_waited_for_the_lock_sees_what_was_done_meanwhile(package: Path, tmp_path: Path) -> None:
+    databases.need(databases.POSTGRESQL)
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    code = "import sys; from comity.runtime import migrations; migrations.upgrade(sys.argv[1], 'lamp_service')"
+    with postgres.database() as url:
+        holder = await asyncpg.connect(url)
+        await holder.execute("SELECT pg_advisory_lock($1)", migrations._LOCK_NUMBER)
+        env = {"PYTHONPATH": str(tmp_path / "code%20")}
+        started = [
+            await asyncio.create_subprocess_exec(sys.executable, "-c", code, url, env=env, stderr=subprocess.PIPE)
+            for _ in range(3)
+        ]
+        while await holder.fetchval(f"{waiting} AND objid = $1", migrations._LOCK_NUMBER & 0xFFFFFFFF) < 3:
+            assert all(each.returncode is None for each in started)
+            await asyncio.sleep(0.05)
+        await holder.close()
+        said = [(await each.communicate())[1].decode()[-400:] for each in started]
+        assert [each.returncode for each in started] == [0, 0, 0], said
 
 
 def test_threads_migrate_their_own_databases(package: Path, tmp_path: Path) -> None:
