@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -35,7 +36,11 @@ MAX_WAITING = 4096
 """Units that may wait for the writer before callers are told to come back later."""
 READERS = 4
 BUSY_MILLISECONDS = 5000
-_RETRIES = 8
+POOL = 10
+"""Connections to PostgreSQL that are kept; as many again are opened when needed."""
+POOL_SECONDS = 5.0
+"""How long a unit waits for a free connection to PostgreSQL before its caller is told to come back later."""
+_RETRIES = 24
 _SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})
 
 
@@ -319,19 +324,33 @@ def _require_durable(engine: Engine) -> None:
 def postgres_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
     """Return a serializable engine: units see the same isolation as under SQLite's single writer."""
     if pooled:
-        return create_async_engine(url, isolation_level="SERIALIZABLE", pool_pre_ping=True, pool_size=10)
+        return create_async_engine(
+            url,
+            isolation_level="SERIALIZABLE",
+            pool_pre_ping=True,
+            pool_size=POOL,
+            max_overflow=POOL,
+            pool_timeout=POOL_SECONDS,
+        )
     return create_async_engine(url, isolation_level="SERIALIZABLE", poolclass=NullPool)
 
 
-async def retry_serialization(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Await ``attempt`` up to eight times while the database says that another transaction came between.
+async def retry_serialization(attempt: Callable[[], Awaitable[T]], queue_of_losers: asyncio.Lock | None = None) -> T:
+    """Await ``attempt`` again, some times, while the database says that another transaction came between.
+
+    Those who lost once try again one after the other (``queue_of_losers``), so that they do not beat each other.
 
     Raises:
-        Unreachable: ``busy``: every attempt was refused, or the connection was lost.
+        Unreachable: ``busy``: every attempt was refused, there was no free connection, or it was lost.
     """
     for number in range(_RETRIES):
         try:
-            return await attempt()
+            if number == 0 or queue_of_losers is None:
+                return await attempt()
+            async with queue_of_losers:
+                return await attempt()
+        except PoolTimeoutError as error:
+            raise Unreachable(Code.BUSY, "every database connection is taken", retry_after=1) from error
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unreachable(Code.BUSY, "the database connection was lost", retry_after=1) from error
@@ -349,6 +368,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: URL) -> None:
         self._url = url
         self._engine = postgres_engine(url)
+        self._losers = asyncio.Lock()
 
     @property
     def url(self) -> URL:
@@ -362,7 +382,7 @@ class PostgresDatabase(Database):
             async with self._engine.begin() as connection:
                 return await connection.run_sync(unit)
 
-        return await retry_serialization(attempt)
+        return await retry_serialization(attempt, self._losers)
 
     async def read(self, unit: Unit[T]) -> T:
         """See :meth:`Database.read`."""

@@ -100,13 +100,13 @@ async def test_a_serialization_failure_is_tried_again(state: str) -> None:
 
 
 async def test_it_is_not_tried_for_ever() -> None:
-    attempt, calls = failing(*[DBAPIError("x", None, Refused("40001"))] * 8)
+    attempt, calls = failing(*[DBAPIError("x", None, Refused("40001"))] * 99)
     started = time.monotonic()
     with pytest.raises(Unreachable) as refused:
         await retry_serialization(attempt)
     assert refused.value.code is Code.BUSY
-    assert calls == [8]
-    assert time.monotonic() - started < 1
+    assert calls == [module._RETRIES]
+    assert time.monotonic() - started < 5
 
 
 async def test_other_failures_are_not_tried_again() -> None:
