@@ -23,7 +23,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
 from comity.errors import Code, Misconfigured, Unreachable
-from comity.runtime.database import is_sqlite, parse_url, postgres_engine, sqlite_engine, use_file
+from comity.runtime.database import is_sqlite, parse_url
+from comity.runtime.postgres import postgres_engine
+from comity.runtime.sqlite import sqlite_engine, use_file
 
 T = TypeVar("T")
 _ONE_AT_A_TIME = threading.Lock()

@@ -19,10 +19,8 @@ from sqlalchemy import (
     select,
 )
 
-from comity.runtime.database import (
-    Database,
-    SqliteDatabase,
-)
+from comity.runtime.database import Database
+from comity.runtime.sqlite import SqliteDatabase
 
 METADATA = MetaData()
 PARENTS = Table("parents", METADATA, Column("id", Integer, primary_key=True))

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from comity.errors import Code, Unreachable
-from comity.runtime import database as module
+from comity.runtime import sqlite as module
 from comity.runtime.database import (
     Database,
     open_database,

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from comity.errors import Code, Unreachable
-from comity.runtime import database as module
-from comity.runtime.database import Database, PostgresDatabase, open_database
+from comity.runtime import postgres as module
+from comity.runtime.database import Database, Unit, open_database
+from comity.runtime.postgres import PostgresDatabase
 from tests.support import databases, postgres
 from tests.unit.runtime.rows import METADATA, ROWS, count, numbers, put
 
@@ -76,7 +77,7 @@ async def test_one_of_twenty_takes_the_only_row(database: Database) -> None:
 async def test_two_that_each_looked_before_they_wrote_do_not_both_write(database: Database) -> None:
     """Write skew: only true serializability refuses it."""
 
-    def put_if_empty(number: int) -> module.Unit[bool]:
+    def put_if_empty(number: int) -> Unit[bool]:
         def unit(connection: Connection) -> bool:
             if count(connection) != 0:
                 return False

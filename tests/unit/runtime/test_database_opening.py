@@ -12,13 +12,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from comity.errors import Code, Misconfigured, Unreachable
-from comity.runtime import database as module
-from comity.runtime.database import (
-    PostgresDatabase,
-    open_database,
-    parse_url,
-    retry_serialization,
-)
+from comity.runtime import postgres, sqlite
+from comity.runtime.database import open_database, parse_url
+from comity.runtime.postgres import PostgresDatabase, retry_serialization
 from tests.unit.runtime.rows import numbers
 
 # --- opening
@@ -52,7 +48,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_is_not_durable_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module.sqlite_engine
+    real = sqlite.sqlite_engine
 
     def lax(url: Any, **options: Any) -> Any:
         engine = real(url, **options)
@@ -63,7 +59,7 @@ def test_a_connection_that_is_not_durable_is_refused(tmp_path: Path, monkeypatch
 
         return engine
 
-    monkeypatch.setattr(module, "sqlite_engine", lax)
+    monkeypatch.setattr(sqlite, "sqlite_engine", lax)
     with pytest.raises(Misconfigured) as refused:
         open_database(f"sqlite:///{tmp_path}/x.sqlite3")
     assert "durably" in refused.value.detail
@@ -105,7 +101,7 @@ async def test_it_is_not_tried_for_ever() -> None:
     with pytest.raises(Unreachable) as refused:
         await retry_serialization(attempt)
     assert refused.value.code is Code.BUSY
-    assert calls == [module._RETRIES]
+    assert calls == [postgres._RETRIES]
     assert time.monotonic() - started < 5
 
 

@@ -1,0 +1,105 @@
+"""PostgreSQL: serializable units through asyncpg, tried again when another transaction came between.
+
+Who lost a race tries again in a queue, one after the other, so that the losers do not beat each other (decision 0022).
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from comity.errors import Code, Unreachable
+from comity.runtime.unit import Database, T, Unit
+
+POOL = 10
+"""Connections to PostgreSQL that are kept; as many again are opened when needed."""
+POOL_SECONDS = 5.0
+"""How long a unit waits for a free connection to PostgreSQL before its caller is told to come back later."""
+_RETRIES = 24
+_SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})
+
+
+def postgres_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
+    """Return a serializable engine: units see the same isolation as under SQLite's single writer."""
+    if pooled:
+        return create_async_engine(
+            url,
+            isolation_level="SERIALIZABLE",
+            pool_pre_ping=True,
+            pool_size=POOL,
+            max_overflow=POOL,
+            pool_timeout=POOL_SECONDS,
+        )
+    return create_async_engine(url, isolation_level="SERIALIZABLE", poolclass=NullPool)
+
+
+async def retry_serialization(attempt: Callable[[], Awaitable[T]], queue_of_losers: asyncio.Lock | None = None) -> T:
+    """Await ``attempt`` again, some times, while the database says that another transaction came between.
+
+    Those who lost once try again one after the other (``queue_of_losers``), so that they do not beat each other.
+
+    Raises:
+        Unreachable: ``busy``: every attempt was refused, there was no free connection, or it was lost.
+    """
+    for number in range(_RETRIES):
+        try:
+            if number == 0 or queue_of_losers is None:
+                return await attempt()
+            async with queue_of_losers:
+                return await attempt()
+        except PoolTimeoutError as error:
+            raise Unreachable(Code.BUSY, "every database connection is taken", retry_after=1) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise Unreachable(Code.BUSY, "the database connection was lost", retry_after=1) from error
+            if getattr(error.orig, "sqlstate", None) not in _SERIALIZATION_FAILURES:
+                raise
+        except OSError as error:
+            raise Unreachable(Code.BUSY, "the database cannot be reached", retry_after=1) from error
+        await asyncio.sleep(min(0.05, 0.01 * 2**number) * (1 + secrets.randbelow(100) / 100))
+    raise Unreachable(Code.BUSY, "other transactions kept coming between", retry_after=1)
+
+
+class PostgresDatabase(Database):
+    """PostgreSQL through asyncpg; synchronous units run in SQLAlchemy's greenlet."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._engine = postgres_engine(url)
+        self._losers = asyncio.Lock()
+
+    @property
+    def url(self) -> URL:
+        """The URL it was opened with."""
+        return self._url
+
+    async def write(self, unit: Unit[T]) -> T:
+        """See :meth:`Database.write`."""
+
+        async def attempt() -> T:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(unit)
+
+        return await retry_serialization(attempt, self._losers)
+
+    async def read(self, unit: Unit[T]) -> T:
+        """See :meth:`Database.read`."""
+
+        async def attempt() -> T:
+            async with self._engine.connect() as connection:
+                await connection.execution_options(postgresql_readonly=True)
+                async with connection.begin():
+                    return await connection.run_sync(unit)
+
+        return await retry_serialization(attempt)
+
+    async def close(self) -> None:
+        """See :meth:`Database.close`."""
+        with suppress(SQLAlchemyError):
+            await self._engine.dispose()
