@@ -8,9 +8,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support import postgres, vectors
-from tests.support.databases import copied, created, database_kind, database_url, pytest_generate_tests
-
-__all__ = ["copied", "created", "database_kind", "database_url", "pytest_generate_tests"]
+from tests.support.databases import (  # noqa: F401  (pytest finds them here; no __all__: nested runs take everything)
+    copied,
+    created,
+    database_kind,
+    database_url,
+    pytest_generate_tests,
+)
 
 # The same examples at every run, so that a red run is red again; many more, and new ones, in `make test-long`.
 # How fast an example is depends on what else the machine does, and is not what these tests are about.
