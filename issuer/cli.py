@@ -1,4 +1,4 @@
-"""``comity issuer …``: serve, migrate, keys, identifiers, operators, and the static status host."""
+"""``comity issuer …``: serve, migrate, check, keys, identifiers, operators, and the static status host."""
 
 from pathlib import Path
 from typing import Annotated
@@ -55,6 +55,12 @@ def migrate(lang: _Language = "en") -> None:
     """Bring the database to this version. / Mettre la base de données à jour."""
     migrations.upgrade(load(IssuerSettings).database, "issuer")
     typer.echo(i18n.text("issuer.migrated", lang))
+
+
+@cli.command()
+def check() -> None:
+    """Say whether the database is at this version; exit code 2 when not. / Dire si la base de données est à jour."""
+    migrations.check(load(IssuerSettings).database, "issuer")
 
 
 @_keys.command("init")

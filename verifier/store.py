@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
+_INSTANT = BigInteger().with_variant(Integer(), "sqlite")  # where INTEGER has 64 bits anyway
 
 requests = Table(
     "requests",
@@ -46,10 +48,10 @@ requests = Table(
     Column("sealed_key", LargeBinary, nullable=True),
     Column("redirect_uri", Text, nullable=True),
     Column("response_code_hash", String(64), nullable=True),
-    Column("created_at", Integer, nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("fetched_at", Integer, nullable=True),
-    Column("answered_at", Integer, nullable=True),
+    Column("created_at", _INSTANT, nullable=False),
+    Column("expires_at", _INSTANT, nullable=False),
+    Column("fetched_at", _INSTANT, nullable=True),
+    Column("answered_at", _INSTANT, nullable=True),
     Column("verdict", String(16), nullable=True),
     Column("codes", Text, nullable=True),
     Column("sealed_report", LargeBinary, nullable=True),

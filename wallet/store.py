@@ -34,6 +34,7 @@ from sqlalchemy.exc import IntegrityError
 from comity.errors import Code, Conflict
 
 metadata = MetaData()
+_INSTANT = BigInteger().with_variant(Integer(), "sqlite")  # where INTEGER has 64 bits anyway
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 citizens = Table(
@@ -41,7 +42,7 @@ citizens = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("name", String(200), nullable=False, unique=True),
-    Column("created_at", Integer, nullable=False),
+    Column("created_at", _INSTANT, nullable=False),
 )
 
 attempts = Table(
@@ -49,8 +50,8 @@ attempts = Table(
     metadata,
     Column("name_digest", String(64), primary_key=True),
     Column("failures", Integer, nullable=False),
-    Column("waits_until", Integer, nullable=False),
-    Column("last_at", Integer, nullable=False),
+    Column("waits_until", _INSTANT, nullable=False),
+    Column("last_at", _INSTANT, nullable=False),
 )
 
 slots = Table(
@@ -68,8 +69,8 @@ sessions = Table(
     Column("id", String(64), primary_key=True),
     Column("citizen", String(64), ForeignKey("citizens.id", ondelete="CASCADE"), nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
-    Column("expires_at", Integer, nullable=False),
-    Column("ends_at", Integer, nullable=False),
+    Column("expires_at", _INSTANT, nullable=False),
+    Column("ends_at", _INSTANT, nullable=False),
 )
 
 records = Table(

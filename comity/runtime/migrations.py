@@ -34,9 +34,10 @@ _LOCK_NUMBER = 0x636F6D697479
 """Names the advisory lock under which PostgreSQL lets one process migrate at a time."""
 
 
-def upgrade(url: str, package: str) -> None:
+def upgrade(url: str, package: str, *, to: str = "head") -> None:
     """Bring the database at ``url`` to the newest version that ``package`` knows; does nothing when it is there.
 
+    ``to`` names an earlier revision to stop at, for tests and for updates in several steps; it never goes down.
     All steps happen in one transaction, and of several processes that start at once one does them while the others
     wait. Must not be called from a running event loop (use ``asyncio.to_thread``).
 
@@ -50,10 +51,20 @@ def upgrade(url: str, package: str) -> None:
     def run(connection: Connection) -> None:
         _require_known(connection, config, package)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
     with _ONE_AT_A_TIME:
         _with_connection(url, run)
+
+
+def revisions(package: str) -> tuple[str, ...]:
+    """Return the revisions of ``package``, the oldest first.
+
+    Raises:
+        Misconfigured: the package has no migrations.
+    """
+    walked = ScriptDirectory.from_config(_config(package)).walk_revisions()
+    return tuple(reversed([script.revision for script in walked]))
 
 
 def check(url: str, package: str) -> None:
