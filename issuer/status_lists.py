@@ -9,12 +9,12 @@ One list is three files in a folder of its own, each with a gzip twin::
 The first URL is also the folder of the other two, which is why its file is called ``token``. ``comity issuer
 status-host`` maps them; in nginx it is ``try_files $uri/token $uri =404``.
 
-Who changes a status only marks the list in the same transaction. What is marked is written here, also after a crash.
+Who changes a status only marks the list in the same transaction. What is marked is written here, also after a crash,
+and by one process at a time: see :mod:`issuer.list_folder`.
 """
 
 import asyncio
 import contextlib
-import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,12 +26,12 @@ from comity.credential import Status
 from comity.errors import Code, Unreachable
 from comity.ports import Clock
 from comity.runtime.database import Database
-from comity.runtime.files import replace_file
 from comity.runtime.logging import without_message
 from comity.status import bitstring_list, token_list
 from comity.status.bits import StatusBits
 from comity.status.status_list import REVOCATION, SUSPENSION
 from issuer.authorities import Authority
+from issuer.list_folder import ListFolder, alone_in, holds
 from issuer.store import Connection
 from issuer.store import status_lists as store
 from issuer.store.status_lists import ListState
@@ -39,7 +39,6 @@ from issuer.store.status_lists import ListState
 TOKEN_FILE = "token"
 PURPOSES = {REVOCATION: Status.REVOKED, SUSPENSION: Status.SUSPENDED}
 _FILES = (TOKEN_FILE, *PURPOSES)
-_FILE_MODE = 0o644
 _PAUSE_AFTER_FAILURE = 5.0
 _LONGEST_PAUSE = 30.0  # a list that closed must be replaced before the other one is full
 
@@ -76,11 +75,17 @@ class Publisher:
         self._changed.set()
 
     async def start(self) -> None:
-        """Open lists where there are too few and write everything that is marked, due, or missing on disk."""
+        """Open lists where there are too few and write everything that is marked, due, or missing on disk.
+
+        What another process holds now is left to :meth:`run`; until then ``/readyz`` says what is missing.
+        """
         await self._open_lists()
-        await self.publish_due()
-        lost = [state for state in await self._database.read(store.all_lists) if not self._is_on_disk(state)]
-        await self._publish(lost)
+        try:
+            await self.publish_due()
+            states = await self._database.read(store.all_lists)
+            await self._publish([state for state in states if not self._is_on_disk(state)])
+        except Unreachable:
+            self._changed.set()
 
     async def run(self) -> None:
         """Write marked lists as changes come, and every list anew before it ends; until cancelled."""
@@ -99,11 +104,9 @@ class Publisher:
                 self._changed.set()
 
     async def publish_due(self) -> int:
-        """Write every list that is marked or soon ends; return how many were written."""
+        """Write every list that is marked or soon ends; return how many were written by this process."""
         now = self._now()
-        due = await self._database.read(lambda connection: store.due(connection, now=now))
-        await self._publish(due)
-        return len(due)
+        return await self._publish(await self._database.read(lambda connection: store.due(connection, now=now)))
 
     async def check(self) -> None:
         """Say whether every list stands on disk and none is overdue; for ``/readyz``.
@@ -130,47 +133,58 @@ class Publisher:
 
         await self._database.write(ensure)
 
-    async def _publish(self, states: Sequence[ListState]) -> None:
+    async def _publish(self, states: Sequence[ListState]) -> int:
+        """Write these lists, each unless another process was faster; return how many were written.
+
+        Raises:
+            Unreachable: ``busy``: one of them could not be written now; all the others were.
+        """
+        written, busy = 0, None
         async with self._one_at_a_time:
             for state in states:
                 authority = self._authorities.get(state.authority)
-                if authority is not None:  # lists of an authority that left stay as they are
-                    await self._publish_one(authority, state)
+                if authority is None:  # lists of an authority that left stay as they are
+                    continue
+                try:
+                    async with alone_in(self._folder(state)) as folder:
+                        written += await self._publish_into(folder, authority, state)
+                except Unreachable as error:  # it stays marked, and the other lists must not wait for it
+                    busy = error
+        if busy is not None:
+            raise busy
+        return written
 
-    async def _publish_one(self, authority: Authority, state: ListState) -> None:
+    async def _publish_into(self, folder: ListFolder, authority: Authority, state: ListState) -> bool:
+        begun = await self._begin(folder, state)
+        if begun is None:
+            return False
         # The count of changes is read before the rows: a change made meanwhile is written now or marked for later.
-        entries = await self._database.read(lambda connection: store.statuses(connection, state.id))
+        entries = await self._database.read(lambda connection: store.statuses(connection, begun.id))
         # Verifiers refuse a list older than one they saw (TSL §11.5): time never goes back, whatever the clock does.
-        issued_at = datetime.fromtimestamp(max(self._now(), state.published_at or 0), tz=self._clock.now().tzinfo)
-        await asyncio.to_thread(self._write, authority, state, entries, issued_at)
+        issued_at = datetime.fromtimestamp(max(self._now(), begun.published_at or 0), tz=self._clock.now().tzinfo)
+        # In a thread: packing and signing take a while.
+        documents = await asyncio.to_thread(self.documents, authority, begun, entries, issued_at)
+        files = {name: text.encode("ascii") for name, text in documents.items()}
+        if not await folder.write(files, fence=begun.fence):
+            return False
         published_at = int(issued_at.timestamp())
         republish_at = published_at + self._rules.valid_seconds // 2
         await self._database.write(
             lambda connection: store.mark_published(
-                connection,
-                state.id,
-                changes=state.changes,
-                published_at=published_at,
-                republish_at=republish_at,
+                connection, begun, published_at=published_at, republish_at=republish_at
             )
         )
-        _log.info("status list published", authority=authority.path, list=state.number, entries=len(entries))
+        _log.info("status list published", authority=authority.path, list=begun.number, entries=len(entries))
+        return True
 
-    def _write(
-        self,
-        authority: Authority,
-        state: ListState,
-        entries: Sequence[tuple[int, Status]],
-        issued_at: datetime,
-    ) -> None:
-        """Sign and write the three forms of one list. Runs in a thread: packing and signing take a while."""
-        folder = self._folder(state)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in self.documents(authority, state, entries, issued_at).items():
-            data = text.encode("ascii")
-            # The twin first: whoever sees the new file finds a twin that is not older.
-            replace_file(folder / f"{name}.gz", gzip.compress(data, mtime=0), mode=_FILE_MODE)
-            replace_file(folder / name, data, mode=_FILE_MODE)
+    async def _begin(self, folder: ListFolder, state: ListState) -> ListState | None:
+        """Take the next number of this list, under its lock; None when there is nothing left to do."""
+        now, is_lost = self._now(), not self._is_on_disk(state)
+
+        def begin(connection: Connection) -> ListState | None:
+            return store.begin_publication(connection, state.id, now=now, above=folder.fence, is_lost=is_lost)
+
+        return await self._database.write(begin)
 
     def documents(
         self,
@@ -213,7 +227,7 @@ class Publisher:
         return self._rules.directory / state.authority / "status" / str(state.number)
 
     def _is_on_disk(self, state: ListState) -> bool:
-        return all((self._folder(state) / name).is_file() for name in _FILES)
+        return holds(self._folder(state), _FILES)
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())

@@ -5,8 +5,9 @@ lose one another, and a list can always be written again.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, func, or_, select, true, update
 
 from comity.credential import Status
 from issuer.store.insert import insert_if_absent
@@ -33,6 +34,7 @@ class ListState:
         size: entries.
         changes: how many changes it has seen; published together with the content.
         published_at: Unix seconds of the last publication; None before the first.
+        fence: number of the newest publication that was begun; whoever began it holds this number alone.
     """
 
     id: int
@@ -41,6 +43,7 @@ class ListState:
     size: int
     changes: int
     published_at: int | None
+    fence: int
 
 
 def ensure_open(connection: Connection, authority: str, *, wanted: int, size: int) -> None:
@@ -107,32 +110,46 @@ def all_lists(connection: Connection) -> tuple[ListState, ...]:
 
 def due(connection: Connection, *, now: int) -> tuple[ListState, ...]:
     """Return the lists that changed since their publication, and those to be signed anew before they end."""
-    return tuple(
-        _states(
-            connection,
-            or_(
-                status_lists.c.changes > status_lists.c.published_changes,
-                status_lists.c.republish_at <= now,
-            ),
-        )
+    return tuple(_states(connection, _is_due(now)))
+
+
+def begin_publication(connection: Connection, list_id: int, *, now: int, above: int, is_lost: bool) -> ListState | None:
+    """Take the next number of a list that is to be written; None when another process has just written it.
+
+    Args:
+        connection: of the unit.
+        list_id: the list.
+        now: Unix seconds.
+        above: the highest number known from elsewhere. After a restored backup the published files may be ahead.
+        is_lost: write it even if it is neither marked nor due, because its files are gone.
+    """
+    fence = case((status_lists.c.fence > above, status_lists.c.fence), else_=above) + 1
+    wanted = true() if is_lost else _is_due(now)
+    statement = update(status_lists).where(status_lists.c.id == list_id, wanted).values(fence=fence)
+    row = connection.execute(statement.returning(*status_lists.c)).one_or_none()
+    return None if row is None else _state(row)
+
+
+def _is_due(now: int) -> ColumnElement[bool]:
+    is_marked = status_lists.c.changes > status_lists.c.published_changes
+    return or_(is_marked, status_lists.c.republish_at <= now)
+
+
+def _states(connection: Connection, *conditions: ColumnElement[bool]) -> list[ListState]:
+    statement = select(status_lists).where(*conditions).order_by(status_lists.c.id)
+    return [_state(row) for row in connection.execute(statement)]
+
+
+def _state(row: "Row[Any]") -> ListState:
+    return ListState(
+        id=row.id,
+        authority=row.authority,
+        number=row.number,
+        size=row.size,
+        changes=row.changes,
+        published_at=row.published_at,
+        fence=row.fence,
     )
-
-
-def _states(connection: Connection, *conditions: "object") -> "list[ListState]":
-    statement = select(status_lists).order_by(status_lists.c.id)
-    for condition in conditions:
-        statement = statement.where(condition)  # type: ignore[arg-type]
-    return [
-        ListState(
-            id=row.id,
-            authority=row.authority,
-            number=row.number,
-            size=row.size,
-            changes=row.changes,
-            published_at=row.published_at,
-        )
-        for row in connection.execute(statement)
-    ]
 
 
 def statuses(connection: Connection, list_id: int) -> tuple[tuple[int, Status], ...]:
@@ -145,10 +162,13 @@ def statuses(connection: Connection, list_id: int) -> tuple[tuple[int, Status], 
     return tuple((row.status_index, Status(row.status)) for row in rows)
 
 
-def mark_published(connection: Connection, list_id: int, *, changes: int, published_at: int, republish_at: int) -> None:
-    """Note which changes the published files hold. A change made meanwhile stays marked."""
+def mark_published(connection: Connection, state: ListState, *, published_at: int, republish_at: int) -> None:
+    """Note which changes the published files hold. A change made meanwhile stays marked.
+
+    Who has begun a later publication of the list says this instead.
+    """
     connection.execute(
         update(status_lists)
-        .where(status_lists.c.id == list_id, status_lists.c.published_changes <= changes)
-        .values(published_changes=changes, published_at=published_at, republish_at=republish_at)
+        .where(status_lists.c.id == state.id, status_lists.c.fence == state.fence)
+        .values(published_changes=state.changes, published_at=published_at, republish_at=republish_at)
     )

@@ -77,6 +77,7 @@ status_lists = Table(
     Column("published_changes", BigInteger, nullable=False),  # behind `changes` = to be published (the outbox)
     Column("published_at", BigInteger),
     Column("republish_at", BigInteger, nullable=False),
+    Column("fence", BigInteger, nullable=False, server_default="0"),  # number of the newest publication that was begun
     UniqueConstraint("authority", "number"),
 )
 
