@@ -12,6 +12,7 @@ import pytest
 from comity.errors import Code, Unreachable
 from comity.runtime import files
 from issuer import list_folder
+from issuer.authorities import Authority
 from issuer.list_folder import FENCE_FILE, alone_in, holds
 from issuer.store import status_lists as store
 from issuer.store.status_lists import ListState
@@ -106,10 +107,11 @@ async def test_who_lost_its_lock_brings_no_revoked_credential_back(
         slow, real = first.deployment.publisher, first.deployment.publisher.documents
         ready, go_on = threading.Event(), threading.Event()
 
-        def stalled(*arguments: Any) -> dict[str, str]:
-            made = real(*arguments)
-            ready.set()
-            assert go_on.wait(10)
+        def stalled(authority: Authority, state: ListState, *arguments: Any) -> dict[str, str]:
+            made = real(authority, state, *arguments)
+            if authority.list_uri(state.number) == record["status_list"]:
+                ready.set()
+                assert go_on.wait(10)
             return made
 
         monkeypatch.setattr(slow, "documents", stalled)
@@ -138,6 +140,30 @@ async def test_a_restored_database_publishes_above_what_stands_on_disk(issuer: D
 
 async def lists(issuer: Deployed) -> tuple[ListState, ...]:
     return await issuer.deployment.database.read(store.all_lists)
+
+
+@pytest.mark.both_databases
+async def test_only_the_newest_publication_says_what_is_published(issuer: Deployed) -> None:
+    database, found = issuer.deployment.database, (await lists(issuer))[0]
+
+    async def begin(*, above: int, is_lost: bool) -> ListState | None:
+        return await database.write(
+            lambda connection: store.begin_publication(connection, found.id, now=0, above=above, is_lost=is_lost)
+        )
+
+    async def mark(state: ListState, at: int) -> int | None:
+        await database.write(
+            lambda connection: store.mark_published(connection, state, published_at=at, republish_at=at)
+        )
+        return (await lists(issuer))[0].published_at
+
+    assert await begin(above=0, is_lost=False) is None, "it is neither marked nor due"
+    older, newer = await begin(above=0, is_lost=True), await begin(above=20, is_lost=True)
+    assert older is not None
+    assert newer is not None
+    assert (older.fence, newer.fence) == (found.fence + 1, 21)
+    assert await mark(newer, 2_000_000_000) == 2_000_000_000
+    assert await mark(older, 1_999_999_999) == 2_000_000_000
 
 
 async def test_a_list_that_another_process_holds_keeps_no_other_waiting(
