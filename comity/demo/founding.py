@@ -38,6 +38,7 @@ class Stage:
         relying_party_token: a relying party's token at the verifier.
         entries: the registry entry of each authority as its software printed it, by authority.
         admitted: jurisdictions that joined while everything was running.
+        databases: service name → database URL; a service without one keeps an SQLite file in its data folder.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Stage:
     relying_party_token: str = ""
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     admitted: set[str] = field(default_factory=set)
+    databases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def registry_folder(self) -> Path:
@@ -67,6 +69,8 @@ class Stage:
             "DATA_DIR": str(self.folder / service),
             "ALLOW_LOOPBACK_HTTP": "true",
         }
+        if service in self.databases:
+            common["DATABASE_URL"] = self.databases[service]
         reader = {
             "REGISTRY_URL": self.urls["registry"],
             "REGISTRY_ROOT_FILE": str(self.registry_folder / "root.json"),
@@ -126,8 +130,10 @@ class Stage:
         self.processes.clear()
 
 
-async def found(folder: Path, *, fixed_ports: bool = False) -> Stage:
+async def found(folder: Path, *, fixed_ports: bool = False, databases: Mapping[str, str] | None = None) -> Stage:
     """Make everything new in ``folder`` and start it; what was there before is removed.
+
+    ``databases`` names empty databases by service, for those that are not to keep an SQLite file.
 
     Raises:
         Misconfigured: a set-up command failed.
@@ -135,7 +141,8 @@ async def found(folder: Path, *, fixed_ports: bool = False) -> Stage:
     """
     folder = await asyncio.to_thread(_clear, folder)
     ports = FIXED_PORTS if fixed_ports else dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
-    stage = Stage(folder=folder, urls={name: f"http://{HOST}:{ports[name]}" for name in NAMES})
+    urls = {name: f"http://{HOST}:{ports[name]}" for name in NAMES}
+    stage = Stage(folder=folder, urls=urls, databases=databases or {})
     await asyncio.to_thread(_write, folder / "authorities.json", cast.deployment())
     await _make_keys(stage)
     await _read_entries(stage)
