@@ -163,3 +163,15 @@ async def test_a_verifier_that_changed_its_name_signs_no_old_request(place: Plac
         assert (answer.status_code, answer.json()["code"]) == (400, "request_expired")
         assert (await second.post(opened, body)).status_code == 200
         assert (await second.result(opened))["verdict"] == "accepted"
+
+
+async def test_two_workers_on_one_database_give_one_verdict(place: Place) -> None:
+    async with running(place) as first, running(place) as second:
+        started = await first.start()
+        asked = await second.fetch(started)
+        body = response.build(asked, first.vp_token(asked, first.licence()))
+        answers = await asyncio.gather(*(worker.post(started, body) for worker in (first, second) * 10))
+        told = Counter((each.status_code, each.json().get("code", "answered")) for each in answers)
+        assert told == {(200, "answered"): 1, (400, "request_already_answered"): 19}
+        assert await first.outcome(started) == await second.outcome(started)
+        assert (await second.result(started))["verdict"] == "accepted"
