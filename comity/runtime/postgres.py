@@ -1,6 +1,6 @@
 """PostgreSQL: serializable units through asyncpg, tried again when another transaction came between.
 
-Who lost a race tries again in a queue, one after the other, so that the losers do not beat each other (decision 0022).
+Who lost a race tries again in a queue, one after the other, so that the losers do not beat each other (decision 0017).
 """
 
 import asyncio
