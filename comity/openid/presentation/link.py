@@ -133,6 +133,6 @@ def wallet_metadata() -> dict[str, Any]:
     """Return what this wallet can do (OpenID4VP §10); the same for everyone, so it tells nothing about a person."""
     return {
         "vp_formats_supported": formats_supported(),
-        "client_id_prefixes_supported": [prefix.value for prefix in Prefix],
+        "client_id_prefixes_supported": [each.value for each in Prefix if each is not Prefix.ORIGIN],
         "request_object_signing_alg_values_supported": sorted(keys.allowed_algorithms("request_object")),
     }
