@@ -71,6 +71,7 @@ def identifiers(
         settings.public_url,
         name={"en": name_en, "fr": name_fr},
         may_ask=policies.entitlements(),
+        prefix=settings.client_id_prefix,
     )
     sys.stdout.write(strict_json.serialise(entry).decode() + "\n")
 

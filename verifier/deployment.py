@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from comity.errors import Code, Misconfigured
 from comity.openid.presentation.parameters import ResponseMode
+from comity.openid.presentation.verifier_info import ENTITLEMENT, VerifierInfo
 from comity.ports import Clock, Fetcher
 from comity.runtime.database import Database, open_database
 from comity.runtime.evidence import EvidenceShell
@@ -16,6 +18,7 @@ from comity.web.live import Bell
 from verifier import identity
 from verifier.relying_parties import RelyingParties
 from verifier.requesting import Requesting
+from verifier.same_device import SameDevice
 from verifier.settings import VerifierSettings
 from verifier.verifying import Verifying
 
@@ -33,6 +36,7 @@ class Deployment:
     bell: Bell
     requesting: Requesting
     verifying: Verifying
+    same_device: SameDevice
     documents: StatusCache
 
     async def close(self) -> None:
@@ -77,6 +81,9 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         response_mode=ResponseMode(settings.response_mode),
         lifetime=timedelta(seconds=settings.request_seconds),
         on_change=bell.ring,
+        snapshot=registry.snapshot,
+        trusted_authorities=settings.trusted_authorities,
+        verifier_info=_verifier_info(settings),
     )
     verifying = Verifying(
         requesting=requesting,
@@ -95,5 +102,21 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         bell=bell,
         requesting=requesting,
         verifying=verifying,
+        same_device=SameDevice(requesting=requesting),
         documents=documents,
     )
+
+
+def _verifier_info(settings: VerifierSettings) -> tuple[VerifierInfo, ...]:
+    """Return the entitlement that is sent along; not verified here, since wallets do not believe this verifier.
+
+    Raises:
+        Misconfigured: the file cannot be read.
+    """
+    if settings.entitlement_file is None:
+        return ()
+    try:
+        data = settings.entitlement_file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise Misconfigured(Code.MISCONFIGURED, "the entitlement file cannot be read") from None
+    return (VerifierInfo(format=ENTITLEMENT, data=data),)
