@@ -67,7 +67,8 @@ class SameDevice:
         if not is_code(row, response_code):
             raise Denied(Code.RESPONSE_CODE_INVALID, "this is not the code that the wallet was given")
         database = self.requesting.database
-        if row.browser_hash is None or not _is(secret, row.browser_hash):
+        is_lost = row.codes == SESSION_MISMATCH  # another browser was here first
+        if is_lost or row.browser_hash is None or not _is(secret, row.browser_hash):
             refuse = partial(store.refuse_return, request_id=request_id, codes=SESSION_MISMATCH)
             if await database.write(refuse):
                 _log.warning("answer came back to another browser", policy=row.policy, place=row.place)

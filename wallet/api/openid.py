@@ -79,7 +79,7 @@ def _add_presenting(routes: APIRouter, deployment: Deployment, public_url: str) 
 
     @routes.post("/digital-credentials", status_code=201)
     async def open_digital(request: Request) -> Response:
-        """Open what a website asks by the browser's API: ``{origin, protocol, data}``; origin: what the platform says."""
+        """Open what a website asks by the browser's API: ``{origin, protocol, data}``, by the platform."""
         sent = await members(request, public_url)
         wallet = await wallet_of(request, custody)
         made = DigitalRequest(
