@@ -72,19 +72,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
     )
     database = open_database(settings.database)
     bell, documents = Bell(), StatusCache(folder / "status", fetcher, clock)
-    requesting = Requesting(
-        database=database,
-        identity=own,
-        clock=clock,
-        public_url=settings.public_url,
-        place=settings.place or None,
-        response_mode=ResponseMode(settings.response_mode),
-        lifetime=timedelta(seconds=settings.request_seconds),
-        on_change=bell.ring,
-        snapshot=registry.snapshot,
-        trusted_authorities=settings.trusted_authorities,
-        verifier_info=_verifier_info(settings),
-    )
+    requesting = _requesting(settings, own=own, database=database, registry=registry, clock=clock, bell=bell)
     verifying = Verifying(
         requesting=requesting,
         snapshot=registry.snapshot,
@@ -104,6 +92,30 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         verifying=verifying,
         same_device=SameDevice(requesting=requesting),
         documents=documents,
+    )
+
+
+def _requesting(
+    settings: VerifierSettings,
+    *,
+    own: identity.Identity,
+    database: Database,
+    registry: RegistryClient,
+    clock: Clock,
+    bell: Bell,
+) -> Requesting:
+    return Requesting(
+        database=database,
+        identity=own,
+        clock=clock,
+        public_url=settings.public_url,
+        place=settings.place or None,
+        response_mode=ResponseMode(settings.response_mode),
+        lifetime=timedelta(seconds=settings.request_seconds),
+        on_change=bell.ring,
+        snapshot=registry.snapshot,
+        trusted_authorities=settings.trusted_authorities,
+        verifier_info=_verifier_info(settings),
     )
 
 

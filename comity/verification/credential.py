@@ -214,13 +214,12 @@ def examine(prepared: Prepared, *, demand: Demand, snapshot: RegistrySnapshot, e
     except Malformed as error:
         checks[0] = failure_of(CheckName.WELL_FORMED, error)
         return _stopped(prepared, tuple(checks))
-    checks += _told_together(prepared, processed, demand, snapshot)
     return Examined(
         query_id=prepared.query_id,
         format=opened.format,
         issuer=opened.issuer,
         credential_type=processed.type_name,
-        checks=tuple(checks),
+        checks=(*checks, *_told_together(prepared, processed, demand, snapshot)),
         processed=processed,
         entry=prepared.entry,
         about=_about(prepared.entry, processed),
