@@ -194,7 +194,7 @@ class Presenting:
             error, address, state, client = refused.error, reply.response_uri, reply.state, reply.client
         name = dict(entry.name) if entry is not None else None
         who = {"client_id": client.text, "name": name, "known": entry is not None}
-        line = {"what": "refused", "who": who, "error": error.value}
+        line = {"what": "unanswerable", "who": who, "error": error.value}
         await wallet.put(HISTORY, holdings.new_id(), line)
         await self._tell(error, str(address), state)
         return error

@@ -6,18 +6,14 @@ node ids, as narrow as they can be, since each mutant starts a pytest of its own
 
 from typing import NamedTuple
 
+from tests.house import mutants_of_presenting as presenting
+
 ISSUER_SIGNATURES = "tests/attacks/test_issuer_signatures.py"
 DISCLOSURES, HOLDER_PROOFS = "tests/attacks/test_disclosures.py", "tests/attacks/test_holder_proofs.py"
 ISSUER_KEYS, VALIDITY = "tests/attacks/test_issuer_keys.py", "tests/attacks/test_validity.py"
 STATUS_TOKENS, REGISTRY = "tests/attacks/test_status_tokens.py", "tests/attacks/test_registry_answers.py"
 CHECKS, STATUS = "tests/unit/verification/test_checks.py", "tests/unit/verification/test_status.py"
 PRESENTATION = "tests/unit/verification/test_presentation.py"
-TRANSACTIONS, CONFIRMED = "tests/attacks/test_transactions.py", "tests/unit/verification/test_transaction.py"
-TRANSACTION_DATA, WEBSITES = (
-    "tests/unit/openid/test_transaction_data.py",
-    "tests/unit/openid/test_digital_credentials.py",
-)
-REGRESSIONS, FIXATION = "tests/attacks/test_named_regressions.py", "tests/services/verifier/test_session_fixation.py"
 
 
 class Mutant(NamedTuple):
@@ -353,67 +349,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "keys.public_key(dict(jwk))",
         f"{STATUS_TOKENS}::test_a_flipped_bit",
     ),
-    Mutant(
-        "comity/verification/transaction.py",
-        "if any(confirmed[each.encoded] == 0 for each in asked):",
-        "if all(confirmed[each.encoded] == 0 for each in asked):",
-        f"{CONFIRMED}::test_absent",
-    ),
-    Mutant(
-        "comity/verification/transaction.py",
-        "if any(each not in mine for each in hashes):",
-        "if all(each not in mine for each in hashes):",
-        f"{CONFIRMED}::test_extra",
-    ),
-    Mutant(
-        "comity/verification/transaction.py",
-        "for each in asked if shown.query_id in each.credential_ids}",
-        "for each in asked}",
-        f"{CONFIRMED}::test_by_a_credential_that_may_not",
-    ),
-    Mutant(
-        "comity/verification/presentation.py",
-        "*check_transactions(demand.transactions, shown), ",
-        "",
-        f"{TRANSACTIONS}::test_another_amount",
-    ),
-    # --- comity/openid/presentation
-    Mutant(
-        "comity/openid/presentation/transaction_data.py",
-        "if wrong := transactions.violations(name, fields):",
-        "if (wrong := transactions.violations(name, fields)) and len(wrong) > 9:",
-        f"{TRANSACTION_DATA}::test_what_is_not_known_in_full_is_refused",
-    ),
-    Mutant(
-        "comity/openid/presentation/digital_credentials.py",
-        "if origin not in verified.request.expected_origins:",
-        "if not verified.request.expected_origins:",
-        f"{WEBSITES}::test_signed",
-    ),
-    Mutant(
-        "comity/openid/presentation/response.py",
-        'if "kid" in private_jwk and answer.kid != private_jwk["kid"]:',
-        'if answer.kid is not None and answer.kid != private_jwk["kid"]:',
-        "tests/unit/openid/test_response.py::test_answer_without_kid",
-    ),
-    Mutant(
-        "comity/openid/presentation/refused.py",
-        "client_id.check_response_uri(client, response_uri)",
-        "client_id.parse(client.text)",
-        "tests/unit/openid/test_refused.py::test_an_elsewhere_is_not_told",
-    ),
-    Mutant(
-        "comity/trust/attestation.py",
-        'if keys.thumbprint(each) == jws.header.get("kid")), None)',
-        "if True), None)",
-        f"{REGRESSIONS}::test_the_same_in_what_a_jurisdiction_attests",
-    ),
-    # --- verifier
-    Mutant(
-        "verifier/same_device.py",
-        "if is_lost or row.browser_hash is None or not _is(secret, row.browser_hash):",
-        "if is_lost or row.browser_hash is None:",
-        f"{FIXATION}::test_the_victims_answer_never_reaches_the_attacker",
-    ),
+    *(Mutant(*each) for each in presenting.FAULTS),
 )
 """Every one of them must be seen."""

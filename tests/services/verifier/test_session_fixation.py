@@ -103,7 +103,7 @@ async def test_a_request_is_started_in_one_browser(verifier: Deployed) -> None:
 
 @pytest.mark.parametrize("flow", ["cross_device", "digital_credentials"])
 async def test_other_flows_have_no_browser_of_their_own(verifier: Deployed, flow: str) -> None:
-    origins = {"origins": ["https://shop.example"]} if flow == "digital_credentials" else {}
+    origins: dict[str, Any] = {"origins": ["https://shop.example"]} if flow == "digital_credentials" else {}
     started = await verifier.start(flow=flow, **origins)
     assert "start_url" not in started
     assert (await Browser(verifier).go(f"/start/{started['request_id']}")).status_code == 404

@@ -101,7 +101,12 @@ async def test_a_person_who_says_no(town: Town, maya: Person, held: dict[str, An
 
 async def test_what_the_wallet_does_not_answer(town: Town, maya: Person, held: dict[str, Any]) -> None:
     signed, _ = (await ask(town))["digital"]["requests"]
-    for change in ({"protocol": "openid4vp-v1-multisigned"}, {"data": {}}, {"data": {"request": "a.b.c"}}):
+    changes: tuple[dict[str, Any], ...] = (
+        {"protocol": "openid4vp-v1-multisigned"},
+        {"data": {}},
+        {"data": {"request": "a.b.c"}},
+    )
+    for change in changes:
         answer = await maya.post("digital-credentials", origin=SHOP, **{**signed, **change})
         assert answer.status_code == 400, answer.text
     assert not any("/openid/responses/" in each.url for each in town.net.asked)

@@ -41,7 +41,7 @@ async def test_the_verifier_is_told_when_the_person_wants_it(
     result = (await town.result(started))["result"]
     assert (result["verdict"], result["codes"]) == ("rejected", ["wallet_refused"])
     assert result["checks"][0]["facts"] == {"error": error}
-    (line,) = [each for each in await maya.history() if each["what"] == "refused"]
+    (line,) = [each for each in await maya.history() if each["what"] == "unanswerable"]
     assert (line["error"], line["who"]["known"]) == (error, True)
 
 
@@ -95,7 +95,7 @@ async def test_a_third_party_without_the_state_aborts_nothing(town: Town, maya: 
 async def test_a_name_without_prefix_counts_where_it_is_registered(town: Town, maya: Person) -> None:
     """6.2: nobody is pre-registered but who is in the registry, with the key that signed."""
     await maya.receive(await town.offer())
-    plain = {"client_id": "corner-store", "client_metadata": None, "response_mode": "direct_post"}
+    plain: dict[str, Any] = {"client_id": "corner-store", "client_metadata": None, "response_mode": "direct_post"}
     link = (await town.ask())["link"]
     link = f"openid4vp://?client_id=corner-store&{link.partition('&')[2]}"
     town.net.afterwards("/openid/requests/", signed_again(town, **plain))
@@ -130,7 +130,7 @@ async def test_several_are_sent_where_several_are_asked_for(town: Town, maya: Pe
     (first,) = await maya.receive(await town.offer())
     (second,) = await maya.receive(await town.offer("person/1", BC))
     both = {"person_sdjwt": [first["id"], second["id"]]}
-    only = {"id": "person_sdjwt", "format": "dc+sd-jwt", "claims": [{"path": ["age_over_18"]}]}
+    only: dict[str, Any] = {"id": "person_sdjwt", "format": "dc+sd-jwt", "claims": [{"path": ["age_over_18"]}]}
     only["meta"] = {"vct_values": ["https://types.comity.example/person/1"]}
     for multiple, expected in ((False, 400), (True, 200)):
         query = {"credentials": [{**only, "multiple": multiple}]}
@@ -142,7 +142,7 @@ async def test_several_are_sent_where_several_are_asked_for(town: Town, maya: Pe
         answer = await maya.agree(consent, selection=both)
         assert answer.status_code == expected, answer.text
         town.net.heal()
-    assert answer.json()["credentials"] == [first["id"], second["id"]]
+        assert not multiple or answer.json()["credentials"] == [first["id"], second["id"]]
 
 
 async def test_a_selection_that_leaves_out_what_is_required_is_refused(town: Town, maya: Person) -> None:

@@ -131,7 +131,7 @@ def test_a_pre_registered_verifier_sends_no_metadata(verifier: Verifier) -> None
     """VP-4, 6.8: its name proves nothing by itself; the registry must list it with the key that signed."""
     client = verifier.client.identifier  # also what is left when somebody drops the prefix (P14)
     refused(verifier, encoded(verifier, client_id=client), Code.REQUEST_INVALID, "invalid_client", client=client)
-    plain = {"client_metadata": ..., "response_mode": "direct_post"}
+    plain: dict[str, Any] = {"client_metadata": ..., "response_mode": "direct_post"}
     found = verify(verifier, encoded(verifier, client_id=client, **plain), client=client)
     assert (found.request.client_id.prefix, found.request.audience) == (Prefix.PRE_REGISTERED, client)
 

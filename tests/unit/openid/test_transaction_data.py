@@ -62,9 +62,9 @@ def test_what_is_not_known_in_full_is_refused(verifier: Verifier, value: Any) ->
 
 
 def test_a_credential_without_holder_binding_authorises_nothing(verifier: Verifier) -> None:
-    asked, *others = QUERY["credentials"]
+    asked: list[dict[str, Any]] = [dict(each) for each in QUERY["credentials"]]
     for needed in (True, False):
-        query = {"credentials": [{**asked, "require_cryptographic_holder_binding": needed}, *others]}
+        query = {"credentials": [{**asked[0], "require_cryptographic_holder_binding": needed}, *asked[1:]]}
         request = encoded(verifier, dcql_query=query, transaction_data=[text()])
         if needed:
             verify(verifier, request)

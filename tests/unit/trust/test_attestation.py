@@ -101,7 +101,7 @@ def test_a_time_that_is_none(seconds: int) -> None:
 def test_its_time_to_the_second(moment: datetime, code: Code | None) -> None:
     """C03."""
     if code is None:
-        assert read(signed(), at=moment)
+        assert read(signed(), at=moment).jurisdiction == "ca-on"
     else:
         refused(signed(), code, at=moment)
 
@@ -118,7 +118,7 @@ def test_it_holds_for_no_longer_than_any_may() -> None:
 
 def test_for_nobody_else() -> None:
     refused(signed(), Code.ENTITLEMENT_INVALID, client_id="x509_san_dns:other.example")
-    assert read(signed(), client_id="x509_san_dns:shop2.example")
+    assert read(signed(), client_id="x509_san_dns:shop2.example").jurisdiction == "ca-on"
 
 
 def test_a_key_counts_while_it_is_listed() -> None:
