@@ -15,7 +15,7 @@ from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
 from comity.verification.status import StatusDemand
 from comity.web.live import Bell
-from verifier import identity
+from verifier import identity, policy_file
 from verifier.relying_parties import RelyingParties
 from verifier.requesting import Requesting
 from verifier.same_device import SameDevice
@@ -116,6 +116,7 @@ def _requesting(
         snapshot=registry.snapshot,
         trusted_authorities=settings.trusted_authorities,
         verifier_info=_verifier_info(settings),
+        own_policies={name: each.prepare for name, each in policy_file.load(settings.policies_file).items()},
     )
 
 

@@ -4,8 +4,8 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from comity.trust.snapshot import RegistrySnapshot
 from verifier import particulars, policies, store
 from verifier.identity import Identity
 from verifier.particulars import Particulars
+from verifier.policies import Ask, Builder
 from verifier.states import Fetched, Requested, require_open
 from verifier.store import RequestRow
 
@@ -104,6 +105,7 @@ class Requesting:
         snapshot: returns the registry as last verified; raises when none was ever seen.
         trusted_authorities: whether every request names the accredited authorities.
         verifier_info: what others attest of this verifier; sent along.
+        own_policies: further policies of the installation, by name.
     """
 
     database: Database
@@ -117,6 +119,7 @@ class Requesting:
     snapshot: Callable[[], RegistrySnapshot]
     trusted_authorities: bool = False
     verifier_info: tuple[VerifierInfo, ...] = ()
+    own_policies: Mapping[str, Builder] = field(default_factory=dict)
 
     async def start(self, terms: Terms, *, relying_party: str) -> Started:
         """Start a request and return what leads a wallet to it.
@@ -128,7 +131,7 @@ class Requesting:
         """
         now = self.clock.now().replace(microsecond=0)
         place = self._place(terms)
-        ask = policies.prepare(terms.policy, place=place, today=now.date())
+        ask = self.prepare(terms.policy, place, now.date())
         self._check_redirect(terms)
         request_id, transaction_id = _secret(), _secret()
         sealed = self._sealed(request_id, self._particulars(terms, ask.query))
@@ -213,7 +216,7 @@ class Requesting:
 
     def request_of(self, row: RequestRow) -> RequestObject:
         """Return the parameters of a request, the same each time."""
-        ask = policies.prepare(row.policy, place=row.place, today=row.created_at.date())
+        ask = self.prepare(row.policy, row.place, row.created_at.date())
         mode, also = ResponseMode(row.response_mode), self.particulars_of(row)
         query = also.narrowed(ask.query)
         return RequestObject(
@@ -230,6 +233,10 @@ class Requesting:
             verifier_info=self.verifier_info,
             expected_origins=also.origins,
         )
+
+    def prepare(self, policy: str, place: str, today: date) -> Ask:
+        """Return a policy, built in or the installation's own; raises as :func:`verifier.policies.prepare`."""
+        return policies.prepare(policy, place=place, today=today, own=self.own_policies)
 
     def particulars_of(self, row: RequestRow) -> Particulars:
         """Return what a request asks beyond its policy; nothing once that was erased."""

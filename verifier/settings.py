@@ -19,6 +19,7 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
         relying_parties_file: JSON list of ``{name, token_sha256}``: who may start requests.
         client_id_prefix: how the verifier names itself to wallets; under ``redirect_uri`` requests are not signed.
         entitlement_file: what a jurisdiction attests that this verifier may ask, as a signed text; sent along.
+        policies_file: further policies, as DCQL queries with what the claims must be; see ``verifier/policy_file.py``.
         trusted_authorities: whether requests name the authorities that the registry accredits, so that wallets offer
             nothing else; a relying party may also ask for it in one request.
         response_mode: how wallets answer; ``direct_post`` sends presentations in the clear inside TLS.
@@ -37,6 +38,7 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
     relying_parties_file: Path
     client_id_prefix: Literal["x509_hash", "x509_san_dns", "decentralized_identifier", "redirect_uri"] = "x509_hash"
     entitlement_file: Path | None = None
+    policies_file: Path | None = None
     trusted_authorities: bool = False
     response_mode: Literal["direct_post", "direct_post.jwt"] = "direct_post.jwt"
     request_seconds: int = Field(default=300, ge=10, le=3600)

@@ -24,7 +24,7 @@ from comity.verification.checks import CheckName, Result, failed
 from comity.verification.credential import Demand, HolderDemand
 from comity.verification.presentation import PresentationDemand, verify_presentation
 from comity.verification.status import StatusDemand
-from verifier import policies, same_device, store
+from verifier import same_device, store
 from verifier.requesting import SECRET_BYTES, Flow, Requesting, digest
 from verifier.states import PresentationRequest, require_open, state_of
 from verifier.store import RequestRow
@@ -155,7 +155,7 @@ class Verifying:
 
     async def _verify(self, row: RequestRow, asked: RequestObject, vp_token: response.VpToken, audience: str) -> Result:
         now = self.requesting.clock.now()
-        ask = policies.prepare(row.policy, place=row.place, today=now.date())
+        ask = self.requesting.prepare(row.policy, row.place, now.date())
         demand = PresentationDemand(
             query=asked.query,
             credential=Demand(

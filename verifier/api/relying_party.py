@@ -30,7 +30,7 @@ def router(deployment: Deployment) -> APIRouter:
     @routes.get("/policies")
     async def list_policies() -> dict[str, Any]:
         """List the policies by name."""
-        return {"policies": list(POLICIES)}
+        return {"policies": [*POLICIES, *requesting.own_policies]}
 
     @routes.post("/requests", status_code=201)
     async def start(request: Request) -> Response:

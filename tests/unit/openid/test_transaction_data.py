@@ -62,7 +62,8 @@ def test_what_is_not_known_in_full_is_refused(verifier: Verifier, value: Any) ->
 
 
 def test_a_credential_without_holder_binding_authorises_nothing(verifier: Verifier) -> None:
-    asked: list[dict[str, Any]] = [dict(each) for each in QUERY["credentials"]]
+    whole: Any = QUERY
+    asked: list[dict[str, Any]] = list(whole["credentials"])
     for needed in (True, False):
         query = {"credentials": [{**asked[0], "require_cryptographic_holder_binding": needed}, *asked[1:]]}
         request = encoded(verifier, dcql_query=query, transaction_data=[text()])
