@@ -57,7 +57,7 @@ requests = Table(
     Column("sealed_report", LargeBinary, nullable=True),
     Column("sealed_particulars", LargeBinary, nullable=True),
     Column("browser_hash", String(64), nullable=True),
-    Column("returned_at", BigInteger, nullable=True),
+    Column("returned_at", _INSTANT, nullable=True),
     Index("requests_by_answer", "answered_at"),
 )
 
