@@ -124,7 +124,8 @@ def _schema_pairs(folder: Path, found: list[str]) -> Iterator[Pair]:
             yield from _displays(f"{slug} {claim['path']}", claim["display"], ("label",), found)
         yield from _words(slug, metadata["comity"]["values"], found)
     for path in sorted([*folder.glob("rules/*.json"), *folder.glob("transactions/*/*/type.json")]):
-        yield from _words(path.relative_to(folder).as_posix(), json.loads(path.read_text(encoding="utf-8")), found)
+        where = path.name if path.name != "type.json" else "/".join(path.parts[-3:-1])
+        yield from _words(where, json.loads(path.read_text(encoding="utf-8")), found)
 
 
 def _displays(where: str, displays: Sequence[Mapping[str, Any]], members: Forms, found: list[str]) -> Iterator[Pair]:
