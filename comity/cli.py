@@ -60,7 +60,11 @@ def _add_own_commands(app: typer.Typer, called: str | None) -> bool:
         from comity.registry_cli import registry
 
         app.add_typer(registry, name="registry")
-    return called in {None, "demo", "serve", "verify", "inspect", "doctor", "registry"}
+    if called in {None, "entitlement"}:
+        from comity.entitlement_cli import entitlement
+
+        app.add_typer(entitlement, name="entitlement")
+    return called in {None, "demo", "serve", "verify", "inspect", "doctor", "registry", "entitlement"}
 
 
 def language_of(arguments: Sequence[str]) -> str:

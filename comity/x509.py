@@ -145,6 +145,18 @@ def authority_key_identifier(certificate: Certificate) -> bytes:
     return extension.key_identifier
 
 
+def subject_key_identifier(certificate: Certificate) -> bytes:
+    """Return the subject key identifier (RFC 5280 §4.2.1.2): what certificates signed by this one name as authority.
+
+    Raises:
+        Malformed: ``malformed_certificate``: the certificate has none.
+    """
+    extension = _extension(certificate, pkix.SubjectKeyIdentifier)
+    if extension is None:
+        raise _malformed("the certificate names no subject key identifier")
+    return extension.key_identifier
+
+
 def sha256_hex(certificate: Certificate) -> str:
     """Return the SHA-256 of the DER in lower-case hex, as the registry pins anchors."""
     return hashlib.sha256(_der(certificate)).hexdigest()

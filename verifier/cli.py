@@ -13,7 +13,7 @@ from comity.runtime.logging import configure
 from comity.runtime.settings import load
 from comity.web import i18n
 from comity.web.serving import serve as serve_app
-from verifier import identity, policies, relying_parties
+from verifier import identity, policies, policy_file, relying_parties
 from verifier.deployment import keys_of
 from verifier.settings import VerifierSettings
 
@@ -66,11 +66,13 @@ def identifiers(
 ) -> None:
     """Print this verifier's entry for the trust registry, as JSON."""
     settings = load(VerifierSettings)
+    others = policy_file.load(settings.policies_file).values()
     entry = identity.registry_entry(
         keys_of(settings),
         settings.public_url,
         name={"en": name_en, "fr": name_fr},
-        may_ask=policies.entitlements(),
+        may_ask=[*policies.entitlements(), *(own for each in others for own in each.entitlements())],
+        prefix=settings.client_id_prefix,
     )
     sys.stdout.write(strict_json.serialise(entry).decode() + "\n")
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from comity.errors import Code, Misconfigured
 from comity.openid.presentation.parameters import ResponseMode
+from comity.openid.presentation.verifier_info import ENTITLEMENT, VerifierInfo
 from comity.ports import Clock, Fetcher
 from comity.runtime.database import Database, open_database
 from comity.runtime.evidence import EvidenceShell
@@ -13,9 +15,10 @@ from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
 from comity.verification.status import StatusDemand
 from comity.web.live import Bell
-from verifier import identity
+from verifier import identity, policy_file
 from verifier.relying_parties import RelyingParties
 from verifier.requesting import Requesting
+from verifier.same_device import SameDevice
 from verifier.settings import VerifierSettings
 from verifier.verifying import Verifying
 
@@ -33,6 +36,7 @@ class Deployment:
     bell: Bell
     requesting: Requesting
     verifying: Verifying
+    same_device: SameDevice
     documents: StatusCache
 
     async def close(self) -> None:
@@ -68,16 +72,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
     )
     database = open_database(settings.database)
     bell, documents = Bell(), StatusCache(folder / "status", fetcher, clock)
-    requesting = Requesting(
-        database=database,
-        identity=own,
-        clock=clock,
-        public_url=settings.public_url,
-        place=settings.place or None,
-        response_mode=ResponseMode(settings.response_mode),
-        lifetime=timedelta(seconds=settings.request_seconds),
-        on_change=bell.ring,
-    )
+    requesting = _requesting(settings, own=own, database=database, registry=registry, clock=clock, bell=bell)
     verifying = Verifying(
         requesting=requesting,
         snapshot=registry.snapshot,
@@ -95,5 +90,46 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         bell=bell,
         requesting=requesting,
         verifying=verifying,
+        same_device=SameDevice(requesting=requesting),
         documents=documents,
     )
+
+
+def _requesting(
+    settings: VerifierSettings,
+    *,
+    own: identity.Identity,
+    database: Database,
+    registry: RegistryClient,
+    clock: Clock,
+    bell: Bell,
+) -> Requesting:
+    return Requesting(
+        database=database,
+        identity=own,
+        clock=clock,
+        public_url=settings.public_url,
+        place=settings.place or None,
+        response_mode=ResponseMode(settings.response_mode),
+        lifetime=timedelta(seconds=settings.request_seconds),
+        on_change=bell.ring,
+        snapshot=registry.snapshot,
+        trusted_authorities=settings.trusted_authorities,
+        verifier_info=_verifier_info(settings),
+        own_policies={name: each.prepare for name, each in policy_file.load(settings.policies_file).items()},
+    )
+
+
+def _verifier_info(settings: VerifierSettings) -> tuple[VerifierInfo, ...]:
+    """Return the entitlement that is sent along; not verified here, since wallets do not believe this verifier.
+
+    Raises:
+        Misconfigured: the file cannot be read.
+    """
+    if settings.entitlement_file is None:
+        return ()
+    try:
+        data = settings.entitlement_file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise Misconfigured(Code.MISCONFIGURED, "the entitlement file cannot be read") from None
+    return (VerifierInfo(format=ENTITLEMENT, data=data),)

@@ -1,9 +1,10 @@
-"""Who this verifier is towards wallets: its anchor, its request-signing key, and the two names it can use."""
+"""Who this verifier is towards wallets: its anchor, its request-signing key, and the names it can use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from comity import did, x509
 from comity.credential import KeyReference, Kid, X5c
@@ -37,6 +38,15 @@ class Identity:
     signer: Signer
     seal: bytes
 
+    @property
+    def signs(self) -> bool:
+        """Whether requests are signed; under ``redirect_uri`` they cannot be."""
+        return self.client.prefix.can_sign
+
+    def client_for(self, response_uri: str) -> ClientId:
+        """Return the client identifier of one request; under ``redirect_uri`` it is the address of the answer."""
+        return self.client if self.signs else ClientId(prefix=Prefix.REDIRECT_URI, identifier=response_uri)
+
 
 def create(keys: FileKeyStore, public_url: str, clock: Clock) -> None:
     """Make the verifier's keys and certificate; what exists already is left as it is."""
@@ -55,7 +65,7 @@ def create(keys: FileKeyStore, public_url: str, clock: Clock) -> None:
     leaf = x509.issue_leaf(
         name="Request signer",
         uri_san=public_url,
-        dns_san=None,
+        dns_san=urlsplit(public_url).hostname,
         public_jwk=signer.public_jwk,
         anchor=anchor,
         anchor_signer=anchor_signer,
@@ -67,20 +77,28 @@ def create(keys: FileKeyStore, public_url: str, clock: Clock) -> None:
 
 
 def load(keys: FileKeyStore, public_url: str, prefix: str) -> Identity:
-    """Return the identity under ``prefix``: ``x509_hash`` or ``decentralized_identifier``.
+    """Return the identity under ``prefix``, one of those that a request can have (OpenID4VP §5.9.3).
 
     Does NOT check that the certificate is valid today; :func:`require_usable` does.
 
     Raises:
-        Misconfigured: there are no keys yet.
+        Misconfigured: there are no keys yet, or the certificate was made without a DNS name.
     """
     try:
         signer, chain, seal = keys.signer(REQUEST), keys.chain(REQUEST), keys.secret(SEAL)
     except NotFound:
         raise Misconfigured(Code.KEY_NOT_FOUND, "there are no keys; run 'comity verifier keys init'") from None
-    if prefix == Prefix.X509_HASH:
-        client = client_id.of_certificate(x509.parse_chain(chain)[0])
-        return Identity(client=client, key=X5c(chain=chain), signer=signer, seal=seal)
+    leaf = x509.parse_chain(chain)[0]
+    by_certificate = {
+        Prefix.X509_HASH: client_id.of_certificate(leaf),
+        Prefix.X509_SAN_DNS: ClientId(prefix=Prefix.X509_SAN_DNS, identifier=urlsplit(public_url).hostname or ""),
+        Prefix.REDIRECT_URI: ClientId(prefix=Prefix.REDIRECT_URI, identifier=public_url),
+    }
+    if prefix == Prefix.X509_SAN_DNS and by_certificate[Prefix.X509_SAN_DNS].identifier not in x509.dns_sans(leaf):
+        detail = "the certificate was made without a DNS name; make new keys, or use the prefix x509_hash"
+        raise Misconfigured(Code.CERTIFICATE_NAME_MISMATCH, detail)
+    if prefix in by_certificate:
+        return Identity(client=by_certificate[Prefix(prefix)], key=X5c(chain=chain), signer=signer, seal=seal)
     own = web.did_of(public_url)
     return Identity(client=client_id.of_did(own), key=Kid(did_url=f"{own}#{FRAGMENT}"), signer=signer, seal=seal)
 
@@ -111,14 +129,17 @@ def did_path(public_url: str) -> str:
 
 
 def registry_entry(
-    keys: FileKeyStore, public_url: str, *, name: Mapping[str, str], may_ask: list[dict[str, Any]]
+    keys: FileKeyStore, public_url: str, *, name: Mapping[str, str], may_ask: list[dict[str, Any]], prefix: str = ""
 ) -> dict[str, Any]:
-    """Return this verifier's entry for ``verifiers.json``, both client identifiers included.
+    """Return this verifier's entry for ``verifiers.json``, with its names by certificate hash and DID.
+
+    Under ``prefix`` ``x509_san_dns`` that name is there too; a host name that several verifiers share is nobody's.
 
     Raises:
         Misconfigured: there are no keys yet.
     """
-    prefixes = (Prefix.X509_HASH, Prefix.DECENTRALIZED_IDENTIFIER)
+    prefixes = [Prefix.X509_HASH, Prefix.DECENTRALIZED_IDENTIFIER]
+    prefixes += [Prefix.X509_SAN_DNS] if prefix == Prefix.X509_SAN_DNS else []
     clients = [load(keys, public_url, prefix).client.text for prefix in prefixes]
     anchor = keys.chain(ANCHOR)[0]
     return {

@@ -48,21 +48,28 @@ class Ask:
     same_holder: bool = False
 
 
-def prepare(policy: str, *, place: str, today: date) -> Ask:
+Builder = Callable[[str, str, date], Ask]
+"""Makes a policy ready, given its name, the place of use, and the day."""
+
+NO_OTHERS: Mapping[str, Builder] = {}
+
+
+def prepare(policy: str, *, place: str, today: date, own: Mapping[str, Builder] = NO_OTHERS) -> Ask:
     """Return the policy called ``policy`` for a request in ``place``.
 
     Args:
         policy: its name.
         place: place of use in canonical form, such as ``ca-on``.
         today: the day on which documents must not be past their last day, in UTC.
+        own: further policies of the installation, by name.
 
     Raises:
         Malformed: ``policy_unknown``; ``place_unknown`` or ``age_rule_unknown`` for a place that the rule table does
             not know.
     """
-    builder = POLICIES.get(policy)
+    builder = POLICIES.get(policy) or own.get(policy)
     if builder is None:
-        raise Malformed(Code.POLICY_UNKNOWN, f"there is no such policy; known are {', '.join(POLICIES)}")
+        raise Malformed(Code.POLICY_UNKNOWN, f"there is no such policy; known are {', '.join((*POLICIES, *own))}")
     return builder(policy, place, today)
 
 
@@ -148,7 +155,7 @@ def _server(policy: str, place: str, today: date) -> Ask:
     return Ask(policy=policy, place=place, query=query, judge=judge, same_holder=True)
 
 
-POLICIES: Mapping[str, Callable[[str, str, date], Ask]] = {
+POLICIES: Mapping[str, Builder] = {
     "age-alcohol": _age,
     "age-cannabis": _age,
     "age-majority": _age,

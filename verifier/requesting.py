@@ -1,29 +1,36 @@
-"""Requesting: a relying party starts, a wallet opens. The states of a request are types."""
+"""Requesting: a relying party starts, a wallet opens."""
 
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from comity import base64url, jwe, strict_json
+from comity import base64url, dcql, jwe, strict_json
 from comity.errors import Code, Conflict, Malformed, NotFound
 from comity.openid import endpoint
+from comity.openid.presentation import digital_credentials, transaction_data
 from comity.openid.presentation import request as request_object
 from comity.openid.presentation.client_metadata import ClientMetadata, formats_supported
-from comity.openid.presentation.link import RequestLink, RequestUriMethod
+from comity.openid.presentation.link import RequestLink, RequestUriMethod, RequestUriPost, as_parameters
 from comity.openid.presentation.parameters import RequestObject, ResponseMode
+from comity.openid.presentation.verifier_info import VerifierInfo
+from comity.openid.presentation.wallet_metadata import WalletMetadata
 from comity.ports import Clock
 from comity.runtime.database import Database
 from comity.runtime.keystore import seal, unseal
 from comity.trust.places import place_of
-from verifier import policies, store
+from comity.trust.snapshot import RegistrySnapshot
+from verifier import particulars, policies, store
 from verifier.identity import Identity
+from verifier.particulars import Particulars
+from verifier.policies import Ask, Builder
+from verifier.states import Fetched, Requested, require_open
 from verifier.store import RequestRow
 
 SECRET_BYTES = 32
@@ -33,79 +40,27 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Flow(StrEnum):
-    """Where the wallet is: on another device (QR code), or on the one that shows the request (link)."""
+    """Where the wallet is: on another device (QR code), on this one (link), or where the browser finds it (DC API)."""
 
     CROSS_DEVICE = "cross_device"
     SAME_DEVICE = "same_device"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requested:
-    """Waiting for a wallet."""
-
-    name: ClassVar[str] = "requested"
-    row: RequestRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """A wallet has opened it."""
-
-    name: ClassVar[str] = "fetched"
-    row: RequestRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """It has its verdict; nothing can change it any more."""
-
-    name: ClassVar[str] = "answered"
-    row: RequestRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expired:
-    """Its time ended without an answer."""
-
-    name: ClassVar[str] = "expired"
-    row: RequestRow
-
-
-PresentationRequest = Requested | Fetched | Answered | Expired
-
-
-def state_of(row: RequestRow, now: datetime) -> PresentationRequest:
-    """Return the state in which the request is at ``now``."""
-    if row.answered_at is not None:
-        return Answered(row=row)
-    if row.expires_at <= now:
-        return Expired(row=row)
-    return Fetched(row=row) if row.fetched_at is not None else Requested(row=row)
-
-
-def require_open(row: RequestRow, now: datetime) -> Requested | Fetched:
-    """Return the state of a request that can still be answered at ``now``.
-
-    Raises:
-        Conflict: ``request_already_answered`` or ``request_expired``.
-    """
-    state = state_of(row, now)
-    if isinstance(state, Answered):
-        raise Conflict(Code.REQUEST_ALREADY_ANSWERED, "the request was answered already")
-    if isinstance(state, Expired):
-        raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over")
-    return state
+    DIGITAL_CREDENTIALS = "digital_credentials"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """What the relying party is told; ``transaction_id`` and ``link`` are secrets between it and its customer."""
+    """What the relying party is told; ``transaction_id`` and ``link`` are secrets between it and its customer.
+
+    ``messages`` are the requests for the Digital Credentials API, in place of a link that can be opened.
+    """
 
     request_id: str
     transaction_id: str
+    flow: Flow
     link: str
     request_uri: str
     expires_at: datetime
+    messages: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +74,9 @@ class Terms:
         flow: with :attr:`Flow.SAME_DEVICE` the result needs the response code that the wallet brings back.
         same_holder: ask for one holder key although the policy does not.
         redirect_uri: same device: where the wallet sends the person, instead of this verifier's own page.
+        transactions: what the person is to authorise, each ``{type, …}``.
+        trusted_only: ask only for credentials of authorities that the registry accredits.
+        origins: Digital Credentials API: the websites that may ask.
     """
 
     policy: str
@@ -126,6 +84,9 @@ class Terms:
     flow: Flow = Flow.CROSS_DEVICE
     same_holder: bool = False
     redirect_uri: str | None = None
+    transactions: tuple[Mapping[str, Any], ...] = ()
+    trusted_only: bool = False
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +102,10 @@ class Requesting:
         response_mode: how wallets are to answer.
         lifetime: how long a request can be answered.
         on_change: told the request id whenever a request changes its state.
+        snapshot: returns the registry as last verified; raises when none was ever seen.
+        trusted_authorities: whether every request names the accredited authorities.
+        verifier_info: what others attest of this verifier; sent along.
+        own_policies: further policies of the installation, by name.
     """
 
     database: Database
@@ -151,18 +116,25 @@ class Requesting:
     response_mode: ResponseMode
     lifetime: timedelta
     on_change: Callable[[str], None]
+    snapshot: Callable[[], RegistrySnapshot]
+    trusted_authorities: bool = False
+    verifier_info: tuple[VerifierInfo, ...] = ()
+    own_policies: Mapping[str, Builder] = field(default_factory=dict)
 
     async def start(self, terms: Terms, *, relying_party: str) -> Started:
         """Start a request and return what leads a wallet to it.
 
         Raises:
-            Malformed: unknown policy or place, or a redirect address that is none.
+            Malformed: unknown policy or place, a redirect address or an origin that is none, a transaction that is not
+                as its type demands.
+            Unreachable: the accredited authorities are to be named, and the registry was never seen.
         """
         now = self.clock.now().replace(microsecond=0)
         place = self._place(terms)
-        policies.prepare(terms.policy, place=place, today=now.date())
+        ask = self.prepare(terms.policy, place, now.date())
         self._check_redirect(terms)
         request_id, transaction_id = _secret(), _secret()
+        sealed = self._sealed(request_id, self._particulars(terms, ask.query))
         row = RequestRow(
             id=request_id,
             transaction_hash=digest(transaction_id),
@@ -171,43 +143,54 @@ class Requesting:
             place=place,
             flow=terms.flow.value,
             same_holder=terms.same_holder,
-            client_id=self.identity.client.text,
+            client_id=self.identity.client_for(self._response_uri(request_id)).text,
             nonce=_secret(),
             state=_secret(),
-            response_mode=self.response_mode.value,
+            response_mode=self._mode(terms.flow).value,
             sealed_key=self._encryption_key(request_id),
             redirect_uri=terms.redirect_uri,
             response_code_hash=None,
             created_at=now,
             expires_at=now + self.lifetime,
+            sealed_particulars=sealed,
         )
+        messages = self._messages(row)
         await self.database.write(partial(store.save_request, row=row))
         return Started(
             request_id=request_id,
             transaction_id=transaction_id,
+            flow=terms.flow,
             link=self._link(row),
             request_uri=self._request_uri(row),
             expires_at=row.expires_at,
+            messages=messages,
         )
 
-    async def open(self, request_id: str, *, wallet_nonce: str | None = None) -> str:
+    async def open(self, request_id: str, posted: RequestUriPost | None = None) -> str:
         """Return the signed request object for a wallet; may be asked for again until the request is answered.
 
+        Encrypted as well, where what the wallet posted asks for it.
+
         Raises:
-            NotFound: there is no such request.
+            NotFound: there is no such request, or none that is fetched.
             Conflict: it was answered, its time ended, or this verifier has taken another name since it was started.
-            Malformed: the wallet's nonce is longer than 512 characters.
+            Malformed: the wallet's nonce is longer than 512 characters, or it cannot do what this verifier does.
         """
-        if wallet_nonce is not None and len(wallet_nonce) > MAX_WALLET_NONCE:
+        nonce = posted.wallet_nonce if posted else None
+        if nonce is not None and len(nonce) > MAX_WALLET_NONCE:
             raise Malformed(Code.REQUEST_INVALID, f"wallet_nonce may have {MAX_WALLET_NONCE} characters at most")
         state = await self.find_open(request_id)
+        if not self.identity.signs or not ResponseMode(state.row.response_mode).is_posted:
+            raise NotFound(Code.REQUEST_UNKNOWN, "this request is not one that a wallet fetches")
         if state.row.client_id != self.identity.client.text:
             raise Conflict(Code.REQUEST_EXPIRED, "the verifier has taken another name since; start a new request")
         if isinstance(state, Requested):
             await self.database.write(partial(store.mark_fetched, request_id=request_id, at=self.clock.now()))
             self.on_change(request_id)
-        asked = replace(self.request_of(state.row), wallet_nonce=wallet_nonce)
-        return request_object.sign(asked, self.identity.signer, self.identity.key)
+        asked = replace(self.request_of(state.row), wallet_nonce=nonce)
+        wallet = WalletMetadata.parse(posted.wallet_metadata if posted else None)
+        wallet.check(asked, signing_algorithm=self.identity.signer.algorithm)
+        return wallet.encrypted(request_object.sign(asked, self.identity.signer, self.identity.key))
 
     async def link_of(self, request_id: str) -> str:
         """Return the link of an open request, for drawing its QR code; raises as :meth:`find_open`."""
@@ -220,27 +203,47 @@ class Requesting:
             NotFound: there is no such request.
             Conflict: it was answered, or its time ended.
         """
-        row = None
-        if _REQUEST_ID.fullmatch(request_id):  # anything else never reaches a database (catalogue W14)
-            row = await self.database.read(partial(store.find_request, request_id=request_id))
+        row = await self.find(request_id)
         if row is None:
             raise NotFound(Code.REQUEST_UNKNOWN, "there is no such request")
         return require_open(row, self.clock.now())
 
+    async def find(self, request_id: str) -> RequestRow | None:
+        """Return the request that wallets know by this name, in whatever state, or None."""
+        if not _REQUEST_ID.fullmatch(request_id):  # anything else never reaches a database (catalogue W14)
+            return None
+        return await self.database.read(partial(store.find_request, request_id=request_id))
+
     def request_of(self, row: RequestRow) -> RequestObject:
         """Return the parameters of a request, the same each time."""
-        ask = policies.prepare(row.policy, place=row.place, today=row.created_at.date())
+        ask = self.prepare(row.policy, row.place, row.created_at.date())
+        mode, also = ResponseMode(row.response_mode), self.particulars_of(row)
+        query = also.narrowed(ask.query)
         return RequestObject(
-            client_id=self.identity.client,
-            response_mode=ResponseMode(row.response_mode),
-            response_uri=f"{self.public_url}/openid/responses/{row.id}",
+            client_id=self.identity.client_for(self._response_uri(row.id)),
+            response_mode=mode,
+            response_uri=self._response_uri(row.id) if mode.is_posted else None,
             nonce=row.nonce,
-            query=ask.query,
-            state=row.state,
+            query=query,
+            state=row.state if mode.is_posted else None,
             client_metadata=self._client_metadata(row),
             issued_at=row.created_at,
             expires_at=row.expires_at,
+            transactions=transaction_data.parse(list(also.transactions), query) if also.transactions else (),
+            verifier_info=self.verifier_info,
+            expected_origins=also.origins,
         )
+
+    def prepare(self, policy: str, place: str, today: date) -> Ask:
+        """Return a policy, built in or the installation's own; raises as :func:`verifier.policies.prepare`."""
+        return policies.prepare(policy, place=place, today=today, own=self.own_policies)
+
+    def particulars_of(self, row: RequestRow) -> Particulars:
+        """Return what a request asks beyond its policy; nothing once that was erased."""
+        if row.sealed_particulars is None:
+            return particulars.NONE
+        opened = unseal(self.identity.seal, row.sealed_particulars, context=_particulars_context(row.id))
+        return Particulars.from_bytes(opened)
 
     def private_jwk(self, row: RequestRow) -> dict[str, Any] | None:
         """Return the decryption key of this one request; None when it has none, or no longer."""
@@ -250,10 +253,47 @@ class Requesting:
 
     def _link(self, row: RequestRow) -> str:
         uri = self._request_uri(row)
+        if not self.identity.signs and ResponseMode(row.response_mode).is_posted:
+            return RequestLink(client_id=row.client_id, parameters=as_parameters(self.request_of(row))).link()
         return RequestLink(client_id=row.client_id, request_uri=uri, method=RequestUriMethod.POST).link()
 
     def _request_uri(self, row: RequestRow) -> str:
         return f"{self.public_url}/openid/requests/{row.id}"
+
+    def _response_uri(self, request_id: str) -> str:
+        return f"{self.public_url}/openid/responses/{request_id}"
+
+    def _mode(self, flow: Flow) -> ResponseMode:
+        """Return how the wallet answers in this flow; encrypted or not is what the installation sets."""
+        if flow is not Flow.DIGITAL_CREDENTIALS:
+            return self.response_mode
+        return ResponseMode.DC_API_JWT if self.response_mode.is_encrypted else ResponseMode.DC_API
+
+    def _messages(self, row: RequestRow) -> tuple[Mapping[str, Any], ...]:
+        """Return the requests for the Digital Credentials API, the signed one first; a wallet answers one of them."""
+        if ResponseMode(row.response_mode).is_posted:
+            return ()
+        asked = self.request_of(row)
+        unsigned = digital_credentials.unsigned(asked)
+        if not self.identity.signs:
+            return (unsigned,)
+        return (digital_credentials.signed(asked, self.identity.signer, self.identity.key), unsigned)
+
+    def _particulars(self, terms: Terms, query: dcql.Query) -> Particulars:
+        is_api = terms.flow is Flow.DIGITAL_CREDENTIALS
+        if terms.origins and not is_api:
+            raise Malformed(Code.REQUEST_INVALID, "origins belong to the flow digital_credentials")
+        is_narrowed = terms.trusted_only or self.trusted_authorities
+        return Particulars(
+            transactions=particulars.transactions_of(terms.transactions, query),
+            authorities=particulars.authorities_of(query, self.snapshot()) if is_narrowed else {},
+            origins=particulars.origins_of(terms.origins) if is_api else (),
+        )
+
+    def _sealed(self, request_id: str, also: Particulars) -> bytes | None:
+        if also == particulars.NONE:
+            return None
+        return seal(self.identity.seal, also.to_bytes(), context=_particulars_context(request_id))
 
     def _place(self, terms: Terms) -> str:
         place = place_of(terms.place or "") if terms.place is not None else self.place
@@ -277,7 +317,7 @@ class Requesting:
 
     def _encryption_key(self, request_id: str) -> bytes | None:
         """Make a fresh key for each request (HAIP §5), sealed for storage."""
-        if self.response_mode is not ResponseMode.DIRECT_POST_JWT:
+        if not self.response_mode.is_encrypted:
             return None
         key = jwe.EncryptionKey.generate(request_id)
         return seal(self.identity.seal, strict_json.serialise(key.private_jwk()), context=_key_context(request_id))
@@ -298,6 +338,10 @@ def digest(secret: str) -> str:
 
 def _secret() -> str:
     return base64url.encode(secrets.token_bytes(SECRET_BYTES))
+
+
+def _particulars_context(request_id: str) -> bytes:
+    return f"verifier/request/{request_id}/particulars".encode()
 
 
 def _key_context(request_id: str) -> bytes:

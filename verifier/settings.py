@@ -17,7 +17,11 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
     Attributes:
         place: ISO 3166-2:CA code of the place of use assumed when a relying party names none, such as ``ca-on``.
         relying_parties_file: JSON list of ``{name, token_sha256}``: who may start requests.
-        client_id_prefix: how the verifier names itself to wallets.
+        client_id_prefix: how the verifier names itself to wallets; under ``redirect_uri`` requests are not signed.
+        entitlement_file: what a jurisdiction attests that this verifier may ask, as a signed text; sent along.
+        policies_file: further policies, as DCQL queries with what the claims must be; see ``verifier/policy_file.py``.
+        trusted_authorities: whether requests name the authorities that the registry accredits, so that wallets offer
+            nothing else; a relying party may also ask for it in one request.
         response_mode: how wallets answer; ``direct_post`` sends presentations in the clear inside TLS.
         request_seconds: how long a request can be answered.
         result_seconds: how long a result can be read; then everything but the verdict and its codes is erased.
@@ -32,7 +36,10 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
 
     place: str = ""
     relying_parties_file: Path
-    client_id_prefix: Literal["x509_hash", "decentralized_identifier"] = "x509_hash"
+    client_id_prefix: Literal["x509_hash", "x509_san_dns", "decentralized_identifier", "redirect_uri"] = "x509_hash"
+    entitlement_file: Path | None = None
+    policies_file: Path | None = None
+    trusted_authorities: bool = False
     response_mode: Literal["direct_post", "direct_post.jwt"] = "direct_post.jwt"
     request_seconds: int = Field(default=300, ge=10, le=3600)
     result_seconds: int = Field(default=600, ge=10, le=86_400)
@@ -54,3 +61,5 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
         yield from self.reasons_against_registry()
         if self.response_mode == "direct_post":
             yield "RESPONSE_MODE must be direct_post.jwt"
+        if self.client_id_prefix == "redirect_uri":
+            yield "CLIENT_ID_PREFIX must be one under which requests are signed"

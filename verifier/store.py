@@ -55,6 +55,9 @@ requests = Table(
     Column("verdict", String(16), nullable=True),
     Column("codes", Text, nullable=True),
     Column("sealed_report", LargeBinary, nullable=True),
+    Column("sealed_particulars", LargeBinary, nullable=True),
+    Column("browser_hash", String(64), nullable=True),
+    Column("returned_at", _INSTANT, nullable=True),
     Index("requests_by_answer", "answered_at"),
 )
 
@@ -85,6 +88,9 @@ class RequestRow:
         verdict: the verdict; kept for good.
         codes: JSON list of the codes that led to it; kept for good.
         sealed_report: the whole report with its claims; None when there is none, or no longer.
+        sealed_particulars: what it asks beyond its policy; None when that is nothing, or no longer there.
+        browser_hash: same device: SHA-256 of the secret in the browser that started it; None where no browser said so.
+        returned_at: same device: when that browser came back with the response code.
     """
 
     id: str
@@ -108,9 +114,12 @@ class RequestRow:
     verdict: str | None = None
     codes: str | None = None
     sealed_report: bytes | None = None
+    sealed_particulars: bytes | None = None
+    browser_hash: str | None = None
+    returned_at: datetime | None = None
 
 
-_INSTANTS = ("created_at", "expires_at", "fetched_at", "answered_at")
+_INSTANTS = ("created_at", "expires_at", "fetched_at", "answered_at", "returned_at")
 
 
 def save_request(connection: Connection, row: RequestRow) -> None:
@@ -175,8 +184,39 @@ def erase(connection: Connection, *, answered_before: datetime, expired_at: date
     """
     is_old = (requests.c.answered_at < _seconds(answered_before)) & requests.c.sealed_report.is_not(None)
     is_over = (requests.c.expires_at <= _seconds(expired_at)) & requests.c.sealed_key.is_not(None)
-    erased = connection.execute(update(requests).where(is_old).values(sealed_report=None, redirect_uri=None)).rowcount
-    return erased + connection.execute(update(requests).where(is_over).values(sealed_key=None)).rowcount
+    erased = connection.execute(update(requests).where(is_old).values(**_SPENT)).rowcount
+    return erased + connection.execute(update(requests).where(is_over).values(**_UNUSED)).rowcount
+
+
+_SPENT: Mapping[str, Any] = {"sealed_report": None, "redirect_uri": None, "sealed_particulars": None}
+_UNUSED: Mapping[str, Any] = {"sealed_key": None, "sealed_particulars": None}
+
+
+def claim_browser(connection: Connection, request_id: str, browser_hash: str, at: datetime) -> bool:
+    """Bind an open request to the browser that started it, once; False when it has one, or is not open any more."""
+    row = requests.c
+    is_free = (row.id == request_id) & row.browser_hash.is_(None) & row.answered_at.is_(None)
+    wanted = update(requests).where(is_free & (row.expires_at > _seconds(at))).values(browser_hash=browser_hash)
+    return connection.execute(wanted).rowcount == 1
+
+
+def mark_returned(connection: Connection, request_id: str, at: datetime) -> bool:
+    """Note when the browser first came back with its answer; False when it did before, or the answer was refused."""
+    row = requests.c
+    first = (row.id == request_id) & row.returned_at.is_(None) & row.sealed_report.is_not(None)
+    return connection.execute(update(requests).where(first).values(returned_at=_seconds(at))).rowcount == 1
+
+
+def refuse_return(connection: Connection, request_id: str, codes: str) -> bool:
+    """Reject an answer that came back to another browser: its report goes, its verdict is no (VP-23).
+
+    Returns:
+        False when the right browser came back before; nothing is changed then.
+    """
+    row = requests.c
+    wrong = (row.id == request_id) & row.returned_at.is_(None) & row.answered_at.is_not(None)
+    values: Mapping[str, Any] = {**_SPENT, "verdict": "rejected", "codes": codes}
+    return connection.execute(update(requests).where(wrong).values(**values)).rowcount == 1
 
 
 def check(connection: Connection) -> None:

@@ -3,17 +3,17 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 import structlog
 
 from comity import base64url, strict_json
 from comity.errors import Code, Conflict, Denied, NotFound
-from comity.openid.presentation import response
-from comity.openid.presentation.parameters import ResponseMode
+from comity.openid.members import Document
+from comity.openid.presentation import digital_credentials, response
+from comity.openid.presentation.parameters import RequestObject, ResponseMode
 from comity.openid.presentation.response import ErrorAnswer, Received
 from comity.openid.refusal import OAuthErrorCode
 from comity.runtime.evidence import EvidenceShell
@@ -24,8 +24,9 @@ from comity.verification.checks import CheckName, Result, failed
 from comity.verification.credential import Demand, HolderDemand
 from comity.verification.presentation import PresentationDemand, verify_presentation
 from comity.verification.status import StatusDemand
-from verifier import policies, store
-from verifier.requesting import SECRET_BYTES, Flow, PresentationRequest, Requesting, digest, state_of
+from verifier import same_device, store
+from verifier.requesting import SECRET_BYTES, Flow, Requesting, digest
+from verifier.states import PresentationRequest, require_open, state_of
 from verifier.store import RequestRow
 
 _log = structlog.get_logger("verifier")
@@ -64,18 +65,46 @@ class Verifying:
             Unreachable: the registry was never seen.
         """
         row = (await self.requesting.find_open(request_id)).row
+        if not ResponseMode(row.response_mode).is_posted:
+            raise NotFound(Code.REQUEST_UNKNOWN, "this request is not one that a wallet answers by a post")
+        return await self._settle(row, response.parse(body), audience=row.client_id)
+
+    async def receive_digital(
+        self, transaction_id: str, document: Document, *, relying_party: str, origin: str | None
+    ) -> None:
+        """Verify what a website got from the Digital Credentials API, and store the verdict (annex A; VP-24).
+
+        ``origin`` is where the website ran; it may be left out where the request names one origin only. Otherwise as
+        :meth:`receive_response`.
+
+        Raises:
+            Denied: ``origin_mismatch``: not one of the request's origins.
+        """
+        state = await self._find(transaction_id, relying_party)
+        row = require_open(state.row, self.requesting.clock.now()).row
+        origins = self.requesting.particulars_of(row).origins
+        if not origins:
+            raise NotFound(Code.REQUEST_UNKNOWN, "this request is not one for the Digital Credentials API")
+        asking = origins[0] if origin is None and len(origins) == 1 else origin
+        if asking not in origins:
+            raise Denied(Code.ORIGIN_MISMATCH, "name the origin that asked, one of those of the request")
+        await self._settle(row, digital_credentials.parse_answer(document), audience=f"origin:{asking}")
+
+    async def _settle(self, row: RequestRow, answer: response.Answer, *, audience: str) -> Received:
         asked = self.requesting.request_of(row)
         # Profile 6.7 steps 1-3: find the transaction, decrypt with its key only, state, shape.
-        answer = response.settle(
-            response.parse(body),
+        settled = response.settle(
+            answer,
             mode=ResponseMode(row.response_mode),
             state=row.state,
             query=asked.query,
             private_jwk=self.requesting.private_jwk(row),
         )
         # Steps 4-6: each presentation, the query, the sets; then the policy.
-        now = self.requesting.clock.now()
-        result = _refused(answer) if isinstance(answer, ErrorAnswer) else await self._verify(row, answer.vp_token, now)
+        if isinstance(settled, ErrorAnswer):
+            result = _refused(settled)
+        else:
+            result = await self._verify(row, asked, settled.vp_token, audience)
         # Step 7: consume the transaction together with its verdict.
         return await self._answer(row, result)
 
@@ -93,8 +122,8 @@ class Verifying:
 
         Raises:
             NotFound: this relying party has no such request.
-            Denied: ``response_code_invalid``: a same-device result is released only to whoever came back from the
-                wallet (OpenID4VP §14.2; profile VP-23).
+            Denied: ``response_code_invalid`` or ``session_mismatch``: a same-device result is released only to whoever
+                came back from the wallet (OpenID4VP §14.2; profile VP-23).
         """
         found = await self._find(transaction_id, relying_party)
         row = found.row
@@ -107,8 +136,7 @@ class Verifying:
         }
         if row.answered_at is None:
             return document
-        if row.flow == Flow.SAME_DEVICE and not _is_code(row, response_code):
-            raise Denied(Code.RESPONSE_CODE_INVALID, "the result needs the code that the wallet brought back")
+        same_device.require_released(row, response_code)
         return {**document, "answered_at": row.answered_at.isoformat(), "result": self._report(row)}
 
     async def erase(self) -> int:
@@ -125,19 +153,21 @@ class Verifying:
             raise NotFound(Code.REQUEST_UNKNOWN, "there is no such request")
         return state_of(row, self.requesting.clock.now())
 
-    async def _verify(self, row: RequestRow, vp_token: response.VpToken, now: datetime) -> Result:
-        ask = policies.prepare(row.policy, place=row.place, today=now.date())
+    async def _verify(self, row: RequestRow, asked: RequestObject, vp_token: response.VpToken, audience: str) -> Result:
+        now = self.requesting.clock.now()
+        ask = self.requesting.prepare(row.policy, row.place, now.date())
         demand = PresentationDemand(
-            query=ask.query,
+            query=asked.query,
             credential=Demand(
                 at=now,
                 place=row.place,
-                holder=HolderDemand(audience=row.client_id, nonce=row.nonce),
+                holder=HolderDemand(audience=audience, nonce=row.nonce),
                 purpose=row.policy,
             ),
             status=self.status,
             same_holder=ask.same_holder or row.same_holder,
             policy=ask.judge,
+            transactions=asked.transactions,
         )
         return await self.shell.settle(verify_presentation(vp_token, demand=demand, snapshot=self.snapshot()))
 
@@ -160,13 +190,12 @@ class Verifying:
         self.requesting.on_change(row.id)
         told = {"verdict": given.verdict, "reasons": document["codes"]}
         _log.info("request answered", policy=row.policy, place=row.place, **told)
-        return Received(redirect_uri=self._redirect(row, response_code))
-
-    def _redirect(self, row: RequestRow, response_code: str | None) -> str | None:
         if response_code is None:
-            return None
-        target = row.redirect_uri or f"{self.requesting.public_url}/complete"
-        return f"{target}{'&' if '?' in target else '?'}{urlencode({'response_code': response_code})}"
+            return Received()
+        current = await self.requesting.find(row.id)  # a browser may have started it since
+        return Received(
+            redirect_uri=same_device.redirect_for(current or row, response_code, self.requesting.public_url)
+        )
 
     def _report(self, row: RequestRow) -> dict[str, Any]:
         """Return the report of an answered request; what is left of it once it was erased: verdict and codes."""
@@ -180,12 +209,6 @@ def _refused(answer: ErrorAnswer) -> Result:
     """Return the verdict over a wallet that says no: rejected, and nothing is told about why (profile 6.8)."""
     told = answer.error if answer.error in set(OAuthErrorCode) else "other"
     return Result(checks=(failed(CheckName.QUERY, Code.WALLET_REFUSED, "the wallet presented nothing", error=told),))
-
-
-def _is_code(row: RequestRow, response_code: str | None) -> bool:
-    if response_code is None or row.response_code_hash is None:
-        return False
-    return secrets.compare_digest(digest(response_code), row.response_code_hash)
 
 
 def _report_context(request_id: str) -> bytes:

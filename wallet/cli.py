@@ -177,7 +177,7 @@ def present(
         chosen = _chosen(document, credential or [])
         _print_consent(document, chosen, lang)
         _agree(i18n.text("wallet.share_question", lang), lang, yes=yes)
-        selection = {each["query_id"]: each["credential_id"] for each in chosen}
+        selection = {each["query_id"]: (each["credential_id"],) for each in chosen}
         presented = await presenting.answer(opened.wallet, consent.id, digest=consent.digest, selection=selection)
         print_words(lang, "wallet.shared", count=len(presented.credentials))
 
@@ -338,6 +338,8 @@ def _print_consent(consent: dict[str, Any], chosen: list[dict[str, Any]], langua
         console.print(i18n.text("wallet.verifier_unknown", language), style="yellow")
     elif who["may_ask"] != "passed":
         console.print(i18n.text("wallet.over_asking", language), style="yellow")
+    for each in (*consent["warnings"], *(each["words"] for each in consent["transactions"])):
+        console.print(escape(each), style="yellow")
     for each in chosen:
         leaving = "; ".join(
             i18n.text("wallet.claim", language, label=claim["label"], value=claim["words"]) for claim in each["leaving"]

@@ -12,6 +12,7 @@ from comity.runtime.http import GuardedFetcher
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
 from wallet.custody import Custody
+from wallet.opening import Opening
 from wallet.outbound import Outbound
 from wallet.presenting import Presenting
 from wallet.receiving import Receiving
@@ -59,6 +60,7 @@ class Surroundings:
     attempts: int = 5
     wait: timedelta = timedelta(seconds=60)
     unlock_threads: int = 2
+    encrypt_requests: bool = False
 
 
 def of_settings(settings: WalletSettings) -> Surroundings:
@@ -80,6 +82,7 @@ def of_settings(settings: WalletSettings) -> Surroundings:
         attempts=settings.attempts,
         wait=timedelta(seconds=settings.wait_seconds),
         unlock_threads=settings.unlock_threads,
+        encrypt_requests=settings.encrypt_requests,
     )
 
 
@@ -113,7 +116,16 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         registry=registry,
         custody=custody,
         receiving=Receiving(outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell),
-        presenting=Presenting(outbound=outbound, clock=clock, snapshot=registry.snapshot),
+        presenting=Presenting(
+            outbound=outbound,
+            clock=clock,
+            opening=Opening(
+                outbound=outbound,
+                clock=clock,
+                snapshot=registry.snapshot,
+                encrypt_requests=around.encrypt_requests,
+            ),
+        ),
         watching=Watching(clock=clock, snapshot=registry.snapshot, shell=shell, interval=around.status_interval),
         documents=documents,
     )

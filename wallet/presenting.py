@@ -2,32 +2,30 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from comity import base64url, dcql, formats, jcs, strict_json, x509
-from comity.credential import CredentialType, Format
+from comity import base64url, dcql, formats, jcs, strict_json
+from comity.credential import Format
 from comity.errors import Code, Conflict, Denied, Malformed, NotFound, Unreachable
-from comity.keys import thumbprint
-from comity.openid.members import Members
-from comity.openid.presentation import client_id, parameters, request, response
-from comity.openid.presentation.link import RequestLink, RequestUriMethod, RequestUriPost, parse_link, wallet_metadata
+from comity.openid.presentation import digital_credentials, parameters, response
 from comity.openid.presentation.parameters import RequestObject
-from comity.openid.presentation.request import NeedsDocument, SignedByCertificate, SignedByDid, VerifiedRequest
+from comity.openid.presentation.refused import RefusedRequest
 from comity.openid.presentation.response import Received
-from comity.openid.refusal import OAuthErrorCode
-from comity.ports import Clock, FetchRequest
-from comity.trust import may_ask
-from comity.trust.snapshot import RegistrySnapshot, VerifierEntry
-from wallet import holdings
+from comity.openid.refusal import OAuthError, OAuthErrorCode
+from comity.ports import Clock
+from comity.web import i18n
+from wallet import holdings, transactions
+from wallet.choosing import Selection, choose
 from wallet.holdings import Held
+from wallet.opening import DigitalRequest, Opened, Opening
 from wallet.outbound import FORM, Outbound, accepted
 from wallet.records import CONSENT, HISTORY, OpenWallet, Sheet
 
-REQUEST_TYPE = "application/oauth-authz-req+jwt"
 LONGEST_CONSENT = timedelta(hours=1)
+SHOWN = ("who", "purposes", "transactions", "warnings", "needed", "credentials", "missing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +44,17 @@ class Consent:
 
     def document(self) -> dict[str, Any]:
         """Return what the person sees."""
-        shown = {name: self.content[name] for name in ("who", "purposes", "needed", "credentials", "missing")}
+        shown = {name: self.content[name] for name in SHOWN}
         return {"id": self.id, "digest": self.digest, **shown, "expires_at": self.content["expires_at"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
-    """What became of an answer."""
+    """What became of an answer; ``data`` is what the website gets by the Digital Credentials API."""
 
     redirect_uri: str | None
     credentials: tuple[str, ...]
+    data: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,31 +63,41 @@ class Presenting:
 
     outbound: Outbound
     clock: Clock
-    snapshot: Callable[[], RegistrySnapshot]
+    opening: Opening
 
-    async def open_request(self, wallet: OpenWallet, link: str, *, language: str) -> Consent:
+    async def open_request(
+        self, wallet: OpenWallet, source: str | DigitalRequest, *, language: str, is_scanned: bool = False
+    ) -> Consent:
         """Fetch and verify a request, match it, and return what the person is asked.
+
+        Args:
+            wallet: the open wallet.
+            source: the link, or what a website asks by the Digital Credentials API.
+            language: in which it is shown.
+            is_scanned: whether the link was read from another screen, which the person is warned about.
 
         Raises:
             OAuthError: the request cannot be used; nothing is sent to anybody.
             Denied: ``verifier_unknown`` for a DID that no registry lists; ``no_matching_credential``.
             Unreachable: the verifier does not answer.
         """
-        verified = await self._fetch(parse_link(link))
-        asked, snapshot = verified.request, self.snapshot()
-        entry = self._known_verifier(verified, snapshot)
-        held = await holdings.all_held(wallet)
+        found = await self.opening.open(source)
+        asked, held = found.asked, await holdings.all_held(wallet)
         match = dcql.match(asked.query, [each.holding() for each in held])
         if not match.is_satisfied:
             raise Denied(Code.NO_MATCHING_CREDENTIAL, "the wallet holds nothing that answers this request")
+        transactions.require_possible(asked.transactions, match)
         content = {
-            "who": self._who(verified, entry, snapshot),
-            "purposes": self._purposes(asked, entry, snapshot),
+            "who": self.opening.who(found),
+            "purposes": self.opening.purposes(found),
+            "transactions": transactions.shown(asked.transactions, language),
+            "warnings": _warnings(found, language, is_scanned=is_scanned),
             "needed": list(match.needed),
             "missing": list(match.missing),
             "credentials": _candidates(match, {each.id: each for each in held}, language),
             "request": asked.to_dict(),
             "client_id": asked.client_id.text,
+            "origin": asked.origin,
             "expires_at": self._end_of(asked).isoformat(),
             "salt": base64url.encode(secrets.token_bytes(16)),
         }
@@ -98,7 +107,7 @@ class Presenting:
         return consent
 
     async def answer(
-        self, wallet: OpenWallet, consent_id: str, *, digest: str, selection: Mapping[str, str] | None = None
+        self, wallet: OpenWallet, consent_id: str, *, digest: str, selection: Selection | None = None
     ) -> Presented:
         """Send what the person agreed to.
 
@@ -109,7 +118,7 @@ class Presenting:
             wallet: the open wallet.
             consent_id: which consent.
             digest: what the person saw.
-            selection: credential id by query id: which queries are answered, and with what. Absent: those that are
+            selection: credential ids by query id: which queries are answered, and with what. Absent: those that are
                 needed, each with the first credential that would do.
 
         Raises:
@@ -123,11 +132,15 @@ class Presenting:
         asked, now = _request_of(content), self.clock.now()
         if datetime.fromisoformat(content["expires_at"]) <= now:
             raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over; ask for a new one")
-        chosen = _chosen(content, selection or {})
-        vp_token = {each["query_id"]: [await self._present(wallet, each, asked, now)] for each in chosen}
+        chosen = choose(content, asked.query, selection or {})
+        vp_token = await self._vp_token(wallet, chosen, asked, now)
+        line = _history(content, chosen)
+        credentials = tuple(each["credential_id"] for each in chosen)
+        if asked.response_uri is None:
+            data = digital_credentials.answer(asked, vp_token)
+            await self._use_up(wallet, consent_id, line)
+            return Presented(redirect_uri=None, credentials=credentials, data=data)
         body = response.build(asked, vp_token).encode()
-        history = {"what": "presented", "who": content["who"], "shared": [_line(each) for each in chosen]}
-        line = Sheet(kind=HISTORY, id=holdings.new_id(), content={**history, "outcome": "sent"})
         await self._use_up(wallet, consent_id, line)
         try:
             reply = accepted(
@@ -140,7 +153,6 @@ class Presenting:
         except Denied:
             await wallet.commit(put=[_amended(line, outcome="refused")])
             raise
-        credentials = tuple(each["credential_id"] for each in chosen)
         return Presented(redirect_uri=Received.parse(reply).redirect_uri, credentials=credentials)
 
     async def decline(self, wallet: OpenWallet, consent_id: str, *, digest: str) -> Presented:
@@ -155,13 +167,46 @@ class Presenting:
         asked = _request_of(content)
         line = Sheet(kind=HISTORY, id=holdings.new_id(), content={"what": "declined", "who": content["who"]})
         await self._use_up(wallet, consent_id, line)
-        body = response.build_error(OAuthErrorCode.ACCESS_DENIED, state=asked.state)
-        try:
-            reply = accepted(await self.outbound.post(asked.response_uri, body.encode(), content_type=FORM))
-            redirect_uri = Received.parse(reply).redirect_uri
-        except (Denied, Malformed, Unreachable):
-            redirect_uri = None
+        if asked.response_uri is None:
+            data = digital_credentials.refusal(OAuthErrorCode.ACCESS_DENIED)
+            return Presented(redirect_uri=None, credentials=(), data=data)
+        redirect_uri = await self._tell(OAuthErrorCode.ACCESS_DENIED, asked.response_uri, asked.state)
         return Presented(redirect_uri=redirect_uri, credentials=())
+
+    async def refuse(self, wallet: OpenWallet, link: str) -> OAuthErrorCode:
+        """Tell the verifier why its request cannot be answered, when the person wants that (§8.5; profile 6.8).
+
+        The request is opened once more. A lack of credentials is told as a no is (DQ-5), and nobody whose key is not
+        that of the verifier it claims to be is told anything.
+
+        Raises:
+            Conflict: it can be answered; agree or decline.
+            OAuthError, Denied, Unreachable: as :meth:`open_request`, where there is nobody who could be told.
+        """
+        try:
+            found = await self.opening.open(link)
+            asked, entry = found.asked, found.entry
+            match = dcql.match(asked.query, [each.holding() for each in await holdings.all_held(wallet)])
+            error, address, state, client = _lack(asked, match), asked.response_uri, asked.state, asked.client_id
+        except RefusedRequest as refused:
+            reply = refused.reply
+            entry = self.opening.known(reply.client, reply.proof)
+            error, address, state, client = refused.error, reply.response_uri, reply.state, reply.client
+        name = dict(entry.name) if entry is not None else None
+        who = {"client_id": client.text, "name": name, "known": entry is not None}
+        line = {"what": "unanswerable", "who": who, "error": error.value}
+        await wallet.put(HISTORY, holdings.new_id(), line)
+        await self._tell(error, str(address), state)
+        return error
+
+    async def _tell(self, error: OAuthErrorCode, response_uri: str, state: str | None) -> str | None:
+        """Post an error answer; returns where the verifier wants the person to go, None too when it does not hear."""
+        body = response.build_error(error, state=state)
+        try:
+            reply = accepted(await self.outbound.post(response_uri, body.encode(), content_type=FORM))
+            return Received.parse(reply).redirect_uri
+        except (Denied, Malformed, Unreachable):
+            return None
 
     def _end_of(self, asked: RequestObject) -> datetime:
         """Return until when the question can be answered: as long as the verifier says, within bounds."""
@@ -174,80 +219,6 @@ class Presenting:
         for each in await wallet.all(CONSENT):
             if datetime.fromisoformat(each.content["expires_at"]) <= now:
                 await wallet.delete(CONSENT, each.id)
-
-    # --- the request
-
-    async def _fetch(self, link: RequestLink) -> VerifiedRequest:
-        nonce = None
-        if link.request_uri is None:
-            if link.request is None:
-                return request.read_unsigned(link)
-            encoded = link.request
-        else:
-            if link.method is RequestUriMethod.POST:
-                nonce = base64url.encode(secrets.token_bytes(16))
-            encoded = await self._request_object(link.request_uri, nonce)
-        verified = request.verify(encoded, client=link.client_id, at=self.clock.now(), wallet_nonce=nonce)
-        if isinstance(verified, NeedsDocument):
-            if self.snapshot().find_verifier(link.client_id) is None:
-                raise Denied(Code.VERIFIER_UNKNOWN, "no registry lists the identifier under which this request is made")
-            fetched = await self.outbound.fetcher.fetch(FetchRequest(url=verified.url))
-            verified = verified.resume(fetched.body)
-        return verified
-
-    async def _request_object(self, request_uri: str, nonce: str | None) -> str:
-        """Fetch the request object: by POST when the verifier wants a nonce of ours in it, else by GET."""
-        try:
-            if nonce is None:
-                return await self.outbound.get_text(request_uri, REQUEST_TYPE)
-            posted = RequestUriPost(wallet_nonce=nonce, wallet_metadata=wallet_metadata())
-            return await self.outbound.post_form_for_text(request_uri, posted.to_form(), REQUEST_TYPE)
-        except NotFound:
-            detail = "the verifier does not have this request, or it was answered or expired"
-            raise NotFound(Code.REQUEST_UNKNOWN, detail) from None
-
-    # --- who asks, and may they
-
-    def _known_verifier(self, verified: VerifiedRequest, snapshot: RegistrySnapshot) -> VerifierEntry | None:
-        """Return the registry's entry for whoever *signed* the request; None when there is none.
-
-        An entry that names the client but not the key is no match: the request is refused as forged.
-        """
-        entry = snapshot.find_verifier(verified.request.client_id.text)
-        if entry is None:
-            return None
-        proof = verified.proof
-        if isinstance(proof, SignedByCertificate) and entry.anchor is not None:
-            x509.validate_chain(proof.chain, [x509.from_base64(entry.anchor)], self.clock.now())
-            return entry
-        if isinstance(proof, SignedByDid) and thumbprint(proof.jwk) in entry.key_thumbprints:
-            return entry
-        raise Malformed(Code.CERTIFICATE_UNTRUSTED, "the request is signed with a key that the registry does not list")
-
-    def _who(
-        self, verified: VerifiedRequest, entry: VerifierEntry | None, snapshot: RegistrySnapshot
-    ) -> dict[str, Any]:
-        """Return two separate facts: is this verifier known, and may it ask for all of this?"""
-        asked = verified.request
-        who: dict[str, Any] = {"client_id": asked.client_id.text, "response_uri": asked.response_uri}
-        if entry is None:
-            return {**who, "name": None, "known": False, "may_ask": "unknown", "code": Code.VERIFIER_UNKNOWN.value}
-        decision = may_ask(snapshot, entry, _asked_claims(asked.query), None, at=self.clock.now())
-        return {
-            **who,
-            "name": dict(entry.name),
-            "known": True,
-            "may_ask": decision.answer.value,
-            "code": decision.code.value,
-        }
-
-    def _purposes(self, asked: RequestObject, entry: VerifierEntry | None, snapshot: RegistrySnapshot) -> list[str]:
-        """Return the purposes for which the registry lets this verifier ask for exactly this."""
-        if entry is None:
-            return []
-        listed = sorted({each.purpose for each in entry.may_ask if each.purpose})
-        claims, now = _asked_claims(asked.query), self.clock.now()
-        return [each for each in listed if may_ask(snapshot, entry, claims, each, at=now).answer.value == "passed"]
 
     # --- the answer
 
@@ -267,12 +238,50 @@ class Presenting:
         except Conflict:
             raise _answered() from None
 
-    async def _present(self, wallet: OpenWallet, chosen: Mapping[str, Any], asked: RequestObject, now: datetime) -> str:
+    async def _vp_token(
+        self, wallet: OpenWallet, chosen: Sequence[Mapping[str, Any]], asked: RequestObject, now: datetime
+    ) -> dict[str, list[str]]:
+        """Return the presentations by query id; the first of a query also carries the transactions it authorises."""
+        confirmed = transactions.claims_of(asked.transactions, [each["query_id"] for each in chosen])
+        token: dict[str, list[str]] = {}
+        for each in chosen:
+            also = confirmed.pop(each["query_id"], None)
+            token.setdefault(each["query_id"], []).append(await self._present(wallet, each, asked, now, also))
+        return token
+
+    async def _present(
+        self,
+        wallet: OpenWallet,
+        chosen: Mapping[str, Any],
+        asked: RequestObject,
+        now: datetime,
+        also: Mapping[str, Any] | None,
+    ) -> str:
         held = await holdings.find_held(wallet, chosen["credential_id"])
         kind = formats.FORMATS[held.signed.format]
         signer = await holdings.signer_of(wallet, held.key_id)
         disclose = [tuple(place) for place in chosen["disclose"]]
-        return kind.present(held.signed, disclose, signer, audience=asked.client_id.text, nonce=asked.nonce, at=now)
+        return kind.present(
+            held.signed, disclose, signer, audience=asked.audience, nonce=asked.nonce, at=now, also=also
+        )
+
+
+def _lack(asked: RequestObject, match: dcql.Match) -> OAuthErrorCode:
+    """Return why an open request cannot be answered; raises ``Conflict`` when it can."""
+    if not match.is_satisfied:
+        return OAuthErrorCode.ACCESS_DENIED
+    try:
+        transactions.require_possible(asked.transactions, match)
+    except OAuthError as problem:
+        return problem.error
+    raise Conflict(Code.CONFLICT, "this request can be answered; agree or decline")
+
+
+def _warnings(found: Opened, language: str, *, is_scanned: bool) -> list[str]:
+    """Return what the person should think of: nothing ties a scanned code to the place where they are (VP-23)."""
+    if found.asked.origin is not None or not is_scanned:
+        return []
+    return [i18n.text("wallet.scanned_warning", language)]
 
 
 def _candidates(match: dcql.Match, held: Mapping[str, Held], language: str) -> list[dict[str, Any]]:
@@ -305,21 +314,12 @@ def _shown(candidate: dcql.Candidate, held: Held, language: str) -> dict[str, An
     }
 
 
-def _chosen(content: Mapping[str, Any], selection: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """Return one candidate for each credential query to be answered.
-
-    A selection names which queries are answered; without one those that the match needs are.
-    """
-    wanted = list(selection) or content["needed"]
-    chosen = []
-    for query_id in wanted:
-        candidates = [each for each in content["credentials"] if each["query_id"] == query_id]
-        if query_id in selection:
-            candidates = [each for each in candidates if each["credential_id"] == selection[query_id]]
-        if not candidates:
-            raise Malformed(Code.NO_MATCHING_CREDENTIAL, "the selection names a credential that does not answer this")
-        chosen.append(candidates[0])
-    return chosen
+def _history(content: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> Sheet:
+    """Return the line that says what was shared, with whom, and what was authorised."""
+    said = {"what": "presented", "who": content["who"], "shared": [_line(each) for each in chosen], "outcome": "sent"}
+    authorised = [each["words"] for each in content["transactions"]]
+    extra = {"authorised": authorised} if authorised else {}
+    return Sheet(kind=HISTORY, id=holdings.new_id(), content={**said, **extra})
 
 
 def _line(chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -336,21 +336,8 @@ def _answered() -> NotFound:
     return NotFound(Code.CONSENT_REQUIRED, "there is no such request to answer, or it was answered")
 
 
-def _asked_claims(query: dcql.Query) -> dict[CredentialType, set[str]]:
-    """Return the claims that a query asks for, by credential type of the federation."""
-    asked: dict[CredentialType, set[str]] = {}
-    for each in query.credentials:
-        names = [*each.meta.vct_values, *(iri.partition("#")[0] for types in each.meta.type_values for iri in types)]
-        kinds = [kind for name in names if (kind := CredentialType.from_vct(name))]
-        for kind in kinds:
-            claims = {str(claim.path[-1]) for claim in each.claims}
-            asked.setdefault(kind, set()).update(claims)
-    return asked
-
-
 def _request_of(content: Mapping[str, Any]) -> RequestObject:
-    members = Members(dict(content["request"]), "request", parameters.REFUSE)
-    return parameters.read(members, client_id.parse(content["client_id"]))
+    return parameters.again(dict(content["request"]), client=content["client_id"], origin=content["origin"])
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -22,6 +22,8 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
         attempts: wrong passphrases in a row after which an account waits.
         wait_seconds: for how long it waits then.
         unlock_threads: passphrases tried at one time; each costs some 100 ms and 19 MiB.
+        encrypt_requests: whether verifiers must encrypt their requests to this wallet where it posts for them; what is
+            asked then stays hidden from whoever ends their TLS, and verifiers that cannot do it are refused.
     """
 
     model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -34,6 +36,7 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
     attempts: int = Field(default=5, ge=1, le=20)
     wait_seconds: int = Field(default=60, ge=1, le=86_400)
     unlock_threads: int = Field(default=2, ge=1, le=64)
+    encrypt_requests: bool = False
 
     def refuse_in_production(self) -> Iterator[str]:
         """Yield what must not reach production."""

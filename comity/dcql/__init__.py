@@ -8,7 +8,7 @@ its own rule) but match nothing here.
 """
 
 from comity.dcql.answer import Presented, check_answer, over_disclosed
-from comity.dcql.match import Candidate, Holding, Match, SetMatch, match
+from comity.dcql.match import Candidate, Holding, Match, SetMatch, is_enough, match
 from comity.dcql.path import Place
 from comity.dcql.query import (
     MAX_CLAIMS,
@@ -46,6 +46,7 @@ __all__ = [
     "check_answer",
     "claim_path",
     "claims_root",
+    "is_enough",
     "match",
     "over_disclosed",
     "parse",

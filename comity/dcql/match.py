@@ -113,6 +113,11 @@ def match(query: Query, holdings: Sequence[Holding]) -> Match:
     )
 
 
+def is_enough(query: Query, answered: Collection[str]) -> bool:
+    """Say whether the credential queries ``answered`` satisfy every required set (DQ-6), whatever answers them."""
+    return all(any(set(answered).issuperset(o) for o in each.options) for each in sets_of(query) if each.required)
+
+
 def sets_of(query: Query) -> tuple[CredentialSet, ...]:
     """Return the query's credential sets; without any, one that requires every credential (§6.4.2)."""
     everything = tuple(each.id for each in query.credentials)

@@ -162,9 +162,11 @@ class Counter:
     url: str
     token: str
 
-    async def ask(self, policy: str, *, place: str | None = None, same_holder: bool = False) -> dict[str, Any]:
-        """Start a request."""
-        body: dict[str, Any] = {"policy": policy, "same_holder": same_holder}
+    async def ask(
+        self, policy: str, *, place: str | None = None, same_holder: bool = False, **terms: Any
+    ) -> dict[str, Any]:
+        """Start a request; further ``terms`` are those of the verifier's API."""
+        body: dict[str, Any] = {"policy": policy, "same_holder": same_holder, **terms}
         if place:
             body["place"] = place
         started = await self.client.post(f"{self.url}/api/v1/requests", json=body, headers=self._headers())
@@ -175,6 +177,12 @@ class Counter:
         drawn = await self.client.get(started["qr_url"])
         drawn.raise_for_status()
         return drawn.content
+
+    async def digital(self, started: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+        """Hand in what a browser's Digital Credentials API returned, and return the report."""
+        path = f"/api/v1/requests/{started['transaction_id']}/digital-credential"
+        sent = await self.client.post(f"{self.url}{path}", json={"data": dict(data)}, headers=self._headers())
+        return dict(answer_of(sent)["result"])
 
     async def result(self, started: Mapping[str, Any]) -> dict[str, Any]:
         """Return the report of an answered request."""

@@ -81,7 +81,7 @@ class Pocket:
 
     async def send(self, asked: RequestObject, query_id: str, presentation: str) -> dict[str, Any]:
         """Post a presentation as the answer to ``asked``."""
-        return answer_of(await self._form(asked.response_uri, response.build(asked, {query_id: [presentation]})))
+        return answer_of(await self._form(asked.response_uri or "", response.build(asked, {query_id: [presentation]})))
 
     async def _form(self, url: str, body: str) -> httpx.Response:
         return await self.client.post(url, content=body, headers={"content-type": "application/x-www-form-urlencoded"})

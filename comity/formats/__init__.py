@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from comity import jose
 from comity.credential import Credential, Format, KeyReference, SignedCredential
@@ -50,6 +50,7 @@ class Present(Protocol):
         audience: str,
         nonce: str,
         at: datetime,
+        also: Mapping[str, Any] | None = None,
     ) -> str:
         """Return the presentation; see the format's own ``present``."""
         ...

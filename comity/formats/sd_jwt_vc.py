@@ -3,7 +3,7 @@
 Read as draft-ietf-oauth-sd-jwt-vc-13, which HAIP 1.0 pins, over RFC 9901. The JSON serialisation is not supported.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -162,11 +162,13 @@ def present(
     audience: str,
     nonce: str,
     at: datetime,
+    also: Mapping[str, Any] | None = None,
 ) -> str:
     """Return ``held`` with only what ``disclose`` names (top-level claim names or paths), bound to this request.
 
     With a ``holder`` a KB-JWT over exactly these Disclosures follows; without one the credential goes unbound and
     ``audience``, ``nonce`` and ``at`` are not used. See :func:`comity.formats.sd_jwt.disclose` for what travels along.
+    ``also`` are further claims of the KB-JWT (RFC 9901 §4.3); they replace none of its own.
 
     Raises:
         Malformed: ``held`` is not a credential as issued, or what :func:`open_presentation` and
@@ -181,6 +183,7 @@ def present(
     if holder is None:
         return presented
     proof = {
+        **(also or {}),
         "iat": to_numeric_date(at),
         "aud": audience,
         "nonce": nonce,

@@ -157,10 +157,12 @@ def present(
     audience: str,
     nonce: str,
     at: datetime,
+    also: Mapping[str, Any] | None = None,
 ) -> str:
     """Return a ``vp+jwt`` of ``held`` by ``holder``, or ``held`` itself when there is no holder.
 
-    The whole credential is shown, whatever ``disclose`` names: who asks for consent says so.
+    The whole credential is shown, whatever ``disclose`` names: who asks for consent says so. ``also`` are further
+    claims of the presentation; they replace none of its own.
 
     Raises:
         Malformed: ``held`` is not one credential as issued.
@@ -170,7 +172,7 @@ def present(
     if holder is None:
         return held.encoded
     presenter = did.jwk.did_of(holder.public_jwk)
-    document = vcdm.presentation([held.encoded], presenter)
+    document = {**(also or {}), **vcdm.presentation([held.encoded], presenter)}
     document |= {"iat": to_numeric_date(at), "aud": audience, "nonce": nonce}
     return jose.sign({"typ": PRESENTATION_TYP, "kid": f"{presenter}#0"}, document, holder)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import schemas
+from comity import keys
 from comity.credential import CredentialType
 from comity.errors import Code, Conflict, Malformed, NotFound
 from comity.trust import documents
@@ -99,7 +100,7 @@ def document_of_edit(edit: Edit) -> str:
     if kind in ("delegation", "end_delegation"):
         giver = giver_of(edit["to"])
         return FEDERATION if giver == "federation" else document_of(giver, "issuers")
-    if kind in ("verifier", "remove_verifier"):
+    if kind in ("verifier", "remove_verifier", "entitlement_signer", "remove_entitlement_signer"):
         return document_of(edit["jurisdiction"], "verifiers")
     if kind == "recognition":
         return document_of(edit["place"], "recognition")
@@ -242,6 +243,21 @@ def _remove_verifier(document: Document, edit: Edit) -> Document:
     return {**document, "verifiers": left}
 
 
+def _add_entitlement_signer(document: Document, edit: Edit) -> Document:
+    """Add a key that signs entitlements, by its public members; one that is there already stays once."""
+    public = keys.public_jwk(keys.public_key(edit["jwk"]))
+    others = [each for each in document.get("entitlement_signers", ()) if each != public]
+    return {**document, "entitlement_signers": [*others, public]}
+
+
+def _remove_entitlement_signer(document: Document, edit: Edit) -> Document:
+    listed = document.get("entitlement_signers", ())
+    left = [each for each in listed if keys.thumbprint(each) != edit["thumbprint"]]
+    if len(left) == len(listed):
+        raise NotFound(Code.NOT_FOUND, "no entitlement signer has a key with this thumbprint")
+    return {**document, "entitlement_signers": left}
+
+
 def _add_rule(document: Document, edit: Edit) -> Document:
     """Add a rule; one about the same jurisdiction, type and purpose is replaced."""
     rule = edit["rule"]
@@ -263,6 +279,8 @@ _EDITS: Mapping[str, Callable[[Document, Edit], Document]] = {
     "withdraw": _withdraw,
     "verifier": _add_verifier,
     "remove_verifier": _remove_verifier,
+    "entitlement_signer": _add_entitlement_signer,
+    "remove_entitlement_signer": _remove_entitlement_signer,
     "recognition": _add_rule,
 }
 

@@ -18,8 +18,9 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator
 
 import schemas
-from comity import strict_json
+from comity import keys, strict_json
 from comity.errors import Code, Malformed
+from comity.ports import Jwk
 from comity.trust.entries import (
     Accreditation,
     Entitlement,
@@ -113,6 +114,18 @@ def parse_verifiers(document: bytes | Mapping[str, Any]) -> tuple[Verifier, ...]
         )
         for item in validated("verifiers", document)["verifiers"]
     )
+
+
+def parse_entitlement_signers(document: bytes | Mapping[str, Any]) -> tuple[Jwk, ...]:
+    """Return the public keys in a ``verifiers.json`` that sign what verifiers may ask; none when it names none.
+
+    Raises:
+        Malformed: ``registry_invalid``, ``malformed_key``, or the codes of :func:`comity.strict_json.parse_object`.
+    """
+    found: tuple[Jwk, ...] = tuple(validated("verifiers", document).get("entitlement_signers", ()))
+    for jwk in found:
+        keys.public_key(jwk)
+    return found
 
 
 def parse_recognition(document: bytes | Mapping[str, Any]) -> tuple[RecognitionRule, ...]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from comity.errors import Code, ComityError, Malformed
+from comity.ports import Jwk
 from comity.trust import documents
 from comity.trust.entries import (
     Accreditation,
@@ -101,6 +102,7 @@ class RegistrySnapshot:
     _verifiers: Mapping[str, VerifierEntry] = field(repr=False)
     _recognition: Mapping[str, tuple[RecognitionRule, ...]] = field(repr=False)
     _grants: Mapping[str, tuple[ScopeGrant, ...]] = field(repr=False)
+    _entitlement_signers: Mapping[str, tuple[Jwk, ...]] = field(repr=False)
 
     @classmethod
     def from_targets(
@@ -153,6 +155,7 @@ class RegistrySnapshot:
             _verifiers=MappingProxyType(dict(reading.unambiguous_verifiers(anchors))),
             _recognition=MappingProxyType(reading.recognition),
             _grants=MappingProxyType(reading.grants),
+            _entitlement_signers=MappingProxyType(reading.entitlement_signers),
             alerts=tuple(reading.alerts[:MAX_ALERTS]),
             unreadable=frozenset(reading.unreadable),
         )
@@ -185,6 +188,10 @@ class RegistrySnapshot:
         """Return every verifier entry, one for each client identifier."""
         return tuple(self._verifiers[client_id] for client_id in sorted(self._verifiers))
 
+    def entitlement_signers(self, jurisdiction: str) -> tuple[Jwk, ...]:
+        """Return the public keys with which ``jurisdiction`` signs what verifiers may ask; empty when it names none."""
+        return self._entitlement_signers.get(jurisdiction, ())
+
     def recognition_rules(self, place: str) -> tuple[RecognitionRule, ...]:
         """Return the rules of ``place``'s own document; empty when it has none."""
         return self._recognition.get(place, ())
@@ -207,6 +214,7 @@ class _Reading:
         self.unreadable: set[str] = set()
         self.recognition: dict[str, tuple[RecognitionRule, ...]] = {}
         self.grants: dict[str, tuple[ScopeGrant, ...]] = {}
+        self.entitlement_signers: dict[str, tuple[Jwk, ...]] = {}
         self._claimed_issuers: list[IssuerEntry] = []
         self._claimed_verifiers: list[VerifierEntry] = []
 
@@ -232,6 +240,7 @@ class _Reading:
             for issuer in parsed.issuers:
                 self._take_issuer(jurisdiction, name, issuer)
         elif name == document_of(jurisdiction, "verifiers"):
+            self.entitlement_signers[jurisdiction] = documents.parse_entitlement_signers(content)
             for verifier in documents.parse_verifiers(content):
                 self._take_verifier(jurisdiction, name, verifier)
         else:

@@ -102,6 +102,7 @@ class Examined:
         entry: the registry entry of the issuer whose key verified the signature.
         about: facts for the record.
         authority_key_ids: base64url key identifiers of the authorities in its certificate chain (DCQL ``aki``).
+        proof_claims: what the holder's proof says; empty without one. Check 6 says whether the proof is good.
     """
 
     query_id: str
@@ -113,6 +114,7 @@ class Examined:
     entry: IssuerEntry | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     authority_key_ids: tuple[str, ...] = ()
+    proof_claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def has_failed(self) -> bool:
@@ -212,17 +214,17 @@ def examine(prepared: Prepared, *, demand: Demand, snapshot: RegistrySnapshot, e
     except Malformed as error:
         checks[0] = failure_of(CheckName.WELL_FORMED, error)
         return _stopped(prepared, tuple(checks))
-    checks += _told_together(prepared, processed, demand, snapshot)
     return Examined(
         query_id=prepared.query_id,
         format=opened.format,
         issuer=opened.issuer,
         credential_type=processed.type_name,
-        checks=tuple(checks),
+        checks=(*checks, *_told_together(prepared, processed, demand, snapshot)),
         processed=processed,
         entry=prepared.entry,
         about=_about(prepared.entry, processed),
         authority_key_ids=authority_key_ids(opened.key),
+        proof_claims=prepared.presentation.proof.payload if prepared.presentation.proof else {},
     )
 
 

@@ -13,11 +13,13 @@ from comity import dcql
 from comity.credential import Format
 from comity.errors import Code
 from comity.formats.opened import ProcessedCredential
+from comity.openid.presentation.transaction_data import Transaction
 from comity.trust.snapshot import RegistrySnapshot
 from comity.verification.checks import Check, CheckName, CredentialResult, Outcome, Result, failed, not_run, passed
 from comity.verification.credential import Demand, Examined, Prepared, examine, prepare
 from comity.verification.evidence import Evidence, Needs
 from comity.verification.status import StatusDemand, judge, needs_of, not_needed
+from comity.verification.transaction import Confirmation, check_transactions
 
 Outcomes = Needs[Result] | Result
 
@@ -35,6 +37,7 @@ class PresentationDemand:
         status: how fresh a status must be.
         same_holder: whether all credentials must be bound to one holder key.
         policy: check 11.
+        transactions: what the holder had to confirm; part of check 10.
     """
 
     query: dcql.Query
@@ -42,6 +45,7 @@ class PresentationDemand:
     status: StatusDemand
     same_holder: bool = False
     policy: PolicyJudge | None = None
+    transactions: tuple[Transaction, ...] = ()
 
     def of_query(self, query_id: str) -> Demand:
         """Return what the credential presented for ``query_id`` must satisfy: its query may waive holder binding."""
@@ -146,7 +150,8 @@ def _query_and_policy(
     if len(read) < len(examined):
         stopped = (CheckName.QUERY, CheckName.POLICY)
         return examined, tuple(not_run(name, Code.STOPPED_EARLIER, required=True) for name in stopped)
-    checks = (_query(demand, read), *_policy(demand, read))
+    shown = [Confirmation(query_id=each.query_id, claims=each.proof_claims) for each in examined]
+    checks = (_query(demand, read), *check_transactions(demand.transactions, shown), *_policy(demand, read))
     return _without_surplus(demand, read), checks
 
 

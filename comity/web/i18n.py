@@ -6,6 +6,7 @@ A key is ``domain.rest``; the whole key is the ``msgid``. Plural entries have ``
 
 import datetime as dt
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from babel import Locale
 from babel.dates import format_date, format_time
 from babel.lists import format_list
 from babel.messages.pofile import read_po
+from babel.numbers import format_currency
 
 LANGUAGES = ("en", "fr")
 DEFAULT_LANGUAGE = "en"
@@ -81,6 +83,11 @@ def instant(at: dt.datetime, language: str) -> str:
     """Return ``at`` with date and time in UTC, written out, to the minute."""
     there = at.astimezone(dt.UTC)
     return f"{date(there, language)}, {format_time(there, format='short', locale=_LOCALES[language])} UTC"
+
+
+def money(amount: str, currency: str, language: str) -> str:
+    """Return a decimal ``amount`` of ``currency`` as it is written: ``$25.00``, ``25,00 $``."""
+    return format_currency(Decimal(amount), currency, locale=_LOCALES[language])
 
 
 def enumeration(items: list[str], language: str) -> str:

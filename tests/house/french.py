@@ -123,8 +123,9 @@ def _schema_pairs(folder: Path, found: list[str]) -> Iterator[Pair]:
         for claim in metadata["claims"]:
             yield from _displays(f"{slug} {claim['path']}", claim["display"], ("label",), found)
         yield from _words(slug, metadata["comity"]["values"], found)
-    for path in sorted(folder.glob("rules/*.json")):
-        yield from _words(path.name, json.loads(path.read_text(encoding="utf-8")), found)
+    for path in sorted([*folder.glob("rules/*.json"), *folder.glob("transactions/*/*/type.json")]):
+        where = path.name if path.name != "type.json" else "/".join(path.parts[-3:-1])
+        yield from _words(where, json.loads(path.read_text(encoding="utf-8")), found)
 
 
 def _displays(where: str, displays: Sequence[Mapping[str, Any]], members: Forms, found: list[str]) -> Iterator[Pair]:

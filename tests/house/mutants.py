@@ -6,6 +6,8 @@ node ids, as narrow as they can be, since each mutant starts a pytest of its own
 
 from typing import NamedTuple
 
+from tests.house import mutants_of_presenting as presenting
+
 ISSUER_SIGNATURES = "tests/attacks/test_issuer_signatures.py"
 DISCLOSURES, HOLDER_PROOFS = "tests/attacks/test_disclosures.py", "tests/attacks/test_holder_proofs.py"
 ISSUER_KEYS, VALIDITY = "tests/attacks/test_issuer_keys.py", "tests/attacks/test_validity.py"
@@ -347,5 +349,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "keys.public_key(dict(jwk))",
         f"{STATUS_TOKENS}::test_a_flipped_bit",
     ),
+    *(Mutant(*each) for each in presenting.FAULTS),
 )
 """Every one of them must be seen."""

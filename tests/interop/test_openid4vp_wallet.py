@@ -73,3 +73,41 @@ async def test_a_request_is_answered_once(play: Play, peers: Peers) -> None:
     assert first["status"] == 200
     again = await peers("present", link=started["link"], credential=held.credential, key=held.key)
     assert (again.get("failed"), again["status"]) != (None, 200)
+
+
+TRANSACTION = {
+    "type": "https://types.comity.example/transactions/fee-payment/1",
+    "payee": "Ville de Toronto (DÉMO)",
+    "amount": "25.00",
+    "currency": "CAD",
+    "reference": "DEMO-1",
+}
+SITE = "https://shop.example"
+
+
+@pytest.mark.parametrize("confirm", [True, False])
+async def test_what_it_confirms_is_what_we_asked(play: Play, peers: Peers, confirm: bool) -> None:
+    """``transaction_data``: hashed by foreign software as it was received, checked by ours; without it, refused."""
+    held = await taken(play, peers)
+    started = await play.counter.ask("age-alcohol", place="ca-on", transactions=[TRANSACTION])
+    said = await peers("present", link=started["link"], credential=held.credential, key=held.key, confirm=confirm)
+    assert said.get("failed") is None, said
+    (read,) = said["transactions"]
+    assert {name: read[name] for name in TRANSACTION} == TRANSACTION
+    report = await play.counter.result(started)
+    codes = [] if confirm else ["transaction_not_confirmed"]
+    assert (report["verdict"], report["codes"]) == ("accepted" if confirm else "rejected", codes)
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["signed", "unsigned"])
+async def test_it_answers_what_our_verifier_asks_by_the_browser(play: Play, peers: Peers, number: int) -> None:
+    held = await taken(play, peers)
+    started = await play.counter.ask("age-alcohol", place="ca-on", flow="digital_credentials", origins=[SITE])
+    data = started["digital"]["requests"][number]["data"]
+    elsewhere = {"credential": held.credential, "key": held.key, "origin": "https://attacker.example"}
+    if number == 0:
+        assert "origin" in (await peers("present", data=data, **elsewhere))["message"]
+    said = await peers("present", data=data, **{**elsewhere, "origin": SITE})
+    assert said.get("failed") is None, said
+    report = await play.counter.digital(started, said["data"])
+    assert (report["verdict"], report["codes"]) == ("accepted", [])

@@ -55,7 +55,7 @@ def router(deployment: Deployment) -> APIRouter:
     async def fetch_request_with_nonce(request_id: str, request: Request) -> Response:
         """Return the signed request object with the wallet's nonce in it (VP-3)."""
         posted = RequestUriPost.parse(await _form(request))
-        return _request_object(await requesting.open(request_id, wallet_nonce=posted.wallet_nonce))
+        return _request_object(await requesting.open(request_id, posted))
 
     @routes.post("/openid/responses/{request_id}")
     async def receive_response(request_id: str, request: Request) -> Response:

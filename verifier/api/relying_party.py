@@ -1,23 +1,28 @@
 """What relying parties call: start a request, watch it, read its result. Bearer tokens; JSON; problem documents."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from comity.errors import Code, Malformed
-from comity.web import body, live, qr
+from comity.web import body, i18n, live, qr
+from comity.web.problems import language_of
 from verifier.deployment import Deployment
 from verifier.policies import POLICIES
-from verifier.requesting import Flow, Terms
+from verifier.requesting import Flow, Started, Terms
 
-TERMS = {"policy", "place", "flow", "same_holder", "redirect_uri"}
+_T = TypeVar("_T")
+
+TERMS = {"policy", "place", "flow", "same_holder", "redirect_uri", "transactions", "trusted_only", "origins"}
+MAX_TRANSACTIONS = 16
 
 
 def router(deployment: Deployment) -> APIRouter:
     """Return the routes for relying parties."""
     routes = APIRouter(prefix="/api/v1")
-    requesting, verifying = deployment.requesting, deployment.verifying
+    requesting = deployment.requesting
 
     def party(request: Request) -> str:
         return deployment.relying_parties.authenticate(request.headers.get("authorization")).name
@@ -25,22 +30,15 @@ def router(deployment: Deployment) -> APIRouter:
     @routes.get("/policies")
     async def list_policies() -> dict[str, Any]:
         """List the policies by name."""
-        return {"policies": list(POLICIES)}
+        return {"policies": [*POLICIES, *requesting.own_policies]}
 
     @routes.post("/requests", status_code=201)
     async def start(request: Request) -> Response:
-        """Start a request: ``{policy, place?, flow?, same_holder?, redirect_uri?}``."""
+        """Start a request by what :data:`TERMS` names; only ``policy`` must be there."""
         name = party(request)
         started = await requesting.start(_terms(await body.json_object(request)), relying_party=name)
         base = deployment.settings.public_url
-        answer = {
-            "request_id": started.request_id,
-            "transaction_id": started.transaction_id,
-            "link": started.link,
-            "request_uri": started.request_uri,
-            "qr_url": f"{base}/api/v1/qr/{started.request_id}.png",
-            "expires_at": started.expires_at.isoformat(),
-        }
+        answer = _told(started, base, language_of(request))
         location = f"{base}/api/v1/requests/{started.transaction_id}"
         return JSONResponse(answer, 201, headers={"location": location})
 
@@ -50,10 +48,27 @@ def router(deployment: Deployment) -> APIRouter:
         image = await qr.png_async(await requesting.link_of(request_id))
         return Response(image, media_type="image/png", headers={"cache-control": "no-store"})
 
+    _add_reading(routes, deployment, party)
+    return routes
+
+
+def _add_reading(routes: APIRouter, deployment: Deployment, party: Callable[[Request], str]) -> None:
+    verifying = deployment.verifying
+
     @routes.get("/requests/{transaction_id}")
     async def read(transaction_id: str, request: Request, response_code: str | None = None) -> dict[str, Any]:
         """Return the state of a request, and its report once it is answered."""
         return await verifying.outcome(transaction_id, relying_party=party(request), response_code=response_code)
+
+    @routes.post("/requests/{transaction_id}/digital-credential")
+    async def receive_digital(transaction_id: str, request: Request) -> dict[str, Any]:
+        """Take what the website got from the Digital Credentials API: ``{data, origin?}``; returns the report."""
+        name, sent = party(request), await body.json_object(request)
+        data = sent.get("data")
+        if not isinstance(data, dict):
+            raise Malformed(Code.RESPONSE_INVALID, "data is the object that the browser returned")
+        await verifying.receive_digital(transaction_id, data, relying_party=name, origin=_text(sent, "origin"))
+        return await verifying.outcome(transaction_id, relying_party=name, response_code=None)
 
     @routes.get("/requests/{transaction_id}/events")
     async def watch(transaction_id: str, request: Request) -> Response:
@@ -69,8 +84,6 @@ def router(deployment: Deployment) -> APIRouter:
             )
         )
 
-    return routes
-
 
 def _terms(members: dict[str, Any]) -> Terms:
     """Read what a relying party asks for; whether it makes sense is judged by :mod:`verifier.requesting`."""
@@ -78,18 +91,51 @@ def _terms(members: dict[str, Any]) -> Terms:
     if unknown:
         raise Malformed(Code.REQUEST_INVALID, f"unknown members: {', '.join(unknown)[:200]}")
     texts = {name: _text(members, name) for name in ("policy", "place", "redirect_uri")}
-    same_holder, flow = members.get("same_holder", False), members.get("flow", Flow.CROSS_DEVICE.value)
-    if not isinstance(same_holder, bool):
-        raise Malformed(Code.REQUEST_INVALID, "same_holder is true or false")
+    flow = members.get("flow", Flow.CROSS_DEVICE.value)
     if flow not in list(Flow):
         raise Malformed(Code.REQUEST_INVALID, f"flow is one of {', '.join(Flow)}")
     return Terms(
         policy=texts["policy"] or "",
         place=texts["place"],
         flow=Flow(flow),
-        same_holder=same_holder,
+        same_holder=_flag(members, "same_holder"),
         redirect_uri=texts["redirect_uri"],
+        transactions=tuple(_list(members, "transactions", dict)),
+        trusted_only=_flag(members, "trusted_only"),
+        origins=tuple(_list(members, "origins", str)),
     )
+
+
+def _told(started: Started, base: str, language: str) -> dict[str, Any]:
+    """Return what a relying party is told: a link and its QR code, or the messages for the browser's API."""
+    told: dict[str, Any] = {
+        "request_id": started.request_id,
+        "transaction_id": started.transaction_id,
+        "expires_at": started.expires_at.isoformat(),
+    }
+    if started.messages:
+        return {**told, "digital": {"requests": [dict(each) for each in started.messages]}}
+    qr_url = f"{base}/api/v1/qr/{started.request_id}.png"
+    told |= {"link": started.link, "request_uri": started.request_uri, "qr_url": qr_url}
+    if started.flow is Flow.SAME_DEVICE:
+        return {**told, "start_url": f"{base}/start/{started.request_id}"}
+    return {**told, "warning": i18n.text("verifier.cross_device_warning", language)}
+
+
+def _flag(members: dict[str, Any], name: str) -> bool:
+    value = members.get(name, False)
+    if not isinstance(value, bool):
+        raise Malformed(Code.REQUEST_INVALID, f"{name} is true or false")
+    return value
+
+
+def _list(members: dict[str, Any], name: str, kind: type[_T]) -> list[_T]:
+    value = members.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(each, kind) for each in value):
+        raise Malformed(Code.REQUEST_INVALID, f"{name} is a list of {'objects' if kind is dict else 'texts'}")
+    if len(value) > MAX_TRANSACTIONS:
+        raise Malformed(Code.REQUEST_INVALID, f"{name} has {MAX_TRANSACTIONS} entries at most")
+    return value
 
 
 def _text(members: dict[str, Any], name: str) -> str | None:

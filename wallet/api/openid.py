@@ -10,6 +10,7 @@ from wallet import holdings, shown
 from wallet.api import read
 from wallet.api.session import check_origin, members, wallet_of
 from wallet.deployment import Deployment
+from wallet.opening import DigitalRequest
 from wallet.receiving import Terms
 from wallet.records import HISTORY, MESSAGE
 
@@ -62,11 +63,29 @@ def _add_presenting(routes: APIRouter, deployment: Deployment, public_url: str) 
 
     @routes.post("/presentations", status_code=201)
     async def open_request(request: Request) -> Response:
-        """Open a request: ``{request}``, the scanned or pasted link. Nothing leaves yet."""
+        """Open a request: ``{request, scanned?}``, the scanned or pasted link. Nothing leaves yet."""
         sent = await members(request, public_url)
         wallet = await wallet_of(request, custody)
-        link, language = read.text(sent, "request"), language_of(request)
-        consent = await presenting.open_request(wallet, link, language=language)
+        link, is_scanned = read.text(sent, "request"), read.flag(sent, "scanned")
+        consent = await presenting.open_request(wallet, link, language=language_of(request), is_scanned=is_scanned)
+        return JSONResponse(consent.document(), 201)
+
+    @routes.post("/presentations/refusal")
+    async def refuse(request: Request) -> dict[str, Any]:
+        """Tell a verifier that its request cannot be answered: ``{request}``, only because the person wants that."""
+        sent = await members(request, public_url)
+        wallet = await wallet_of(request, custody)
+        return {"error": (await presenting.refuse(wallet, read.text(sent, "request"))).value}
+
+    @routes.post("/digital-credentials", status_code=201)
+    async def open_digital(request: Request) -> Response:
+        """Open what a website asks by the browser's API: ``{origin, protocol, data}``, by the platform."""
+        sent = await members(request, public_url)
+        wallet = await wallet_of(request, custody)
+        made = DigitalRequest(
+            origin=read.text(sent, "origin"), protocol=read.text(sent, "protocol"), data=read.document(sent, "data")
+        )
+        consent = await presenting.open_request(wallet, made, language=language_of(request))
         return JSONResponse(consent.document(), 201)
 
     @routes.post("/presentations/{consent_id}/answer")
@@ -78,9 +97,10 @@ def _add_presenting(routes: APIRouter, deployment: Deployment, public_url: str) 
         if read.flag(sent, "decline"):
             presented = await presenting.decline(wallet, consent_id, digest=digest)
         else:
-            selection = read.table(sent, "selection")
+            selection = read.lists(sent, "selection")
             presented = await presenting.answer(wallet, consent_id, digest=digest, selection=selection)
-        return {"redirect_uri": presented.redirect_uri, "credentials": list(presented.credentials)}
+        told = {"redirect_uri": presented.redirect_uri, "credentials": list(presented.credentials)}
+        return told if presented.data is None else {**told, "data": dict(presented.data)}
 
 
 def _add_looking(routes: APIRouter, deployment: Deployment, public_url: str) -> None:

@@ -37,9 +37,17 @@ def texts(members: Mapping[str, object], name: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def table(members: Mapping[str, object], name: str) -> dict[str, str]:
-    """Return an object of texts, empty when absent; raises ``Malformed``."""
+def lists(members: Mapping[str, object], name: str) -> dict[str, tuple[str, ...]]:
+    """Return an object of texts or lists of texts, each as a list, empty when absent; raises ``Malformed``."""
     value = members.get(name, {})
-    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-        raise Malformed(Code.MALFORMED, f"'{name}' must be an object of texts")
+    if not isinstance(value, dict):
+        raise Malformed(Code.MALFORMED, f"'{name}' must be an object of texts, or of lists of texts")
+    return {key: (each,) if isinstance(each, str) else texts(value, key) for key, each in value.items()}
+
+
+def document(members: Mapping[str, object], name: str) -> dict[str, object]:
+    """Return an object; raises ``Malformed``."""
+    value = members.get(name)
+    if not isinstance(value, dict):
+        raise Malformed(Code.MALFORMED, f"'{name}' must be an object")
     return value

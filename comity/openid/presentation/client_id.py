@@ -1,8 +1,9 @@
 """Client identifiers and their prefixes (OpenID4VP 1.0 §5.9, profile 6.2).
 
 The text before the first colon says how the verifier proves who it is. The full text, prefix included, is the audience
-of every presentation. Only four prefixes are known; anything else is refused, ``origin:`` and identifiers without a
-prefix among it: nobody is pre-registered with the wallet.
+of every presentation. Four prefixes are written out; any other, ``origin:``, ``verifier_attestation:`` and
+``openid_federation:`` among them, is refused. An identifier without a prefix is that of a pre-registered verifier: it
+proves nothing by itself, and counts only where the registry lists it with the key that signed.
 """
 
 import re
@@ -29,16 +30,24 @@ class Prefix(StrEnum):
     X509_SAN_DNS = "x509_san_dns"
     DECENTRALIZED_IDENTIFIER = "decentralized_identifier"
     REDIRECT_URI = "redirect_uri"
+    PRE_REGISTERED = "pre-registered"
+    """No prefix at all; this name stands only in metadata (§10.1)."""
+    ORIGIN = "origin"
+    """Who asks by the Digital Credentials API without a signature, as the platform says; never read from a request."""
 
     @property
     def can_sign(self) -> bool:
         """Whether requests under this prefix are signed; ``redirect_uri`` has no key to sign with."""
-        return self is not Prefix.REDIRECT_URI
+        return self not in {Prefix.REDIRECT_URI, Prefix.ORIGIN}
+
+
+_WRITTEN = frozenset({"x509_hash", "x509_san_dns", "decentralized_identifier", "redirect_uri"})
+_PRE_REGISTERED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,254}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientId:
-    """A client identifier: ``text`` is ``<prefix>:<identifier>``."""
+    """A client identifier: ``text`` is ``<prefix>:<identifier>``, or the identifier alone of a pre-registered one."""
 
     prefix: Prefix
     identifier: str
@@ -46,7 +55,8 @@ class ClientId:
     @property
     def text(self) -> str:
         """The full client identifier, as it is compared and used as the audience."""
-        return f"{self.prefix.value}:{self.identifier}"
+        is_bare = self.prefix is Prefix.PRE_REGISTERED
+        return self.identifier if is_bare else f"{self.prefix.value}:{self.identifier}"
 
 
 def parse(text: str) -> ClientId:
@@ -57,7 +67,9 @@ def parse(text: str) -> ClientId:
             have the shape its prefix demands (which also stops a second prefix).
     """
     name, colon, identifier = text.partition(":")
-    if not colon or name not in set(Prefix):
+    if not colon and _PRE_REGISTERED.match(text):
+        return ClientId(prefix=Prefix.PRE_REGISTERED, identifier=text)
+    if not colon or name not in _WRITTEN:
         raise _UNKNOWN("the client identifier has no prefix that this wallet supports")
     prefix = Prefix(name)
     if not _has_shape(prefix, identifier):
@@ -73,6 +85,11 @@ def of_certificate(leaf: Certificate) -> ClientId:
 def of_did(identifier: str) -> ClientId:
     """Return the ``decentralized_identifier`` client identifier of a DID."""
     return ClientId(prefix=Prefix.DECENTRALIZED_IDENTIFIER, identifier=identifier)
+
+
+def of_origin(origin: str) -> ClientId:
+    """Return what stands for a website that asks without a signature (annex A.2); its text is also the audience."""
+    return ClientId(prefix=Prefix.ORIGIN, identifier=origin)
 
 
 def check_certificate(client: ClientId, chain: Sequence[Certificate]) -> None:
@@ -96,8 +113,8 @@ def check_certificate(client: ClientId, chain: Sequence[Certificate]) -> None:
 def check_response_uri(client: ClientId, response_uri: str) -> None:
     """Check that answers go to somebody whom ``client`` may send them to (attack P15).
 
-    ``x509_san_dns``: the host is the identifier. ``redirect_uri``: the address is the identifier. The other two
-    prefixes say nothing about addresses: the request's signature answers for it.
+    ``x509_san_dns``: the host is the identifier. ``redirect_uri``: the address is the identifier. The others say
+    nothing about addresses: the request's signature answers for it.
 
     Raises:
         OAuthError: ``client_mismatch``.

@@ -13,7 +13,9 @@ from comity.openid.members import Members
 from comity.openid.presentation import client_id
 from comity.openid.presentation.client_id import Prefix
 from comity.openid.presentation.client_metadata import formats_supported
+from comity.openid.presentation.parameters import RequestObject
 from comity.openid.refusal import OAuthErrorCode, Refusal
+from comity.ports import Jwk
 
 SCHEMES = ("openid4vp", "haip-vp")
 _REFUSE = Refusal(code=Code.REQUEST_INVALID)
@@ -129,10 +131,30 @@ class RequestUriPost:
         return form.encode(fields)
 
 
-def wallet_metadata() -> dict[str, Any]:
-    """Return what this wallet can do (OpenID4VP §10); the same for everyone, so it tells nothing about a person."""
+def as_parameters(asked: RequestObject) -> dict[str, str]:
+    """Return an unsigned request as the parameters of a link: objects as JSON, without times, which nothing proves."""
+    claims = {name: value for name, value in asked.to_dict().items() if name not in {"aud", "iat", "exp"}}
     return {
+        name: value if isinstance(value, str) else strict_json.serialise(value).decode()
+        for name, value in claims.items()
+    }
+
+
+def wallet_metadata(encryption_key: Jwk | None = None) -> dict[str, Any]:
+    """Return what this wallet can do (OpenID4VP §10); the same for everyone, so it tells nothing about a person.
+
+    With an ``encryption_key``, made for one request, the request object is to be encrypted to it (§5.10).
+    """
+    encrypted: dict[str, Any] = {}
+    if encryption_key is not None:
+        encrypted = {
+            "jwks": {"keys": [dict(encryption_key)]},
+            "request_object_encryption_alg_values_supported": sorted(keys.allowed_algorithms("response_encryption")),
+            "request_object_encryption_enc_values_supported": sorted(keys.allowed_algorithms("content_encryption")),
+        }
+    return {
+        **encrypted,
         "vp_formats_supported": formats_supported(),
-        "client_id_prefixes_supported": [prefix.value for prefix in Prefix],
+        "client_id_prefixes_supported": [each.value for each in Prefix if each is not Prefix.ORIGIN],
         "request_object_signing_alg_values_supported": sorted(keys.allowed_algorithms("request_object")),
     }

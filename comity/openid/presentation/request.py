@@ -13,12 +13,13 @@ from comity import did, jose, keys, strict_json, x509
 from comity.credential import KeyReference, X5c
 from comity.errors import Code, Malformed
 from comity.openid.members import Members
-from comity.openid.presentation import client_id, parameters
+from comity.openid.presentation import client_id, parameters, refused
 from comity.openid.presentation.client_id import ClientId, Prefix
 from comity.openid.presentation.link import RequestLink, RequestUriMethod, RequestUriPost, parse_link, wallet_metadata
 from comity.openid.presentation.parameters import AUDIENCE, REFUSE, RequestObject, ResponseMode
-from comity.ports import Jwk, Signer
-from comity.x509 import Certificate
+from comity.openid.presentation.proof import RequestProof, SignedByCertificate, SignedByDid, Unsigned
+from comity.openid.refusal import OAuthError
+from comity.ports import Signer
 
 __all__ = [
     "AUDIENCE", "CLOCK_SKEW", "TYP", "NeedsDocument", "RequestLink", "RequestObject", "RequestProof",
@@ -29,32 +30,6 @@ __all__ = [
 TYP = "oauth-authz-req+jwt"
 CLOCK_SKEW = timedelta(seconds=60)
 _RELATIONSHIPS = ("authentication", "assertionMethod")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedByCertificate:
-    """Signed by the key in ``chain[0]``. Whether the chain leads to an anchor of the registry is not yet checked."""
-
-    chain: tuple[Certificate, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedByDid:
-    """Signed by the key ``did_url`` of ``did``. Whether the registry lists that DID and key is not checked."""
-
-    did: str
-    did_url: str
-    jwk: Jwk
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsigned:
-    """Not signed: nothing is known of the verifier but the address that the answer goes to."""
-
-    response_uri: str
-
-
-RequestProof = SignedByCertificate | SignedByDid | Unsigned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,18 +68,20 @@ def sign(request: RequestObject, signer: Signer, key: KeyReference) -> str:
 
 
 def verify(
-    encoded: str, *, client: str, at: datetime, wallet_nonce: str | None = None
+    encoded: str, *, client: str | None, at: datetime, wallet_nonce: str | None = None, origin: str | None = None
 ) -> VerifiedRequest | NeedsDocument:
     """Verify a request object that was fetched or came by value.
 
     Args:
         encoded: the compact JWT.
-        client: ``client_id`` of the link (outside the object).
+        client: ``client_id`` of the link (outside the object); None on the Digital Credentials API, which has none.
         at: the current instant.
         wallet_nonce: what the wallet posted to ``request_uri``; None when it posted none.
+        origin: the website that asks by the Digital Credentials API; None for a request that came otherwise.
 
     Raises:
-        OAuthError: the request is refused; nothing is sent to anybody (attack P15).
+        OAuthError: the request is refused; nothing is sent to anybody by this (attack P15).
+        RefusedRequest: the same, where it is known who asks and where to tell so.
     """
     # RFC 9101 §6.1, VP-1 step 1: explicitly typed, an allowed asymmetric algorithm, no private key.
     try:
@@ -114,9 +91,11 @@ def verify(
     except Malformed as problem:
         raise REFUSE.of(problem) from None
     # VP-1 step 2: one client identifier, prefix included, outside and inside (attack P14).
-    if members.string("client_id") != client:
+    inner = members.string("client_id")
+    if client is not None and inner != client:
         raise REFUSE("the request is by another client than the link", Code.CLIENT_MISMATCH)
-    asked = _Asked(jws=jws, members=members, client=client_id.parse(client), at=at, wallet_nonce=wallet_nonce)
+    named = client_id.parse(inner)
+    asked = _Asked(jws=jws, members=members, client=named, at=at, wallet_nonce=wallet_nonce, origin=origin)
     # VP-1 step 3: the prefix, and only the prefix, says which key verifies the signature.
     if not asked.client.prefix.can_sign:
         raise REFUSE("a request under the prefix redirect_uri cannot be signed")
@@ -136,14 +115,14 @@ def read_unsigned(link: RequestLink) -> VerifiedRequest:
         raise REFUSE("the request is not signed, so it does not say who asks")
     claims: dict[str, Any] = dict(link.parameters)
     try:
-        for name in {"dcql_query", "client_metadata"} & set(claims):
+        for name in {"dcql_query", "client_metadata", "transaction_data", "verifier_info"} & set(claims):
             claims[name] = strict_json.parse(claims[name])
     except Malformed as problem:
         raise REFUSE.of(problem) from None
     # These are claims of a signed object; as plain parameters they mean nothing.
     plain = {name: value for name, value in claims.items() if name not in {"iat", "exp", "wallet_nonce"}}
     request = parameters.read(Members(plain, "request", REFUSE), client)
-    return VerifiedRequest(request=request, proof=Unsigned(response_uri=request.response_uri))
+    return VerifiedRequest(request=request, proof=Unsigned(response_uri=client.identifier))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,10 +134,14 @@ class _Asked:
     client: ClientId
     at: datetime
     wallet_nonce: str | None
+    origin: str | None
 
 
 def _by_certificate(asked: _Asked) -> SignedByCertificate:
-    """§5.9.3 x509_hash and x509_san_dns: the key is that of the leaf, and the leaf is the one the client names."""
+    """§5.9.3 x509_hash and x509_san_dns: the key is that of the leaf, and the leaf is the one the client names.
+
+    The certificate of a pre-registered verifier is named by nothing but the registry, which is asked by the caller.
+    """
     try:
         chain = x509.parse_chain(asked.jws.header.get("x5c", ()))
         client_id.check_certificate(asked.client, chain)
@@ -211,7 +194,10 @@ def _finish(asked: _Asked, proof: RequestProof) -> VerifiedRequest:
     # VP-1: aud of static discovery. iss is ignored.
     if members.value.get("aud") not in (AUDIENCE, [AUDIENCE]):
         raise REFUSE("the request is not meant for a wallet", Code.AUDIENCE_MISMATCH)
-    request = parameters.read(members, asked.client)
+    try:
+        request = parameters.read(members, asked.client, origin=asked.origin)
+    except OAuthError as problem:
+        raise refused.tellable(problem, members, asked.client, proof) from None
     # VP-3: what the wallet posted comes back (attack P16).
     if asked.wallet_nonce is not None and request.wallet_nonce != asked.wallet_nonce:
         raise REFUSE("the request does not carry the nonce this wallet sent", Code.NONCE_MISMATCH)

@@ -29,7 +29,18 @@ VpToken = Mapping[str, tuple[str, ...]]
 
 
 def build(request: RequestObject, vp_token: Mapping[str, Sequence[str]]) -> str:
-    """Return the form body that answers ``request``, encrypted when the request says so.
+    """Return the form body that answers ``request``, encrypted when the request says so; raises as :func:`members`."""
+    answer = members(request, vp_token)
+    return form.encode(
+        {
+            name: value if isinstance(value, str) else strict_json.serialise(value).decode()
+            for name, value in answer.items()
+        }
+    )
+
+
+def members(request: RequestObject, vp_token: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the members of the answer to ``request``: ``vp_token`` and ``state``, or ``response`` alone, encrypted.
 
     Raises:
         OAuthError: ``response_invalid`` for an empty answer; ``invalid_request`` when the request wants encryption
@@ -39,15 +50,15 @@ def build(request: RequestObject, vp_token: Mapping[str, Sequence[str]]) -> str:
         raise _REFUSE("an answer holds at least one presentation for each query it names")
     token = {name: list(presentations) for name, presentations in vp_token.items()}
     state = {} if request.state is None else {"state": request.state}
-    if request.response_mode is ResponseMode.DIRECT_POST:
-        return form.encode({"vp_token": strict_json.serialise(token).decode(), **state})
+    if not request.response_mode.is_encrypted:
+        return {"vp_token": token, **state}
     metadata = request.client_metadata
     key = metadata.encryption_key() if metadata else None
     method = metadata.encryption_method() if metadata else None
     if key is None or method is None:
         raise _REFUSE("the request gives no key to encrypt the answer to")
     inner = strict_json.serialise({"vp_token": token, **state})
-    return form.encode({"response": jwe.encrypt(inner, key, enc=method)})
+    return {"response": jwe.encrypt(inner, key, enc=method)}
 
 
 def build_error(error: OAuthErrorCode, *, state: str | None, detail: str = "") -> str:
@@ -102,7 +113,7 @@ def parse(body: bytes | str) -> Answer:
     if len(kinds) != 1:
         raise _REFUSE("the answer needs exactly one of vp_token, response and error")
     if "response" in kinds:
-        return _encrypted(fields["response"])
+        return encrypted(fields["response"])
     state = fields.get("state")
     if "error" in kinds:
         text = fields.get("error_description")
@@ -125,7 +136,7 @@ def settle(
     Args:
         answer: what was posted.
         mode: the response mode of the transaction's request.
-        state: its state; None when the request had none.
+        state: its state; None when the request had none. Not looked at on the Digital Credentials API.
         query: its query.
         private_jwk: the transaction's own decryption key; None for ``direct_post``.
 
@@ -137,12 +148,12 @@ def settle(
     # 6.7 step 2: decrypt, with the key of that transaction only. Errors may always come in the clear.
     opened = _open(answer, private_jwk) if isinstance(answer, EncryptedAnswer) else answer
     if isinstance(opened, PlainAnswer):
-        if mode is ResponseMode.DIRECT_POST_JWT and not isinstance(answer, EncryptedAnswer):
+        if mode.is_encrypted and not isinstance(answer, EncryptedAnswer):
             raise _REFUSE("the answer was not encrypted although the request asked for it", Code.RESPONSE_NOT_ENCRYPTED)
-        if mode is ResponseMode.DIRECT_POST and isinstance(answer, EncryptedAnswer):
+        if not mode.is_encrypted and isinstance(answer, EncryptedAnswer):
             raise _REFUSE("the answer was encrypted although the request did not ask for it")
     # 6.7 step 2: the state, inside the encryption where there is one, is that of the transaction.
-    if opened.state != state:
+    if mode.is_posted and opened.state != state:
         raise _REFUSE("the answer belongs to another request", Code.STATE_MISMATCH)
     # 6.7 step 3: the shape of vp_token against the query.
     if isinstance(opened, PlainAnswer):
@@ -171,7 +182,12 @@ def parse_vp_token(document: Document) -> dict[str, tuple[str, ...]]:
     return token
 
 
-def _encrypted(token: str) -> EncryptedAnswer:
+def encrypted(token: str) -> EncryptedAnswer:
+    """Read a JWE as far as its header, which names the key of the transaction.
+
+    Raises:
+        OAuthError: ``response_invalid``, or a code of :func:`comity.jwe.header`.
+    """
     try:
         kid = jwe.header(token).get("kid")
     except Malformed as problem:
@@ -182,17 +198,28 @@ def _encrypted(token: str) -> EncryptedAnswer:
 def _open(answer: EncryptedAnswer, private_jwk: Mapping[str, Any] | None) -> PlainAnswer | ErrorAnswer:
     if private_jwk is None:
         raise _REFUSE("the answer was encrypted although the request did not ask for it")
+    # VP-22: the wallet copies the kid of the key it encrypted to, which is the key of this one request.
+    if "kid" in private_jwk and answer.kid != private_jwk["kid"]:
+        raise _REFUSE("the answer does not name the key of this request", Code.DECRYPTION_FAILED)
     try:
         inner = strict_json.parse_object(jwe.decrypt(answer.token, private_jwk))
     except Malformed as problem:
         raise _REFUSE.of(problem) from None
-    members = Members(inner, "answer", _REFUSE)
-    state = members.optional_string("state")
-    if members.has("vp_token") == members.has("error"):
+    return read(Members(inner, "answer", _REFUSE))
+
+
+def read(answer: Members) -> PlainAnswer | ErrorAnswer:
+    """Read the members of an answer that is not encrypted, or not any more.
+
+    Raises:
+        OAuthError: ``response_invalid``.
+    """
+    state = answer.optional_string("state")
+    if answer.has("vp_token") == answer.has("error"):
         raise _REFUSE("the answer needs exactly one of vp_token and error")
-    if members.has("error"):
-        return ErrorAnswer(error=members.string("error"), state=state)
-    return PlainAnswer(vp_token=parse_vp_token(members.members("vp_token").value), state=state)
+    if answer.has("error"):
+        return ErrorAnswer(error=answer.string("error"), state=state)
+    return PlainAnswer(vp_token=parse_vp_token(answer.members("vp_token").value), state=state)
 
 
 def _check_shape(vp_token: VpToken, query: dcql.Query) -> None:

@@ -1,5 +1,5 @@
 // @openid4vc/openid4vp as a verifier: asks by a signed request object, and judges the one answer that comes.
-// in: x5c, key, query, enc?, tamper?     out, line by line: the link; then what came of it
+// in: x5c, key, query, enc?, clientId?, transactions?, tamper?     out, line by line: the link; then what came of it
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { Openid4vpVerifier } from "@openid4vc/openid4vp";
@@ -9,7 +9,7 @@ import { decodeProtectedHeader, exportJWK } from "jose";
 import { callbacks, leafKey, newKey } from "./crypto.mjs";
 import { attempted, heard, say } from "./spoken.mjs";
 
-const { x5c, key, query, enc = "A256GCM", tamper = {} } = await heard();
+const { x5c, key, query, enc = "A256GCM", clientId, transactions, tamper = {} } = await heard();
 const encryption = await newKey("ECDH-ES");
 Object.assign(encryption.publicJwk, { kid: "of-this-request", use: "enc", alg: "ECDH-ES" });
 const own = callbacks([key, encryption]);
@@ -36,11 +36,12 @@ const here = `http://localhost:${server.address().port}`;
 const payload = {
   response_type: "vp_token",
   response_mode: "direct_post.jwt",
-  client_id: `x509_hash:${hash}`,
+  client_id: clientId ?? `x509_hash:${hash}`,
   response_uri: `${here}/response`,
   nonce: randomBytes(16).toString("base64url"),
   state: randomBytes(8).toString("base64url"),
   dcql_query: query,
+  ...(transactions ? { transaction_data: transactions } : {}),
   client_metadata: {
     jwks: { keys: [encryption.publicJwk] },
     encrypted_response_enc_values_supported: [enc],
@@ -77,11 +78,16 @@ async function judged(form) {
     kbVerifier: async (data, signature, { cnf }) => (await ES256.getVerifier(cnf.jwk))(data, signature),
   });
   const shown = [];
+  const proofs = {};
   for (const [id, [presentation]] of Object.entries(answer.dcql.presentations)) {
     const read = await reader.verify(presentation, { keyBindingNonce: payload.nonce });
     shown.push({ id, claims: read.payload, aud: read.kb.payload.aud });
+    proofs[id] = [read.kb.payload];
   }
-  return { mode: answer.jarm.type, header: decodeProtectedHeader(form.response), clientId: payload.client_id, shown };
+  const confirmed = transactions
+    ? await verifier.verifyTransactionData({ transactionData: transactions, credentials: proofs })
+    : [];
+  return { mode: answer.jarm.type, header: decodeProtectedHeader(form.response), clientId: payload.client_id, shown, confirmed: confirmed.length };
 }
 
 const { authorizationRequest } = await asked();

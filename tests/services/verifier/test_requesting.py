@@ -19,7 +19,7 @@ async def test_what_the_relying_party_is_told(verifier: Deployed) -> None:
     answer = await verifier.try_start(policy="age-alcohol", place="CA-ON")
     assert answer.status_code == 201
     started = answer.json()
-    assert set(started) == {"request_id", "transaction_id", "link", "request_uri", "qr_url", "expires_at"}
+    assert set(started) == {"request_id", "transaction_id", "link", "request_uri", "qr_url", "expires_at", "warning"}
     assert started["request_uri"] == f"{PUBLIC_URL}/openid/requests/{started['request_id']}"
     assert started["request_id"] != started["transaction_id"]
     assert started["transaction_id"] not in started["link"] + started["qr_url"]

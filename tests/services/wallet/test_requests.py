@@ -59,7 +59,7 @@ async def test_the_same_request_signed_again_is_accepted(town: Town, maya: Perso
         ({"client_id": "x509_hash:another"}, "client_mismatch"),
         ({"aud": "https://somebody.example"}, "audience_mismatch"),
         ({"exp": int(NOW.timestamp()) - 61}, "request_expired"),
-        ({"transaction_data": ["e30"]}, "request_invalid"),
+        ({"transaction_data": ["e30"]}, "transaction_data_invalid"),
         ({"response_type": "id_token"}, "request_invalid"),
     ],
 )

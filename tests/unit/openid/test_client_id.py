@@ -22,6 +22,8 @@ HASH = base64url.encode(bytes(32))
         ("decentralized_identifier:did:web:verifier.example:bar", Prefix.DECENTRALIZED_IDENTIFIER),
         ("decentralized_identifier:did:web:localhost%3A8103", Prefix.DECENTRALIZED_IDENTIFIER),
         ("redirect_uri:https://verifier.example/response", Prefix.REDIRECT_URI),
+        ("verifier.example", Prefix.PRE_REGISTERED),
+        (HASH, Prefix.PRE_REGISTERED),
     ],
 )
 def test_parse(text: str, prefix: Prefix) -> None:
@@ -34,8 +36,10 @@ def test_parse(text: str, prefix: Prefix) -> None:
     "text",
     [  # P14 and VP 6.2: everything else is refused
         "",
-        "verifier.example",
-        HASH,
+        "a b",
+        "-verifier",
+        "a" * 256,
+        "pre-registered:verifier.example",
         f":{HASH}",
         "https://verifier.example",
         "did:web:verifier.example",
@@ -76,7 +80,7 @@ def test_builders(verifier: Verifier) -> None:
     assert client_id.parse(verifier.client.text) == verifier.client
     did = "did:web:verifier.example"
     assert client_id.parse(client_id.of_did(did).text) == client_id.of_did(did)
-    assert [prefix for prefix in Prefix if not prefix.can_sign] == [Prefix.REDIRECT_URI]
+    assert [prefix for prefix in Prefix if not prefix.can_sign] == [Prefix.REDIRECT_URI, Prefix.ORIGIN]
 
 
 def test_x509_hash_is_that_of_the_leaf(verifier: Verifier) -> None:

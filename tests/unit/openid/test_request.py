@@ -12,6 +12,7 @@ from comity.credential import X5c
 from comity.errors import Code
 from comity.keys import KeySigner
 from comity.openid.presentation import request
+from comity.openid.presentation.client_id import Prefix
 from comity.openid.presentation.request import (
     SignedByCertificate,
 )
@@ -118,8 +119,21 @@ def test_client_id_inside_and_outside(verifier: Verifier, inside: Any) -> None: 
 
 
 def test_prefix_dropped_or_not_supported(verifier: Verifier) -> None:  # module invalid-client-id-prefix
-    for client in (verifier.client.identifier, "origin:https://verifier.example", "unknown:verifier.example"):
+    for client in (
+        "origin:https://verifier.example",
+        "unknown:verifier.example",
+        "openid_federation:https://v.example",
+    ):
         refused(verifier, encoded(verifier, client_id=client), Code.REQUEST_INVALID, client=client)
+
+
+def test_a_pre_registered_verifier_sends_no_metadata(verifier: Verifier) -> None:
+    """VP-4, 6.8: its name proves nothing by itself; the registry must list it with the key that signed."""
+    client = verifier.client.identifier  # also what is left when somebody drops the prefix (P14)
+    refused(verifier, encoded(verifier, client_id=client), Code.REQUEST_INVALID, "invalid_client", client=client)
+    plain: dict[str, Any] = {"client_metadata": ..., "response_mode": "direct_post"}
+    found = verify(verifier, encoded(verifier, client_id=client, **plain), client=client)
+    assert (found.request.client_id.prefix, found.request.audience) == (Prefix.PRE_REGISTERED, client)
 
 
 def test_redirect_uri_cannot_be_signed(verifier: Verifier) -> None:
@@ -169,8 +183,8 @@ def query(**change: Any) -> dict[str, Any]:
         ({"dcql_query": "text"}, Code.MALFORMED_QUERY, "invalid_request"),
         ({"dcql_query": {"credentials": []}}, Code.MALFORMED_QUERY, "invalid_request"),
         # P17, module unknown-transaction-data-type
-        ({"transaction_data": ["eyJ9"]}, Code.REQUEST_INVALID, "invalid_transaction_data"),
-        ({"transaction_data": []}, Code.REQUEST_INVALID, "invalid_transaction_data"),
+        ({"transaction_data": ["eyJ9"]}, Code.TRANSACTION_DATA_INVALID, "invalid_transaction_data"),
+        ({"transaction_data": []}, Code.TRANSACTION_DATA_INVALID, "invalid_transaction_data"),
         ({"client_metadata": ...}, Code.REQUEST_INVALID, "invalid_request"),  # no key for direct_post.jwt
         ({"client_metadata": {}}, Code.REQUEST_INVALID, "invalid_request"),
         ({"client_metadata": "text"}, Code.REQUEST_INVALID, "invalid_request"),

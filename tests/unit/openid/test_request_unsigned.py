@@ -37,7 +37,7 @@ def test_an_unsigned_request_names_nobody(verifier: Verifier) -> None:  # P13
         ({"dcql_query": "[]"}, Code.MALFORMED_QUERY),
         ({"client_metadata": "[]"}, Code.REQUEST_INVALID),
         ({"nonce": None}, Code.REQUEST_INVALID),
-        ({"transaction_data": "[]"}, Code.REQUEST_INVALID),
+        ({"transaction_data": "[]"}, Code.TRANSACTION_DATA_INVALID),
     ],
 )
 def test_unsigned_refused(verifier: Verifier, change: dict[str, str | None], code: Code) -> None:

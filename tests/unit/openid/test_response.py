@@ -212,7 +212,11 @@ def test_answer_without_kid(verifier: Verifier) -> None:
     answer = response.parse(form.encode({"response": jwe.encrypt(inner, anonymous)}))
     assert isinstance(answer, EncryptedAnswer)
     assert answer.kid is None
-    assert settle(verifier, answer) == PlainAnswer(vp_token={"person": ("a",)}, state="st4te")
+    with pytest.raises(OAuthError) as caught:  # VP-22: a wallet copies the kid of the key
+        settle(verifier, answer)
+    assert caught.value.code is Code.DECRYPTION_FAILED
+    named = response.parse(form.encode({"response": jwe.encrypt(inner, verifier.encryption.public_jwk)}))
+    assert settle(verifier, named) == PlainAnswer(vp_token={"person": ("a",)}, state="st4te")
 
 
 @pytest.mark.parametrize("target", ["https://verifier.example/done?response_code=abc", "app.example://done", None])

@@ -1,0 +1,32 @@
+"""How a request was signed: by which certificate chain or DID key, or not at all. Who that is, the registry says."""
+
+from dataclasses import dataclass
+
+from comity.ports import Jwk
+from comity.x509 import Certificate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedByCertificate:
+    """Signed by the key in ``chain[0]``. Whether the chain leads to an anchor of the registry is not yet checked."""
+
+    chain: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedByDid:
+    """Signed by the key ``did_url`` of ``did``. Whether the registry lists that DID and key is not checked."""
+
+    did: str
+    did_url: str
+    jwk: Jwk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsigned:
+    """Not signed: nothing is known of the verifier but where the answer goes: an address, or an origin."""
+
+    response_uri: str
+
+
+RequestProof = SignedByCertificate | SignedByDid | Unsigned

@@ -1,0 +1,44 @@
+"""What the person's own browser calls in the same-device flow: start here, open the wallet, come back here."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
+
+from comity.web import i18n
+from comity.web.problems import language_of
+from verifier.deployment import Deployment
+
+COOKIE = "comity_presentation"
+
+
+def router(deployment: Deployment) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(include_in_schema=False)
+    same_device, public_url = deployment.same_device, deployment.settings.public_url
+
+    @routes.get("/start/{request_id}")
+    async def start(request_id: str) -> Response:
+        """Bind the request to this browser and open the wallet; a relying party redirects its customer here."""
+        begun = await same_device.begin(request_id)
+        response = RedirectResponse(begun.link, 303, headers={"cache-control": "no-store"})
+        response.set_cookie(
+            COOKIE,
+            begun.secret,
+            max_age=deployment.settings.request_seconds + deployment.settings.result_seconds,
+            path=f"/complete/{request_id}",
+            httponly=True,
+            samesite="lax",  # the wallet's redirect comes from elsewhere
+            secure=public_url.startswith("https://"),
+        )
+        return response
+
+    @routes.get("/complete/{request_id}")
+    async def come_back(request_id: str, request: Request, response_code: str | None = None) -> Response:
+        """Where the wallet sends the browser; on to the relying party, if it is the one that started."""
+        secret = request.cookies.get(COOKIE)
+        target = await same_device.come_back(request_id, secret=secret, response_code=response_code)
+        headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+        if target is None:
+            return PlainTextResponse(i18n.text("verifier.complete", language_of(request)), headers=headers)
+        return RedirectResponse(target, 303, headers=headers)
+
+    return routes

@@ -1,0 +1,50 @@
+"""Choosing: which credentials answer which part of a request, as the person selects (OpenID4VP 1.0 §6.4; DQ-6)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from comity import dcql
+from comity.errors import Code, Malformed
+
+Selection = Mapping[str, Sequence[str]]
+"""Credential ids by query id."""
+
+
+def choose(content: Mapping[str, Any], query: dcql.Query, selection: Selection) -> list[Mapping[str, Any]]:
+    """Return the candidates of a consent's ``content`` that answer ``query``, in the order of the selection.
+
+    A selection names which queries are answered; without one those that the match needs are, each with the first
+    credential that would do. An answer that leaves a required part out is none (DQ-6).
+
+    Raises:
+        Malformed: ``no_matching_credential``: a credential that does not answer this, more than one where one is asked
+            for, one twice, or a required part that is left out.
+    """
+    chosen = [each for query_id, wanted in _wanted(content, selection) for each in _of(content, query_id, wanted)]
+    for query_id in {each["query_id"] for each in chosen}:
+        asked = query.credential(query_id)
+        if sum(each["query_id"] == query_id for each in chosen) > 1 and not (asked and asked.multiple):
+            raise _refused("the selection names several credentials where one is asked for")
+    if not dcql.is_enough(query, {each["query_id"] for each in chosen}):
+        raise _refused("the selection leaves out something that is required")
+    return chosen
+
+
+def _wanted(content: Mapping[str, Any], selection: Selection) -> list[tuple[str, Sequence[str] | None]]:
+    if not selection:
+        return [(query_id, None) for query_id in content["needed"]]
+    if any(not wanted or len(set(wanted)) != len(wanted) for wanted in selection.values()):
+        raise _refused("the selection names no credential for a query, or one of them twice")
+    return list(selection.items())
+
+
+def _of(content: Mapping[str, Any], query_id: str, wanted: Sequence[str] | None) -> list[Mapping[str, Any]]:
+    candidates = {each["credential_id"]: each for each in content["credentials"] if each["query_id"] == query_id}
+    names = list(candidates)[:1] if wanted is None else wanted
+    if not names or not candidates.keys() >= set(names):
+        raise _refused("the selection names a credential that does not answer this")
+    return [candidates[name] for name in names]
+
+
+def _refused(detail: str) -> Malformed:
+    return Malformed(Code.NO_MATCHING_CREDENTIAL, detail)
