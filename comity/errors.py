@@ -134,6 +134,8 @@ class Code(StrEnum):
     STATUS_LISTS_FULL = "status_lists_full"
     METADATA_INVALID = "metadata_invalid"
     ISSUER_REFUSED = "issuer_refused"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGN_IN_NEEDED = "sign_in_needed"
     # --- protocols (presenting and verifying)
     REQUEST_UNKNOWN = "request_unknown"
     REQUEST_EXPIRED = "request_expired"

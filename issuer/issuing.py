@@ -20,19 +20,17 @@ from comity.openid.oauth import TokenRequest, TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Jwk
 from comity.status.status_list import REVOCATION, SUSPENSION
-from issuer import catalog, tokens
+from issuer import catalog, granted, tokens, wanted
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
 from issuer.deployment import Deployment
+from issuer.granted import WALLET
 from issuer.offering import event
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, credentials, offers
+from issuer.store import Connection, audit, authorizations, credentials, offers
 from issuer.store.credentials import Reservation, Slot
 from issuer.store.offers import Offer, Redemption
 from issuer.tokens import Access, Proof
-
-WALLET = "wallet"
-"""The actor of what wallets do."""
 
 _Error = OAuthErrorCode
 
@@ -47,10 +45,11 @@ async def exchange_code(
 
     Raises:
         OAuthError: ``invalid_request`` for a transaction code that is missing or not expected, ``invalid_grant`` for
-            everything that is wrong with a code, ``invalid_dpop_proof`` for a proof that was used before.
+            everything that is wrong with a code, ``invalid_dpop_proof`` for a proof that was used before,
+            ``invalid_authorization_details`` for more than was offered.
     """
-    if request.resource not in {None, authority.issuer_id}:
-        raise OAuthError(Code.REQUEST_INVALID, "resource names another issuer")
+    wanted.require_resource(authority, request.resource)
+    narrowed = tuple(each.configuration_id for each in request.details)
     token, now = credentials.new_id() + credentials.new_id(), deployment.now()
     code_hash = hashed(request.pre_authorized_code)
     typed = request.tx_code
@@ -70,13 +69,22 @@ async def exchange_code(
         )
         if done[0] in _EFFECTIVE:
             tokens.use_up(connection, proof)
+        if done[1] is not None and narrowed:  # refused, and with it undone, where it is more than was offered
+            offer = offers.find(connection, done[1], now=now)
+            wanted.require_subset(narrowed, offer.configuration_ids if offer else ())
+            authorizations.narrow(connection, done[1], narrowed)
         return done
 
     outcome, offer_id = await deployment.database.write(redeem)
     if offer_id is None:
         raise _REFUSED_CODE[outcome]
     limits = deployment.limits
-    return TokenResponse(access_token=token, expires_in=limits.token_seconds, is_bound=proof is not None)
+    return TokenResponse(
+        access_token=token,
+        expires_in=limits.token_seconds,
+        is_bound=proof is not None,
+        granted=granted.identified(offer_id, narrowed),
+    )
 
 
 _EFFECTIVE = {Redemption.GRANTED, Redemption.TRANSACTION_CODE_WRONG, Redemption.CODE_DEAD}
@@ -121,7 +129,9 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
     """
     at = deployment.clock.now()
     offer = access.offer
-    entry = _entry(deployment, offer, request)
+    entry = granted.entry_of(
+        deployment, offer, configuration_id=request.configuration_id, identifier=request.credential_identifier
+    )
     if offer.credential_valid_until <= int(at.timestamp()):
         detail = "the credential has ended before it was fetched"
         raise OAuthError(Code.OFFER_EXPIRED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
@@ -153,28 +163,6 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
     )
     await _deliver(deployment, offer, reservation, now)
     return Issued(credentials=tuple(each.encoded for each in signed), notification_id=reservation.notification_id)
-
-
-def _entry(deployment: Deployment, offer: Offer, request: CredentialRequest) -> CatalogEntry:
-    """Return the configuration that is asked for, if the token covers it."""
-    if request.configuration_id is None:
-        raise OAuthError(
-            Code.CREDENTIAL_CONFIGURATION_UNKNOWN,
-            "no credential identifiers were given out; use credential_configuration_id",
-            error=_Error.UNKNOWN_CREDENTIAL_IDENTIFIER,
-        )
-    entry = deployment.catalogs[offer.authority].get(request.configuration_id)
-    if entry is None:
-        raise OAuthError(
-            Code.CREDENTIAL_CONFIGURATION_UNKNOWN,
-            "this issuer has no such credential configuration",
-            error=_Error.UNKNOWN_CREDENTIAL_CONFIGURATION,
-        )
-    if entry.id not in offer.configuration_ids:
-        raise OAuthError(
-            Code.NOT_PERMITTED, "the access token is for another credential", error=_Error.INSUFFICIENT_SCOPE
-        )
-    return entry
 
 
 async def _reserve(
@@ -295,9 +283,14 @@ async def notify(deployment: Deployment, access: Access, notification: Notificat
 
 
 async def erase_due(deployment: Deployment) -> int:
-    """Erase claims whose time has come; return of how many offers."""
+    """Erase claims whose time has come, and sign-ins that are over; return of how many offers."""
     now = deployment.now()
-    return await deployment.database.write(lambda connection: offers.erase_due(connection, now=now))
+
+    def erase(connection: Connection) -> int:
+        authorizations.forget_due(connection, now=now)
+        return offers.erase_due(connection, now=now)
+
+    return await deployment.database.write(erase)
 
 
 def _instant(seconds: int) -> datetime:

@@ -16,11 +16,26 @@ from comity import base64url, strict_json
 from comity.errors import Malformed
 from comity.runtime import keystore
 
-_PURPOSES = ("claims", "code", "transaction code", "blind index", "holder", "nonce", "dpop nonce", "dpop", "link")
+_PURPOSES = (
+    "claims",
+    "code",
+    "transaction code",
+    "blind index",
+    "holder",
+    "nonce",
+    "dpop nonce",
+    "dpop",
+    "link",
+    "state",
+    "sign-in",
+)
 _NONCE = struct.Struct(">Q16s16s")
 
 NoncePurpose = Literal["nonce", "dpop nonce"]
 """For key proofs, or for proofs that an access token is one's own; neither does for the other."""
+
+LinkPurpose = Literal["link", "state"]
+"""The address of an offer, or the ``issuer_state`` of one that is had by signing in; neither does for the other."""
 
 
 class Secrecy:
@@ -55,20 +70,27 @@ class Secrecy:
         """Return the pre-authorized code of an offer: derived, so that it need not be stored to be shown again."""
         return base64url.encode(hmac.digest(self._keys["code"], offer_id.encode(), hashlib.sha256))
 
-    def link_of(self, offer_id: str) -> str:
+    def link_of(self, offer_id: str, purpose: LinkPurpose = "link") -> str:
         """Return what an offer's address ends with. The id alone, which clerks and logs see, opens nothing."""
-        return f"{offer_id}.{self._link_mac(offer_id)}"
+        return f"{offer_id}.{self._link_mac(offer_id, purpose)}"
 
-    def offer_of_link(self, link: str) -> str | None:
+    def offer_of_link(self, link: str, purpose: LinkPurpose = "link") -> str | None:
         """Return the offer id of an address that this deployment made; None for anything else."""
         offer_id, _, mac = link.partition(".")
-        genuine = hmac.compare_digest(mac.encode("utf-8", "replace"), self._link_mac(offer_id).encode())
+        genuine = hmac.compare_digest(mac.encode("utf-8", "replace"), self._link_mac(offer_id, purpose).encode())
         return offer_id if genuine else None
 
-    def _link_mac(self, offer_id: str) -> str:
-        return base64url.encode(
-            hmac.digest(self._keys["link"], offer_id.encode("utf-8", "replace"), hashlib.sha256)[:16]
-        )
+    def _link_mac(self, offer_id: str, purpose: LinkPurpose) -> str:
+        message = offer_id.encode("utf-8", "replace")
+        return base64url.encode(hmac.digest(self._keys[purpose], message, hashlib.sha256)[:16])
+
+    def sign_in_secret(self, authorization_id: str, use: str) -> str:
+        """Return a secret of one sign-in, the same whenever it is asked for, so that it need not be stored.
+
+        ``use`` tells apart what is sent to the identity provider, what is kept from it, and what a form carries.
+        """
+        message = strict_json.serialise([authorization_id, use])
+        return base64url.encode(hmac.digest(self._keys["sign-in"], message, hashlib.sha256))
 
     def transaction_code_hash(self, code_hash: str, transaction_code: str) -> str:
         """Return the keyed hash of a transaction code, bound to its offer."""

@@ -25,6 +25,11 @@ class OAuthErrorCode(StrEnum):
     ACCESS_DENIED = "access_denied"
     SERVER_ERROR = "server_error"
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
+    UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
+    # RFC 8707 §2, RFC 9396 §5, RFC 9101 §6.2
+    INVALID_TARGET = "invalid_target"
+    INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
+    REQUEST_NOT_SUPPORTED = "request_not_supported"
     # RFC 6750
     INVALID_TOKEN = "invalid_token"
     INSUFFICIENT_SCOPE = "insufficient_scope"

@@ -26,6 +26,7 @@ class OfferState(StrEnum):
     """Where an offer stands. ``EXPIRED`` and ``DELIVERED`` are seen, not stored."""
 
     OPEN = "open"
+    APPROVED = "approved"
     REDEEMED = "redeemed"
     DELIVERED = "delivered"
     DEAD = "dead"
@@ -69,6 +70,9 @@ class Offer:
         expires_at: last second at which the code can be used.
         token_expires_at: end of the access token, once there is one.
         token_key: thumbprint of the key that the access token is bound to; None for a bearer token.
+        by_sign_in: had by signing in (:mod:`issuer.store.authorizations`); there is no pre-authorized code for it.
+        authorization_id: the sign-in that the access token came of; None for a pre-authorized code.
+        identified_ids: the configurations that have a credential identifier, and are asked for by it.
     """
 
     id: str
@@ -89,6 +93,9 @@ class Offer:
     expires_at: int
     token_expires_at: int | None = None
     token_key: str | None = None
+    by_sign_in: bool = False
+    authorization_id: str | None = None
+    identified_ids: tuple[str, ...] = ()
 
 
 def save(connection: Connection, offer: Offer) -> None:
@@ -113,6 +120,8 @@ def save(connection: Connection, offer: Offer) -> None:
             credential_valid_until=offer.credential_valid_until,
             created_at=offer.created_at,
             expires_at=offer.expires_at,
+            by_sign_in=offer.by_sign_in,
+            authorization_id=offer.authorization_id,
         )
     )
 
@@ -164,6 +173,7 @@ def redeem(
             offers.c.code_hash == code_hash,
             offers.c.authority == authority,
             offers.c.state == OfferState.OPEN.value,
+            offers.c.by_sign_in.is_(False),
             offers.c.expires_at > now,
             _expects_code(transaction_code_hash),
         )
@@ -232,11 +242,14 @@ def by_token(
     return None if row is None else _offer(row)
 
 
+_CANCELLABLE = (OfferState.OPEN, OfferState.APPROVED, OfferState.REDEEMED)
+
+
 def cancel(connection: Connection, offer_id: str) -> bool:
     """Withdraw an offer: its code and its token die, its claims are erased. False when it was over already."""
     changed = connection.execute(
         update(offers)
-        .where(offers.c.id == offer_id, offers.c.state.in_((OfferState.OPEN.value, OfferState.REDEEMED.value)))
+        .where(offers.c.id == offer_id, offers.c.state.in_([each.value for each in _CANCELLABLE]))
         .values(state=OfferState.CANCELLED.value, token_hash=None, sealed_claims=None)
     )
     return changed.rowcount == 1
@@ -286,4 +299,7 @@ def _offer(row: "Row[tuple[object, ...]]", state: OfferState | None = None) -> O
         expires_at=row.expires_at,
         token_expires_at=row.token_expires_at,
         token_key=row.token_key,
+        by_sign_in=row.by_sign_in,
+        authorization_id=row.authorization_id,
+        identified_ids=tuple((row.identified_ids or "").split()),
     )

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -33,7 +34,7 @@ offers = Table(
     Column("type_version", Integer, nullable=False),
     Column("configuration_ids", Text, nullable=False),  # separated by a space
     Column("batch_size", Integer, nullable=False),
-    Column("state", String(16), nullable=False),  # open | redeemed | dead | cancelled
+    Column("state", String(16), nullable=False),  # open | approved | redeemed | dead | cancelled
     Column("code_hash", String(64), nullable=False, unique=True),
     Column("transaction_code_hash", String(64)),
     Column("attempts", Integer, nullable=False),
@@ -48,7 +49,39 @@ offers = Table(
     Column("credential_valid_until", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("by_sign_in", Boolean, nullable=False, server_default=false()),  # had by signing in, not by a code
+    Column("authorization_id", String(43), index=True),  # the sign-in it came of
+    Column("identified_ids", Text),  # configurations that have credential identifiers, separated by a space
     Index(None, "erase_at"),
+)
+
+authorizations = Table(
+    "authorizations",
+    metadata,
+    Column("id", String(43), primary_key=True),
+    Column("authority", String(200), nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("state", String(16), nullable=False),  # pushed | begun | signed_in | granted | redeemed | refused | revoked
+    Column("request_hash", String(64), nullable=False, unique=True),
+    Column("request", Text, nullable=False),  # as it was pushed
+    Column("configuration_ids", Text, nullable=False),
+    Column("identified_ids", Text, nullable=False),
+    Column("offer_id", String(43), nullable=False),  # what the code gives: an offer of a clerk's, or one made for it
+    Column("dpop_key", String(43)),  # thumbprint of the key the code and refresh tokens are bound to
+    Column("browser_hash", String(64)),
+    Column("code_hash", String(64), unique=True),
+    Column("record_reference", String(200)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("authorization_id", String(43), nullable=False, index=True),
+    Column("used_at", BigInteger),
+    Column("expires_at", BigInteger, nullable=False, index=True),
 )
 
 issuances = Table(
