@@ -98,18 +98,21 @@ async def begin(deployment: Deployment, authority: Authority, *, client_id: str,
         NotFound: ``request_unknown``: no such request of this client at this authority, used, or over.
     """
     browser, now = new_secret(), deployment.now()
-    begun = await deployment.database.write(
-        lambda connection: authorizations.begin(
-            connection,
-            authority=authority.path,
-            client_id=client_id,
-            request_hash=hashed(request_uri.removeprefix(_URI)),
-            browser_hash=hashed(browser),
-            expires_at=now + deployment.limits.sign_in_seconds,
-            now=now,
+    name = request_uri.removeprefix(_URI)
+    begun = None
+    if name != request_uri:
+        begun = await deployment.database.write(
+            lambda connection: authorizations.begin(
+                connection,
+                authority=authority.path,
+                client_id=client_id,
+                request_hash=hashed(name),
+                browser_hash=hashed(browser),
+                expires_at=now + deployment.limits.sign_in_seconds,
+                now=now,
+            )
         )
-    )
-    if begun is None or not request_uri.startswith(_URI):
+    if begun is None:
         raise NotFound(Code.REQUEST_UNKNOWN, "this request is not known, was used before, or took too long")
     return Begun(authorization=begun, browser=browser)
 

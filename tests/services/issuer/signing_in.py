@@ -95,10 +95,10 @@ class Wallet:
         back = await browser.choose(signed_in.headers["location"], answer="agree")
         return answer_of(back)["code"]
 
-    async def redeem(self, code: str, **changes: str | None) -> httpx.Response:
+    async def redeem(self, given: str, /, **changes: str | None) -> httpx.Response:
         good: dict[str, str | None] = {
             "grant_type": "authorization_code",
-            "code": code,
+            "code": given,
             "redirect_uri": REDIRECT,
             "code_verifier": self.verifier,
             "client_id": CLIENT,
