@@ -11,6 +11,7 @@ from comity.runtime.evidence import EvidenceShell
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
+from wallet.authorizing import Authorizing
 from wallet.custody import Custody
 from wallet.outbound import Outbound
 from wallet.presenting import Presenting
@@ -31,6 +32,7 @@ class Deployment:
     registry: RegistryClient
     custody: Custody
     receiving: Receiving
+    authorizing: Authorizing
     presenting: Presenting
     watching: Watching
     documents: StatusCache
@@ -59,6 +61,7 @@ class Surroundings:
     attempts: int = 5
     wait: timedelta = timedelta(seconds=60)
     unlock_threads: int = 2
+    public_url: str | None = None
 
 
 def of_settings(settings: WalletSettings) -> Surroundings:
@@ -80,6 +83,7 @@ def of_settings(settings: WalletSettings) -> Surroundings:
         attempts=settings.attempts,
         wait=timedelta(seconds=settings.wait_seconds),
         unlock_threads=settings.unlock_threads,
+        public_url=settings.public_url,
     )
 
 
@@ -106,13 +110,15 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         longest_session=around.longest_session,
         threads=around.unlock_threads,
     )
+    receiving = Receiving(outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell)
     return Deployment(
         clock=clock,
         database=database,
         guarded=guarded,
         registry=registry,
         custody=custody,
-        receiving=Receiving(outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell),
+        receiving=receiving,
+        authorizing=Authorizing(receiving=receiving, outbound=outbound, clock=clock, public_url=around.public_url),
         presenting=Presenting(outbound=outbound, clock=clock, snapshot=registry.snapshot),
         watching=Watching(clock=clock, snapshot=registry.snapshot, shell=shell, interval=around.status_interval),
         documents=documents,

@@ -104,15 +104,17 @@ class Receiving:
         chosen = _chosen(preview, terms)
         shared_key = await self._shared_key(wallet, terms, chosen)
         access = await self._access(preview, terms)
-        kept = []
-        for configuration in chosen:
-            line = {
-                **_line(configuration, preview.metadata),
-                **access,
-                "keep_unrecognised": terms.keep_unrecognised,
-            }
-            kept.append(await self._one(wallet, line, shared_key))
-        return kept
+        return [await self._one(wallet, _line(each, preview.metadata, access, terms), shared_key) for each in chosen]
+
+    async def take(self, wallet: OpenWallet, preview: Preview, terms: Terms, access: Line) -> list[Received]:
+        """Take what a token is for that was had otherwise; ``access`` is what a journal line holds of the token.
+
+        Raises:
+            Denied, Malformed, Unreachable: as :meth:`receive`.
+        """
+        chosen = _chosen(preview, terms)
+        shared_key = await self._shared_key(wallet, terms, chosen)
+        return [await self._one(wallet, _line(each, preview.metadata, access, terms), shared_key) for each in chosen]
 
     async def recover(self, wallet: OpenWallet) -> list[Received]:
         """Finish what a lost reply or a crash interrupted: ask once more, judge, keep. Never raises for a line.
@@ -209,7 +211,7 @@ class Receiving:
             if line["nonce_endpoint"] is not None:
                 nonce = parse_nonce_response(accepted(await exchange.post(line["nonce_endpoint"], b"")))
             proof = key_proof.build(signer, audience=line["issuer"], nonce=nonce, issued_at=self.clock.now())
-            request = CredentialRequest(configuration_id=line["configuration_id"], proofs=(proof,))
+            request = _request(line, proof)
             body = strict_json.serialise(request.to_dict())
             answer = await exchange.post(line["credential_endpoint"], body, content_type=JSON, token=line["token"])
             if attempt == 1 and answer.status == 400 and error_of(answer) == "invalid_nonce":
@@ -265,7 +267,8 @@ class Receiving:
         content = {
             "format": signed.format.value,
             "encoded": signed.encoded,
-            "about": about(result, issuer=line["issuer"], key=line["key"], at=self.clock.now().isoformat()),
+            "about": about(result, issuer=line["issuer"], key=line["key"], at=self.clock.now().isoformat())
+            | {"grant": line.get("grant"), "configuration_id": line["configuration_id"]},
         }
         codes = [code.value for code in result.codes]
         history = {"what": "received", "credential": credential_id, "issuer": line["issuer"], "codes": codes}
@@ -314,9 +317,20 @@ def about(result: Result, *, issuer: str, key: str, at: str) -> dict[str, Any]:
     }
 
 
-def _line(configuration: CredentialConfiguration, metadata: IssuerMetadata) -> dict[str, Any]:
-    """Return what a journal line holds of the offer."""
+def _request(line: Line, proof: str) -> CredentialRequest:
+    """Ask by the identifier where the token came with one, else by the configuration (VCI-23, VCI-40)."""
+    identifier = line.get("identifiers", {}).get(line["configuration_id"])
+    configuration_id = line["configuration_id"] if identifier is None else None
+    return CredentialRequest(configuration_id=configuration_id, credential_identifier=identifier, proofs=(proof,))
+
+
+def _line(
+    configuration: CredentialConfiguration, metadata: IssuerMetadata, access: Line, terms: Terms
+) -> dict[str, Any]:
+    """Return what a journal line holds of what is taken, of the token, and of what the person said."""
     return {
+        **access,
+        "keep_unrecognised": terms.keep_unrecognised,
         "issuer": metadata.credential_issuer,
         "configuration_id": configuration.id,
         "format": configuration.format.value,

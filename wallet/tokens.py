@@ -64,7 +64,11 @@ class Exchange:
             OAuthError: the answer is malformed, or a token that is not bound although a proof was sent.
             Denied, Unreachable: as :func:`wallet.outbound.accepted`.
         """
-        return TokenResponse.parse(accepted(answer), with_dpop=self.key is not None).access_token
+        return self.tokens_of(answer).access_token
+
+    def tokens_of(self, answer: Fetched) -> TokenResponse:
+        """Return everything that came with the token; raises as :meth:`token_of`."""
+        return TokenResponse.parse(accepted(answer), with_dpop=self.key is not None)
 
     async def post(
         self, url: str, body: bytes, *, content_type: str | None = None, token: str | None = None, proven: bool = False

@@ -115,7 +115,7 @@ class Wallet:
 
     async def tokens(self, **changes: str | None) -> dict[str, Any]:
         """Walk all the way to the tokens."""
-        answer = await self.redeem(await self.code(**changes))
+        answer = await self.redeem(await self.code(None, person=FILE, **changes))
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found

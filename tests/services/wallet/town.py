@@ -82,6 +82,7 @@ AUTHORITIES: list[dict[str, Any]] = [
         "jurisdiction": "ca-on",
         "name": {"en": "ServiceOntario (DEMO)", "fr": "ServiceOntario (DÉMO)"},
         "types": ["person/1", "drivers-licence/1", "health-card/1"],
+        "source": {"people": "people.json"},
     },
     {
         "authority": BC,
@@ -110,6 +111,8 @@ class Ground:
         """Let each party make its keys, and write the registry."""
         self.folder.mkdir(parents=True)
         (self.folder / "authorities.json").write_text(json.dumps(AUTHORITIES), "utf-8")
+        people = {"file-7": {"person": PERSON, "drivers-licence": LICENCE}}
+        (self.folder / "people.json").write_text(json.dumps(people), "utf-8")
         (self.folder / "pepper").write_bytes(bytes(range(32)))
         self.tokens["operator"] = operators.add(
             self.folder / "operators.json", name="desk", role=Role.ADMIN, authorities=("*",)
