@@ -145,7 +145,13 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
         expiry = deployment.secrecy.nonce_expiry(authority.path, nonce)
         return expiry is not None and expiry > now
 
-    proofs = key_proof.examine_all(request.proofs, audience=authority.issuer_id, at=at, check_nonce=is_good)
+    proofs = key_proof.examine_all(
+        request.proofs,
+        audience=authority.issuer_id,
+        at=at,
+        check_nonce=is_good,
+        client_id=await granted.client_of(deployment, offer),
+    )
     reservation, sealed = await _reserve(deployment, authority, access, entry, proofs=proofs, now=now)
     claims = deployment.secrecy.unseal(sealed, offer.id)
     issued_at, valid_until = _instant(reservation.issued_at), _instant(offer.credential_valid_until)

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from comity import formats
+from comity import formats, jose
 from comity.keys import KeySigner
+from comity.openid import key_proof
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT, AuthorizationServerMetadata
 from issuer.store import audit
 from tests.services.issuer.deployed import BC, CANARY, ON, PUBLIC_URL, Deployed, Place, running
-from tests.services.issuer.signing_in import FILE, PERSON, Browser, Wallet, answer_of
+from tests.services.issuer.signing_in import CLIENT, FILE, PERSON, Browser, Wallet, answer_of
 
 DETAILS = json.dumps([{"type": "openid_credential", "credential_configuration_id": PERSON}])
 
@@ -144,6 +145,15 @@ async def test_of_an_offer_one_of_several_can_be_picked_with_a_pre_authorized_co
     refused = await wallet.ask(given["access_token"], credential_configuration_id="person.1.vcjwt")
     assert refused.json()["error"] == "insufficient_scope"
     assert (await wallet.ask(given["access_token"], credential_identifier=identifier)).status_code == 200
+
+
+@pytest.mark.parametrize(("named", "status"), [(CLIENT, 200), ("https://other.example", 400)])
+async def test_a_key_proof_may_name_the_client_that_asked_and_no_other(wallet: Wallet, named: str, status: int) -> None:
+    token, key = (await wallet.tokens())["access_token"], KeySigner.generate()
+    now, nonce = wallet.issuer.clock.now(), await wallet.issuer.nonce()
+    claims = {"iss": named, "aud": f"{PUBLIC_URL}/{ON}", "iat": int(now.timestamp()), "nonce": nonce}
+    proof = jose.sign({"typ": key_proof.TYP, "jwk": dict(key.public_jwk)}, claims, key)
+    assert (await wallet.issuer.request(token, PERSON, [proof])).status_code == status
 
 
 # --- bound to a key (RFC 9449 §10)
