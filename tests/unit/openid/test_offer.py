@@ -38,9 +38,7 @@ def test_an_empty_tx_code_object_still_asks_for_a_code() -> None:  # VCI-11
     offer = CredentialOffer.parse(document())
     assert offer.pre_authorized is not None
     assert offer.pre_authorized.transaction_code == TransactionCode(input_mode="numeric")
-    without = CredentialOffer.parse(
-        document(grants={PRE_AUTHORIZED_PRE_AUTHORIZED_GRANT: {"pre-authorized_code": "c"}})
-    )
+    without = CredentialOffer.parse(document(grants={PRE_AUTHORIZED_GRANT: {"pre-authorized_code": "c"}}))
     assert without.pre_authorized is not None
     assert without.pre_authorized.transaction_code is None
 
@@ -85,9 +83,9 @@ def test_grants_may_be_absent_or_empty(grants: Any) -> None:
 
 
 def test_the_grant_by_sign_in_is_read_as_it_is_written() -> None:
-    grant = {"issuer_state": "s", "authorization_server": ISSUER}
+    grant = {"issuer_state": "planted", "authorization_server": ISSUER}
     offer = CredentialOffer.parse(document(grants={"authorization_code": grant}))
-    assert offer.authorization_code == AuthorizationCodeGrant(issuer_state="s", authorization_server=ISSUER)
+    assert offer.authorization_code == AuthorizationCodeGrant(issuer_state="planted", authorization_server=ISSUER)
     assert CredentialOffer.parse(offer.to_dict()) == offer
     assert not offer.names_no_grant
     assert "s'" not in repr(offer.authorization_code)
