@@ -144,6 +144,7 @@ async def found(folder: Path, *, fixed_ports: bool = False, databases: Mapping[s
     urls = {name: f"http://{HOST}:{ports[name]}" for name in NAMES}
     stage = Stage(folder=folder, urls=urls, databases=databases or {})
     await asyncio.to_thread(_write, folder / "authorities.json", cast.deployment())
+    await asyncio.to_thread(_write, folder / cast.PEOPLE_FILE, cast.people())
     await _make_keys(stage)
     await _read_entries(stage)
     await stage.apply(first_plan(stage, await _verifier_entry(stage)))
