@@ -97,20 +97,8 @@ class Authorizing:
         pushed_to = flow.pushed_endpoint or ""
         answer = await exchange.post(pushed_to, body, content_type=FORM, proven=True)
         pushed = PushedResponse.parse(accepted(answer))
-        begun = {
-            "issuer": preview.metadata.credential_issuer,
-            "server": server.issuer,
-            "names_issuer": flow.names_issuer,
-            "token_endpoint": server.token_endpoint,
-            "client_id": self.public_url,
-            "redirect_uri": request.redirect_uri,
-            "verifier": verifier,
-            "exchange": exchange.for_journal(""),
-            "configuration_ids": [each.id for each in wanted],
-            "same_key_as": terms.same_key_as,
-            "keep_unrecognised": terms.keep_unrecognised,
-        }
-        await self._remember(wallet, state, begun)
+        begun = _begun(preview, terms, server, request, verifier=verifier, exchange=exchange)
+        await self._remember(wallet, state, {**begun, "configuration_ids": [each.id for each in wanted]})
         # RFC 9126 §4: the browser carries the name of the request, and nothing else.
         query = form.encode({"client_id": request.client_id, "request_uri": pushed.request_uri})
         joint = "&" if "?" in flow.authorization_endpoint else "?"
@@ -275,6 +263,30 @@ def _request(
         resource=metadata.credential_issuer if metadata.authorization_servers else None,
         ui_locales=ui_locales,
     )
+
+
+def _begun(
+    preview: Preview,
+    terms: Terms,
+    server: AuthorizationServerMetadata,
+    request: AuthorizationRequest,
+    *,
+    verifier: str,
+    exchange: Exchange,
+) -> dict[str, Any]:
+    """Return what the way back needs."""
+    return {
+        "issuer": preview.metadata.credential_issuer,
+        "server": server.issuer,
+        "names_issuer": server.code_flow is not None and server.code_flow.names_issuer,
+        "token_endpoint": server.token_endpoint,
+        "client_id": request.client_id,
+        "redirect_uri": request.redirect_uri,
+        "verifier": verifier,
+        "exchange": exchange.for_journal(""),
+        "same_key_as": terms.same_key_as,
+        "keep_unrecognised": terms.keep_unrecognised,
+    }
 
 
 def _access(exchange: Exchange, tokens: TokenResponse, grant: str | None) -> dict[str, Any]:
