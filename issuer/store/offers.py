@@ -172,9 +172,7 @@ def redeem(
         .where(
             offers.c.code_hash == code_hash,
             offers.c.authority == authority,
-            offers.c.state == OfferState.OPEN.value,
-            offers.c.by_sign_in.is_(False),
-            offers.c.expires_at > now,
+            *_is_open(now),
             _expects_code(transaction_code_hash),
         )
         .values(
@@ -194,6 +192,11 @@ def redeem(
     if row.state == OfferState.REDEEMED.value:
         return Redemption.GRANTED, row.id
     return (Redemption.CODE_DEAD if row.state == OfferState.DEAD.value else Redemption.TRANSACTION_CODE_WRONG), None
+
+
+def _is_open(now: int) -> tuple[ColumnElement[bool], ...]:
+    """An offer that is had by signing in has no pre-authorized code, whatever its hash."""
+    return offers.c.state == OfferState.OPEN.value, offers.c.by_sign_in.is_(False), offers.c.expires_at > now
 
 
 def _expects_code(given: str | None) -> ColumnElement[bool]:

@@ -166,7 +166,7 @@ def test_a_token_request_that_lacks_something(body: str, error: str) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_token_request_or_refused(body: bytes) -> None:
     with suppress(OAuthError):
-        assert token_request.parse(body)
+        token_request.parse(body)
 
 
 NAMES = [*GOOD.to_fields(), "request", "request_uri", "response_mode"]
