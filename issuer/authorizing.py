@@ -1,7 +1,7 @@
 """Authorizing: from a wallet's pushed request, through a person's sign-in and word, to a code and a token.
 
 RFC 9126 (pushed requests), RFC 6749 §4.1 with PKCE, RFC 9207 (``iss``), RFC 9449 §10 (codes bound to a key). Decision
-record 0017 says why requests are only ever pushed and whom a replayed code costs what.
+record 0018 says why requests are only ever pushed and whom a replayed code costs what.
 """
 
 from dataclasses import dataclass, field

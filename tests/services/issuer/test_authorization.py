@@ -205,6 +205,7 @@ async def sign_in_offer(issuer: Deployed, **members: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.both_databases
 async def test_a_clerk_offers_and_the_person_signs_in(wallet: Wallet) -> None:
     offer = await sign_in_offer(wallet.issuer, record_reference=FILE)
     assert "transaction_code" not in offer

@@ -226,6 +226,7 @@ async def test_a_code_is_for_who_asked_and_a_try_of_somebody_else_burns_nothing(
     assert (await wallet.redeem(code)).status_code == 200
 
 
+@pytest.mark.both_databases
 async def test_one_code_redeemed_by_two_wallets(issuer: Deployed) -> None:
     mine, thief = Wallet(issuer), Wallet(issuer)
     code = await mine.code()
@@ -238,6 +239,7 @@ async def test_one_code_redeemed_by_two_wallets(issuer: Deployed) -> None:
     assert (await Wallet(issuer).tokens())["access_token"]
 
 
+@pytest.mark.both_databases
 async def test_of_many_who_redeem_one_code_at_once_one_succeeds_and_nothing_is_left_of_it(wallet: Wallet) -> None:
     code = await wallet.code()
     answers = await asyncio.gather(*(wallet.redeem(code) for _ in range(20)))
@@ -263,6 +265,7 @@ async def test_a_code_of_one_authority_is_none_of_another(wallet: Wallet) -> Non
     assert (await wallet.redeem(code)).status_code == 200
 
 
+@pytest.mark.sqlite_files
 async def test_neither_codes_nor_secrets_are_in_the_database(wallet: Wallet, place: Place) -> None:
     browser = Browser(wallet.issuer)
     uri = await wallet.request_uri()

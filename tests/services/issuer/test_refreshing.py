@@ -56,6 +56,7 @@ async def test_a_credential_is_had_anew_with_what_the_file_says_today(wallet: Wa
     assert {each["status"] for each in await wallet.issuer.records(record_reference=FILE)} == {"valid"}
 
 
+@pytest.mark.both_databases
 async def test_an_old_refresh_token_ends_everything(wallet: Wallet) -> None:
     first = await wallet.tokens()
     second = (await wallet.refresh(first["refresh_token"])).json()
@@ -68,6 +69,7 @@ async def test_an_old_refresh_token_ends_everything(wallet: Wallet) -> None:
     assert (await wallet.refresh(good["refresh_token"])).status_code == 200
 
 
+@pytest.mark.both_databases
 async def test_of_many_at_once_one_gets_a_token_and_then_nobody_has_any(wallet: Wallet) -> None:
     given = await wallet.tokens()
     answers = await asyncio.gather(*(wallet.refresh(given["refresh_token"]) for _ in range(10)))
