@@ -26,6 +26,8 @@ _RESPONSE = Refusal(code=Code.RESPONSE_INVALID)
 _URI_CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+\Z")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+\Z")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+\Z")
+_AUTHORITY = re.compile(r"(?:[A-Za-z0-9\-._~]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z")
+"""Host and port of a redirect URI: no user name, and nothing that would mean more in a header (CSP) or on a page."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -165,7 +167,7 @@ def is_redirect_uri(text: str) -> bool:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return False
-    if "@" in parts.netloc:
+    if not _AUTHORITY.match(parts.netloc):
         return False
     if parts.scheme == "https":
         return bool(host)

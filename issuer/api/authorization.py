@@ -19,6 +19,9 @@ from issuer.tokens import Proof
 
 router = APIRouter(include_in_schema=False)
 
+MAX_PUSHED_BYTES = 16_384
+"""Largest request that is kept for a browser; anybody may push one."""
+
 
 def grants(deployment: Deployment, authority: Authority) -> tuple[str, ...]:
     """Return the grants of the code flow, for metadata; () where nobody can sign in."""
@@ -48,6 +51,8 @@ async def push(request: Request, path: str) -> Response:
     if media_type(request) != "application/x-www-form-urlencoded":
         detail = "the body must be sent as application/x-www-form-urlencoded"
         raise OAuthError(Code.UNSUPPORTED_MEDIA_TYPE, detail)
+    if len(await request.body()) > MAX_PUSHED_BYTES:
+        raise OAuthError(Code.TOO_LARGE, "the request is larger than is kept")
     client_id = await client_of(request)
     asked = AuthorizationRequest.parse(token_request.read_form(await request.body()) | {"client_id": client_id})
     proof = tokens.check_for_push(deployment, authority, request.headers.getlist(dpop.HEADER))

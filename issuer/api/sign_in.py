@@ -69,6 +69,9 @@ async def callback(request: Request) -> Response:
     ):
         raise Denied(Code.STATE_MISMATCH, "this answer belongs to no sign-in")
     authority = deployment.authority(found.authority)
+    page = f"{authority.issuer_id}/sign-in/{found.id}"
+    if found.state is State.SIGNED_IN:  # the browser came here again; the code was redeemed already
+        return RedirectResponse(page, 303)
     try:
         subject = await deployment.identity_provider.subject(answer, secrets)
     except (Denied, Malformed, Unreachable) as error:
@@ -76,7 +79,7 @@ async def callback(request: Request) -> Response:
         told = OAuthErrorCode.TEMPORARILY_UNAVAILABLE if is_down else OAuthErrorCode.ACCESS_DENIED
         return _leave(found, await authorizing.refuse(deployment, authority, found, browser, error=told))
     await authorizing.sign_in(deployment, found, browser, subject)
-    return RedirectResponse(f"{authority.issuer_id}/sign-in/{found.id}", 303)
+    return RedirectResponse(page, 303)
 
 
 @router.get("/{path:path}/authorize")

@@ -72,6 +72,7 @@ def refused(answer: httpx.Response, error: str, status: int = 400) -> None:
         ({"resource": f"{PUBLIC_URL}/{BC}"}, "invalid_target"),
         ({"dpop_jkt": "short"}, "invalid_request"),
         ({"issuer_state": "x" * 3000}, "invalid_request"),
+        ({"scope": f"{PERSON} {'x' * 17_000}"}, "invalid_request"),
     ],
     ids=lambda value: str(value)[:60],
 )
