@@ -16,7 +16,7 @@ from comity.openid.token_request import CodeRequest
 from issuer import catalog, granted, tokens, wanted
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
-from issuer.granted import PERSON, WALLET, event
+from issuer.granted import PERSON, WALLET, event, new_secret
 from issuer.secrecy import hashed
 from issuer.sources import Roll
 from issuer.store import Connection, audit, authorizations, credentials
@@ -42,11 +42,6 @@ class Person:
 
     reference: str
     name: str | None
-
-
-def new_secret() -> str:
-    """Return 256 random bits as text."""
-    return credentials.new_id() + credentials.new_id()
 
 
 # --- the wallet asks

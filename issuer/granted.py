@@ -67,9 +67,14 @@ async def draft(
     )
 
 
+def new_secret() -> str:
+    """Return 256 random bits as text, for codes and tokens."""
+    return credentials.new_id() + credentials.new_id()
+
+
 def no_code() -> str:
     """Return what stands where the hash of a pre-authorized code would: the hash of something that nobody knows."""
-    return hashed(credentials.new_id() + credentials.new_id())
+    return hashed(new_secret())
 
 
 def token_response(

@@ -15,7 +15,7 @@ from comity.openid.token_request import RefreshRequest
 from issuer import granted, tokens, wanted
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
-from issuer.granted import WALLET, event
+from issuer.granted import WALLET, event, new_secret
 from issuer.secrecy import hashed
 from issuer.store import Connection, audit, authorizations, credentials
 from issuer.store.authorizations import Authorization
@@ -61,7 +61,7 @@ async def _rotate(
 ) -> TokenResponse | None:
     """Use the token up and store what comes of it, in one transaction; None when somebody was faster."""
     now, limits = deployment.now(), deployment.limits
-    token, next_token = credentials.new_id() + credentials.new_id(), credentials.new_id() + credentials.new_id()
+    token, next_token = new_secret(), new_secret()
     redeemed = replace(
         offer,
         state=OfferState.REDEEMED,

@@ -1,5 +1,6 @@
 """The plain pages of a sign-in: no scripts, no styles, nothing loaded from anywhere."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,13 @@ _PAGES = Environment(
 
 
 def page(
-    template: str, language: str, *, title: str, status: int = 200, redirect_uri: str | None = None, **values: object
+    template: str,
+    language: str,
+    *,
+    title: str,
+    values: Mapping[str, object],
+    status: int = 200,
+    redirect_uri: str | None = None,
 ) -> HTMLResponse:
     """Return one page.
 
@@ -27,9 +34,9 @@ def page(
         template: such as ``consent.html``.
         language: ``en`` or ``fr``.
         title: what it is called, and its one heading.
+        values: for the template; every one is escaped.
         status: of the answer.
         redirect_uri: where a form of this page may lead to in the end; browsers ask ``form-action`` for that too.
-        values: for the template; every one is escaped.
     """
     other, other_name = _OTHER[language]
     text = _PAGES.get_template(template).render(
@@ -52,8 +59,7 @@ def problem(error: ComityError, language: str) -> HTMLResponse:
         language,
         title=i18n.text(f"codes.{code}.title", language),
         status=problems.http_status(error),
-        meaning=i18n.text(f"codes.{code}.meaning", language),
-        next_step=i18n.text(f"codes.{code}.next_step", language),
+        values={each: i18n.text(f"codes.{code}.{each}", language) for each in ("meaning", "next_step")},
     )
 
 

@@ -162,13 +162,13 @@ async def _page(request: Request, deployment: Deployment, authority: Authority, 
         "authority": i18n.pick(authority.description.name, language),
         "credential": shown.name if shown else entry.id,
         "csrf": deployment.secrecy.sign_in_secret(found.id, "form"),
-        "redirect_uri": asked.redirect_uri,
     }
     if found.state is State.SIGNED_IN:
-        values["destination"] = pages.destination(asked.redirect_uri)
-        return pages.page("consent.html", language, title=i18n.text("issuer.consent.title", language), **values)  # type: ignore[arg-type]
-    values["people"] = await authorizing.people(deployment, found)
-    return pages.page("sign_in.html", language, title=i18n.text("issuer.sign_in.title", language), **values)  # type: ignore[arg-type]
+        name, values["destination"] = "consent", pages.destination(asked.redirect_uri)
+    else:
+        name, values["people"] = "sign_in", await authorizing.people(deployment, found)
+    title = i18n.text(f"issuer.{name}.title", language)
+    return pages.page(f"{name}.html", language, title=title, redirect_uri=asked.redirect_uri, values=values)
 
 
 async def _to_provider(deployment: Deployment, authority: Authority, found: Authorization, browser: str) -> Response:
