@@ -1,13 +1,14 @@
 """What one running issuer is made of; handed to every use case."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from comity.errors import Code, NotFound
 from comity.ports import ClaimsSource, Clock
 from comity.runtime.database import Database
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
+from issuer.client_trust import ClientTrust
 from issuer.secrecy import Secrecy
 from issuer.status_lists import Publisher
 
@@ -39,6 +40,7 @@ class Deployment:
         publisher: writes status lists.
         limits: numbers.
         require_dpop: whether bearer tokens are refused.
+        client_trust: whom this deployment trusts as client.
     """
 
     public_url: str
@@ -51,6 +53,7 @@ class Deployment:
     publisher: Publisher
     limits: Limits
     require_dpop: bool = False
+    client_trust: ClientTrust = field(default_factory=ClientTrust)
 
     def now(self) -> int:
         """Return the current instant in whole Unix seconds."""

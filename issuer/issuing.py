@@ -11,7 +11,6 @@ from comity import jose, keys
 from comity.credential import Credential, Format, SignedCredential, StatusEntry
 from comity.errors import Code, ComityError, Conflict, Misconfigured
 from comity.formats import FORMATS
-from comity.openid import key_proof
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.credential_response import Issued
 from comity.openid.issuance.notification import Notification
@@ -20,9 +19,10 @@ from comity.openid.oauth import TokenRequest, TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Jwk
 from comity.status.status_list import REVOCATION, SUSPENSION
-from issuer import catalog, tokens
+from issuer import catalog, clients, holder_keys, tokens
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
+from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.offering import event
 from issuer.secrecy import hashed
@@ -35,19 +35,25 @@ WALLET = "wallet"
 """The actor of what wallets do."""
 
 _Error = OAuthErrorCode
+_ANYBODY = Client()
 
 
 # --- tokens and nonces
 
 
 async def exchange_code(
-    deployment: Deployment, authority: Authority, request: TokenRequest, proof: Proof | None = None
+    deployment: Deployment,
+    authority: Authority,
+    request: TokenRequest,
+    proof: Proof | None = None,
+    client: Client = _ANYBODY,
 ) -> TokenResponse:
     """Exchange a pre-authorized code for an access token (OpenID4VCI §6), bound to the key of ``proof`` (RFC 9449 §5).
 
     Raises:
         OAuthError: ``invalid_request`` for a transaction code that is missing or not expected, ``invalid_grant`` for
-            everything that is wrong with a code, ``invalid_dpop_proof`` for a proof that was used before.
+            everything that is wrong with a code, ``invalid_dpop_proof`` for a proof that was used before,
+            ``invalid_client_attestation`` or ``invalid_client`` for a proof of the client that was.
     """
     if request.resource not in {None, authority.issuer_id}:
         raise OAuthError(Code.REQUEST_INVALID, "resource names another issuer")
@@ -70,6 +76,9 @@ async def exchange_code(
         )
         if done[0] in _EFFECTIVE:
             tokens.use_up(connection, proof)
+            clients.use_up(connection, client)
+        if done[1] is not None:
+            offers.note_client(connection, done[1], client_id=client.client_id, client_key=client.key)
         return done
 
     outcome, offer_id = await deployment.database.write(redeem)
@@ -80,7 +89,7 @@ async def exchange_code(
 
 
 _EFFECTIVE = {Redemption.GRANTED, Redemption.TRANSACTION_CODE_WRONG, Redemption.CODE_DEAD}
-"""What may have changed an offer, and so uses a DPoP proof up."""
+"""What may have changed an offer, and so uses the proofs of the request up."""
 
 
 def _refused_code(code: Code, detail: str, error: OAuthErrorCode = _Error.INVALID_GRANT) -> OAuthError:
@@ -125,17 +134,8 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
     if offer.credential_valid_until <= int(at.timestamp()):
         detail = "the credential has ended before it was fetched"
         raise OAuthError(Code.OFFER_EXPIRED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
-    request.require_proofs()
-    if len(request.proofs) > offer.batch_size:
-        detail = f"at most {offer.batch_size} credentials can be had by this offer"
-        raise OAuthError(Code.BATCH_TOO_LARGE, detail, error=_Error.INVALID_PROOF)
     now = int(at.timestamp())
-
-    def is_good(nonce: str) -> bool:
-        expiry = deployment.secrecy.nonce_expiry(authority.path, nonce)
-        return expiry is not None and expiry > now
-
-    proofs = key_proof.examine_all(request.proofs, audience=authority.issuer_id, at=at, check_nonce=is_good)
+    proofs = holder_keys.examine(deployment, authority, offer, entry, request, at=at)
     reservation, sealed = await _reserve(deployment, authority, access, entry, proofs=proofs, now=now)
     claims = deployment.secrecy.unseal(sealed, offer.id)
     issued_at, valid_until = _instant(reservation.issued_at), _instant(offer.credential_valid_until)

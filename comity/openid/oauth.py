@@ -10,6 +10,7 @@ from typing import Any
 
 from comity.errors import Code
 from comity.openid import endpoint, form
+from comity.openid.client_authentication import ClientAuthentication
 from comity.openid.members import Document, Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal, description
 
@@ -185,6 +186,7 @@ class AuthorizationServerMetadata:
         grant_types: None when the document does not list them (RFC 8414 then means code and implicit).
         anonymous_access: whether a pre-authorized code may be exchanged without a client_id.
         dpop_algorithms: what DPoP proofs may be signed with; () where tokens are never bound (RFC 9449 §5.1).
+        client_authentication: how clients show who they are.
     """
 
     issuer: str
@@ -192,6 +194,7 @@ class AuthorizationServerMetadata:
     grant_types: tuple[str, ...] | None = (PRE_AUTHORIZED_GRANT,)
     anonymous_access: bool = True
     dpop_algorithms: tuple[str, ...] = ()
+    client_authentication: ClientAuthentication = field(default_factory=ClientAuthentication)
 
     @staticmethod
     def url(issuer: str) -> str:
@@ -218,6 +221,7 @@ class AuthorizationServerMetadata:
             grant_types=members.optional_strings("grant_types_supported") or None,
             anonymous_access=members.boolean("pre-authorized_grant_anonymous_access_supported", default=False),
             dpop_algorithms=members.optional_strings("dpop_signing_alg_values_supported"),
+            client_authentication=ClientAuthentication.parse(members, issuer=issuer),
         )
 
     @property
@@ -230,7 +234,7 @@ class AuthorizationServerMetadata:
         body: dict[str, Any] = {"issuer": self.issuer, "token_endpoint": self.token_endpoint}
         if self.grant_types is not None:
             body["grant_types_supported"] = list(self.grant_types)
-        body["token_endpoint_auth_methods_supported"] = ["none"]
+        body |= self.client_authentication.to_dict()
         body["pre-authorized_grant_anonymous_access_supported"] = self.anonymous_access
         if self.dpop_algorithms:
             body["dpop_signing_alg_values_supported"] = list(self.dpop_algorithms)

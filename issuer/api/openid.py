@@ -6,17 +6,17 @@ Bodies are parsed strictly by ``comity.openid``; an :class:`OAuthError` becomes 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from comity.errors import Code
-from comity.openid import dpop
+from comity.errors import Code, NotFound
+from comity.openid import client_attestation, dpop, form
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.display import Display
 from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.issuance.notification import Notification
 from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest, nonce_response
-from comity.openid.refusal import OAuthError, OAuthErrorCode
+from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal
 from comity.web import problems
 from comity.web.body import media_type
-from issuer import issuing, tokens
+from issuer import clients, issuing, tokens
 from issuer.api.access import deployment_of, shown_by
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
@@ -40,9 +40,14 @@ async def issuer_metadata(request: Request, path: str) -> Response:
 @router.get("/.well-known/oauth-authorization-server/{path:path}")
 async def authorization_server_metadata(request: Request, path: str) -> Response:
     """Describe the authorization server, which is the issuer itself (RFC 8414)."""
-    issuer = deployment_of(request).authority(path).issuer_id
+    deployment = deployment_of(request)
+    issuer = deployment.authority(path).issuer_id
     metadata = AuthorizationServerMetadata(
-        issuer=issuer, token_endpoint=f"{issuer}/token", dpop_algorithms=dpop.algorithms()
+        issuer=issuer,
+        token_endpoint=f"{issuer}/token",
+        anonymous_access=not deployment.client_trust.is_required,
+        dpop_algorithms=dpop.algorithms(),
+        client_authentication=deployment.client_trust.described(issuer),
     )
     return JSONResponse(metadata.to_dict(), headers=_CACHED)
 
@@ -67,9 +72,11 @@ async def token(request: Request, path: str) -> Response:
     deployment = deployment_of(request)
     authority = deployment.authority(path)
     _require_type(request, _FORM, OAuthErrorCode.INVALID_REQUEST)
-    wanted = TokenRequest.parse(await request.body())
+    body = await request.body()
+    client = clients.authenticate(deployment, authority, read_form(body), request.headers.getlist)
+    wanted = TokenRequest.parse(body)
     proof = tokens.check_for_token(deployment, authority, request.headers.getlist(dpop.HEADER))
-    answer = await issuing.exchange_code(deployment, authority, wanted, proof)
+    answer = await issuing.exchange_code(deployment, authority, wanted, proof, client)
     return JSONResponse(answer.to_dict(), headers=_with_nonce(deployment, authority) if proof else None)
 
 
@@ -80,6 +87,16 @@ async def nonce(request: Request, path: str) -> Response:
     authority = deployment.authority(path)
     body = nonce_response(issuing.new_nonce(deployment, authority))
     return JSONResponse(body, headers=_with_nonce(deployment, authority))
+
+
+@router.post("/{path:path}/challenge")
+async def challenge(request: Request, path: str) -> Response:
+    """Give out a challenge for the proof of possession of a client attestation (the draft's "Challenges")."""
+    deployment = deployment_of(request)
+    authority = deployment.authority(path)
+    if deployment.client_trust.described(authority.issuer_id).challenge_endpoint is None:
+        raise NotFound(Code.NOT_FOUND, "no challenges are given out here")
+    return JSONResponse(client_attestation.challenge_response(clients.new_challenge(deployment, authority)))
 
 
 @router.post("/{path:path}/credential")
@@ -125,6 +142,9 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
     if error.error in _ABOUT_PROOFS:
         headers |= _with_nonce(deployment, deployment.authority(request.path_params["path"]))
         status = 400 if request.url.path.endswith("/token") else 401
+    if error.error is OAuthErrorCode.USE_ATTESTATION_CHALLENGE:
+        fresh = clients.new_challenge(deployment, deployment.authority(request.path_params["path"]))
+        headers[client_attestation.CHALLENGE_HEADER] = fresh
     if status in {401, 403}:
         shown = shown_by(request)
         is_dpop = deployment.require_dpop or (shown is not None and shown.is_dpop)
@@ -137,6 +157,11 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
 
 def _with_nonce(deployment: Deployment, authority: Authority) -> dict[str, str]:
     return {dpop.NONCE_HEADER: tokens.new_nonce(deployment, authority)}
+
+
+def read_form(body: bytes) -> dict[str, str]:
+    """Return the parameters of a form body, as :func:`issuer.clients.authenticate` takes them."""
+    return form.decode(body, Refusal(code=Code.REQUEST_INVALID), repeatable=("resource",))
 
 
 def _challenge(deployment: Deployment) -> Response:

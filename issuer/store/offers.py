@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from comity.credential import CredentialType
-from issuer.store.tables import credentials, dpop_proofs, issuances, nonces, offers
+from issuer.store.tables import client_proofs, credentials, dpop_proofs, issuances, nonces, offers
 
 
 class OfferState(StrEnum):
@@ -69,6 +69,8 @@ class Offer:
         expires_at: last second at which the code can be used.
         token_expires_at: end of the access token, once there is one.
         token_key: thumbprint of the key that the access token is bound to; None for a bearer token.
+        client_id: the client that it was given to; None for an anonymous one.
+        client_key: thumbprint of that client's instance key; None for one that has none.
     """
 
     id: str
@@ -89,6 +91,8 @@ class Offer:
     expires_at: int
     token_expires_at: int | None = None
     token_key: str | None = None
+    client_id: str | None = None
+    client_key: str | None = None
 
 
 def save(connection: Connection, offer: Offer) -> None:
@@ -186,6 +190,12 @@ def redeem(
     return (Redemption.CODE_DEAD if row.state == OfferState.DEAD.value else Redemption.TRANSACTION_CODE_WRONG), None
 
 
+def note_client(connection: Connection, offer_id: str, *, client_id: str | None, client_key: str | None) -> None:
+    """Note to which client, and to which instance of it, the token of an offer was given."""
+    values = {"client_id": client_id, "client_key": client_key}
+    connection.execute(update(offers).where(offers.c.id == offer_id).values(values))
+
+
 def _expects_code(given: str | None) -> ColumnElement[bool]:
     stored = offers.c.transaction_code_hash
     return stored.is_(None) if given is None else stored.is_not(None)
@@ -258,7 +268,7 @@ def erase_due(connection: Connection, *, now: int) -> int:
         )
         .values(holder_digest=None)
     )
-    for spent in (nonces, dpop_proofs):
+    for spent in (nonces, dpop_proofs, client_proofs):
         connection.execute(spent.delete().where(spent.c.expires_at <= now))
     erased = connection.execute(
         update(offers).where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None)).values(sealed_claims=None)
@@ -286,4 +296,6 @@ def _offer(row: "Row[tuple[object, ...]]", state: OfferState | None = None) -> O
         expires_at=row.expires_at,
         token_expires_at=row.token_expires_at,
         token_key=row.token_key,
+        client_id=row.client_id,
+        client_key=row.client_key,
     )

@@ -40,6 +40,8 @@ offers = Table(
     Column("token_hash", String(64), unique=True),
     Column("token_expires_at", BigInteger),
     Column("token_key", String(43)),  # thumbprint of the key the token is bound to; null = a bearer token
+    Column("client_id", String(200)),  # to whom the token was given; null = to an anonymous client
+    Column("client_key", String(43)),  # thumbprint of that client's instance key; null = it has none
     Column("sealed_claims", LargeBinary),  # erased at erase_at
     Column("erase_at", BigInteger, nullable=False),
     Column("record_reference", String(200)),
@@ -119,6 +121,13 @@ nonces = Table(
 
 dpop_proofs = Table(
     "dpop_proofs",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+client_proofs = Table(
+    "client_proofs",
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("expires_at", BigInteger, nullable=False, index=True),
