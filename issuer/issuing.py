@@ -189,7 +189,7 @@ async def _reserve(
     """Commit the intent to sign, before any signature exists; return it with the sealed claims."""
     token_hash, secrecy = access.token_hash, deployment.secrecy
     digests = [secrecy.holder_digest(token_hash, entry.id, proof.thumbprint) for proof in proofs]
-    nonces = {hashed(proof.nonce): now + deployment.limits.nonce_seconds for proof in proofs if proof.nonce is not None}
+    nonces = {hashed(nonce): now + deployment.limits.nonce_seconds for proof in proofs for nonce in proof.nonces}
 
     def reserve(connection: Connection) -> tuple[Reservation, bytes]:
         offer = offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now, for_update=True)

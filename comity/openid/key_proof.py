@@ -40,6 +40,7 @@ class CheckedProof:
         nonce: the nonce the proof carried; to be used up when the credential is issued.
         issued_at: the proof's ``iat``.
         attested: the keys of the key attestation in the proof, this one among them; () without one.
+        attestation_nonce: the nonce of that attestation, which is used up likewise.
     """
 
     jwk: Jwk
@@ -47,6 +48,12 @@ class CheckedProof:
     nonce: str | None
     issued_at: datetime
     attested: tuple[Jwk, ...] = ()
+    attestation_nonce: str | None = None
+
+    @property
+    def nonces(self) -> frozenset[str]:
+        """Every nonce that goes with it."""
+        return frozenset(nonce for nonce in (self.nonce, self.attestation_nonce) if nonce is not None)
 
 
 def build(
@@ -118,14 +125,9 @@ def examine(
         raise _REFUSE("the key proof names a client that did not ask for this credential")
     issued_at = _check_time(claims, at)
     nonce = _check_nonce(claims, check_nonce)
-    attested = () if signed.attestation is None else signed.attestation.jwks
-    return CheckedProof(
-        jwk=signed.jwk,
-        thumbprint=keys.thumbprint(signed.jwk),
-        nonce=nonce,
-        issued_at=issued_at,
-        attested=attested,
-    )
+    found = CheckedProof(jwk=signed.jwk, thumbprint=keys.thumbprint(signed.jwk), nonce=nonce, issued_at=issued_at)
+    beside = signed.attestation
+    return found if beside is None else replace(found, attested=beside.jwks, attestation_nonce=beside.nonce)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
