@@ -18,10 +18,8 @@ from comity.credential import CredentialType, Format, SignedCredential
 from comity.did import web
 from comity.errors import Code, ComityError, Conflict, Denied, Malformed, Unreachable
 from comity.keys import KeySigner, thumbprint
-from comity.openid import key_proof
 from comity.openid.issuance import credential_response
 from comity.openid.issuance.configuration import CredentialConfiguration
-from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.credential_response import Issued
 from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.issuance.notification import Notification, NotificationEvent
@@ -34,7 +32,8 @@ from comity.verification.checks import CheckName, Outcome, Result
 from comity.verification.credential import Demand
 from comity.verification.presentation import verify_held
 from comity.verification.status import StatusDemand
-from wallet import holdings
+from wallet import attesting, holdings
+from wallet.attesting import WalletProvider
 from wallet.offers import Offers, Preview
 from wallet.outbound import JSON, Outbound, accepted, error_of
 from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, OpenWallet, Sheet
@@ -85,6 +84,7 @@ class Receiving:
     clock: Clock
     snapshot: Callable[[], RegistrySnapshot]
     shell: EvidenceShell
+    provider: WalletProvider | None = None
 
     async def preview(self, link: str) -> Preview:
         """Read an offer; see :meth:`wallet.offers.Offers.preview`."""
@@ -102,6 +102,7 @@ class Receiving:
         """
         preview = await self.preview(link)
         chosen = _chosen(preview, terms)
+        kinds = {each.id: attesting.proof_kind(each, self.provider) for each in chosen}
         shared_key = await self._shared_key(wallet, terms, chosen)
         access = await self._access(preview, terms)
         kept = []
@@ -109,6 +110,7 @@ class Receiving:
             line = {
                 **_line(configuration, preview.metadata),
                 **access,
+                "proof": kinds[configuration.id],
                 "keep_unrecognised": terms.keep_unrecognised,
             }
             kept.append(await self._one(wallet, line, shared_key))
@@ -156,7 +158,7 @@ class Receiving:
             tx_code=terms.transaction_code if preview.needs_transaction_code else None,
             resource=preview.metadata.credential_issuer,
         )
-        exchange = Exchange.begin(self.outbound, self.clock, metadata)
+        exchange = Exchange.begin(self.outbound, self.clock, metadata, self.provider)
         answer = await exchange.send_code(metadata.token_endpoint, request)
         if answer.status == 400 and error_of(answer) in {"invalid_grant", "invalid_tx_code"}:
             code = Code.TRANSACTION_CODE_WRONG if preview.needs_transaction_code else Code.CODE_ALREADY_USED
@@ -208,8 +210,8 @@ class Receiving:
             nonce = None
             if line["nonce_endpoint"] is not None:
                 nonce = parse_nonce_response(accepted(await exchange.post(line["nonce_endpoint"], b"")))
-            proof = key_proof.build(signer, audience=line["issuer"], nonce=nonce, issued_at=self.clock.now())
-            request = CredentialRequest(configuration_id=line["configuration_id"], proofs=(proof,))
+            now = self.clock.now()
+            request = attesting.request_for(line, signer, nonce=nonce, at=now, provider=self.provider)
             body = strict_json.serialise(request.to_dict())
             answer = await exchange.post(line["credential_endpoint"], body, content_type=JSON, token=line["token"])
             if attempt == 1 and answer.status == 400 and error_of(answer) == "invalid_nonce":

@@ -15,7 +15,7 @@ from comity import base64url, jose, keys
 from comity.errors import Code, Malformed
 from comity.openid import attester
 from comity.openid.attester import Attester
-from comity.openid.members import Members
+from comity.openid.members import Document, Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal
 from comity.ports import Jwk, Signer
 
@@ -242,7 +242,7 @@ def challenge_response(challenge: str) -> dict[str, str]:
     return {"attestation_challenge": challenge}
 
 
-def parse_challenge_response(document: bytes | str) -> str:
+def parse_challenge_response(document: Document) -> str:
     """Return the challenge of a challenge endpoint's answer.
 
     Raises:

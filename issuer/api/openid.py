@@ -96,7 +96,8 @@ async def challenge(request: Request, path: str) -> Response:
     authority = deployment.authority(path)
     if deployment.client_trust.described(authority.issuer_id).challenge_endpoint is None:
         raise NotFound(Code.NOT_FOUND, "no challenges are given out here")
-    return JSONResponse(client_attestation.challenge_response(clients.new_challenge(deployment, authority)))
+    body = client_attestation.challenge_response(clients.new_challenge(deployment, authority))
+    return JSONResponse(body, headers=_with_nonce(deployment, authority))
 
 
 @router.post("/{path:path}/credential")
@@ -143,8 +144,9 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
         headers |= _with_nonce(deployment, deployment.authority(request.path_params["path"]))
         status = 400 if request.url.path.endswith("/token") else 401
     if error.error is OAuthErrorCode.USE_ATTESTATION_CHALLENGE:
-        fresh = clients.new_challenge(deployment, deployment.authority(request.path_params["path"]))
-        headers[client_attestation.CHALLENGE_HEADER] = fresh
+        authority = deployment.authority(request.path_params["path"])
+        fresh = clients.new_challenge(deployment, authority)
+        headers |= {client_attestation.CHALLENGE_HEADER: fresh} | _with_nonce(deployment, authority)
     if status in {401, 403}:
         shown = shown_by(request)
         is_dpop = deployment.require_dpop or (shown is not None and shown.is_dpop)
