@@ -188,7 +188,7 @@ async def test_nobody_takes_the_name_of_one_who_can_show_it(wallet: Wallet) -> N
 async def test_two_methods_at_once(wallet: Wallet) -> None:
     offer = await wallet.issuer.offer()
     form = client_assertion.build(PORTAL_KEY, client_id=PORTAL, audience=SERVER, at=NOW)
-    refused(await wallet.redeem(offer, **form), "invalid_request")
+    refused(await wallet.redeem(offer, await wallet.headers(), **form), "invalid_request")
     assert (await wallet.redeem(offer, [], **form)).status_code == 200
 
 
@@ -277,11 +277,12 @@ async def test_an_attestation_that_is_too_old(place: Place) -> None:
 
 async def test_the_challenge_is_asked_for_and_comes_with_the_answer(wallet: Wallet) -> None:
     offer = await wallet.issuer.offer(transaction_code=True)
+    given = ""
     for challenge in (None, "guess", await wallet.issuer.nonce(), await wallet.challenge(BC)):
         answer = await wallet.redeem(offer, await wallet.headers(challenge=challenge))
         refused(answer, "use_attestation_challenge")
+        given = answer.headers[client_attestation.CHALLENGE_HEADER]
     assert await rows(wallet.issuer) == (0, 0)
-    given = answer.headers[client_attestation.CHALLENGE_HEADER]
     good = await wallet.redeem(offer, await wallet.headers(challenge=given), tx_code=offer["transaction_code"])
     assert good.status_code == 200, good.text
 

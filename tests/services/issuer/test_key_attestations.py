@@ -48,7 +48,7 @@ class Asking:
     @classmethod
     async def begin(cls, issuer: Deployed, configuration: str = LICENCE_ID) -> "Asking":
         is_licence = configuration == LICENCE_ID
-        kind = {"type": "drivers-licence/1", "claims": LICENCE} if is_licence else {}
+        kind: dict[str, Any] = {"type": "drivers-licence/1", "claims": LICENCE} if is_licence else {}
         offer = await issuer.offer(batch=3, formats=["dc+sd-jwt"], **kind)
         return cls(issuer, await issuer.token(offer), configuration)
 

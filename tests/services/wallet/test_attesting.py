@@ -202,13 +202,15 @@ async def test_a_key_is_attested_where_the_issuer_needs_it(ground: Ground, deman
 
 
 async def test_an_attestation_alone_where_the_issuer_takes_nothing_else(ground: Ground) -> None:
-    def only(request: FetchRequest, answer: Fetched | None) -> Fetched:
-        assert answer is not None
-        told = strict_json.parse_object(answer.body)
-        del told["credential_configurations_supported"]["person.1.sdjwt"]["proof_types_supported"]["jwt"]
-        return fetched(request.url, strict_json.serialise(told), town.clock)
-
     async with running(ground, **provided(ground, demand={})) as town:
+        clock = town.clock
+
+        def only(request: FetchRequest, answer: Fetched | None) -> Fetched:
+            assert answer is not None
+            told = strict_json.parse_object(answer.body)
+            del told["credential_configurations_supported"]["person.1.sdjwt"]["proof_types_supported"]["jwt"]
+            return fetched(request.url, strict_json.serialise(told), clock)
+
         maya = await town.arrive()
         town.net.afterwards("openid-credential-issuer", only)
         await maya.receive(await town.offer())

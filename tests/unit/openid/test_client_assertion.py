@@ -34,6 +34,10 @@ def check(form: dict[str, str]) -> CheckedAssertion:
     return client_assertion.check(form, audience=SERVER, registered=REGISTERED, at=AT)
 
 
+def passes(form: dict[str, str]) -> bool:
+    return bool(check(form).jti)
+
+
 def refused(form: dict[str, str], code: Code = Code.CLIENT_ASSERTION_INVALID) -> None:
     with pytest.raises(OAuthError) as caught:
         check(form)
@@ -56,12 +60,12 @@ def test_the_type_of_the_assertion() -> None:
     for wrong in (None, "", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"):
         refused({name: value for name, value in {**form_of(), "client_assertion_type": wrong}.items() if value})
     refused({"client_assertion_type": ASSERTION_TYPE}, Code.MALFORMED_JWS)
-    assert check(form_of())
+    assert passes(form_of())
 
 
 def test_how_the_key_is_named() -> None:
     for kid in (KEY.thumbprint, "k1", GONE):
-        assert check(form_of(header={"kid": kid}))
+        assert passes(form_of(header={"kid": kid}))
     refused(form_of(header={"kid": "k2"}), Code.KEY_NOT_FOUND)
     refused(form_of(header={"kid": STRANGER.thumbprint}), Code.KEY_NOT_FOUND)
     refused(form_of(STRANGER, header={"kid": GONE}), Code.SIGNATURE_INVALID)
@@ -82,7 +86,7 @@ def test_the_key_of_one_client_does_not_speak_for_another() -> None:
 def test_typ(typ: str) -> None:
     refused(form_of(header={"typ": typ}), Code.TYPE_NOT_ALLOWED)
     for good in ("JWT", "client-authentication+jwt", GONE):
-        assert check(form_of(header={"typ": good}))
+        assert passes(form_of(header={"typ": good}))
 
 
 def test_signatures() -> None:
@@ -119,7 +123,7 @@ def test_required_claims(member: str, value: Any) -> None:
 def test_times(member: str, off: int, twin: int, code: Code) -> None:
     now = int(AT.timestamp())
     refused(form_of(payload={member: now + off}), code)
-    assert check(form_of(payload={member: now + twin}))
+    assert passes(form_of(payload={member: now + twin}))
 
 
 @given(st.text())
