@@ -11,16 +11,16 @@ from comity.openid.refusal import OAuthError, OAuthErrorCode
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
 from issuer.deployment import Deployment
-from issuer.store.offers import Offer
 
 
 def examine(
     deployment: Deployment,
     authority: Authority,
-    offer: Offer,
     entry: CatalogEntry,
     request: CredentialRequest,
     *,
+    most: int,
+    client_id: str | None,
     at: datetime,
 ) -> tuple[CheckedProof, ...]:
     """Return the proven and attested keys of a request, all or nothing (OpenID4VCI §8.2, appendices D and F).
@@ -28,10 +28,19 @@ def examine(
     With ``jwt`` proofs it is one for each proof, then one for each further key attested in them, as many as the offer
     allows; with a key attestation alone it is one for each attested key.
 
+    Args:
+        deployment: the deployment.
+        authority: who issues.
+        entry: what is asked for.
+        request: the request.
+        most: how many credentials the offer allows.
+        client_id: to whom the access token was given; None for an anonymous client.
+        at: the current instant.
+
     Raises:
         OAuthError: ``invalid_proof``, ``invalid_nonce``.
     """
-    now, most = int(at.timestamp()), offer.batch_size
+    now = int(at.timestamp())
     request.require_proofs()
     if len(request.proofs) > most:
         raise _too_many(most)
@@ -51,7 +60,7 @@ def examine(
         audience=authority.issuer_id,
         at=at,
         check_nonce=is_good,
-        client_id=offer.client_id,
+        client_id=client_id,
         rules=rules,
     )
     return key_proof.also_attested(proven, most=most)

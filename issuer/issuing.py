@@ -77,8 +77,7 @@ async def exchange_code(
         if done[0] in _EFFECTIVE:
             tokens.use_up(connection, proof)
             clients.use_up(connection, client)
-        if done[1] is not None:
-            offers.note_client(connection, done[1], client_id=client.client_id, client_key=client.key)
+            offers.note_client(connection, hashed(token), client_id=client.client_id, client_key=client.key)
         return done
 
     outcome, offer_id = await deployment.database.write(redeem)
@@ -135,7 +134,9 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
         detail = "the credential has ended before it was fetched"
         raise OAuthError(Code.OFFER_EXPIRED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
     now = int(at.timestamp())
-    proofs = holder_keys.examine(deployment, authority, offer, entry, request, at=at)
+    proofs = holder_keys.examine(
+        deployment, authority, entry, request, most=offer.batch_size, client_id=offer.client_id, at=at
+    )
     reservation, sealed = await _reserve(deployment, authority, access, entry, proofs=proofs, now=now)
     claims = deployment.secrecy.unseal(sealed, offer.id)
     issued_at, valid_until = _instant(reservation.issued_at), _instant(offer.credential_valid_until)

@@ -190,10 +190,10 @@ def redeem(
     return (Redemption.CODE_DEAD if row.state == OfferState.DEAD.value else Redemption.TRANSACTION_CODE_WRONG), None
 
 
-def note_client(connection: Connection, offer_id: str, *, client_id: str | None, client_key: str | None) -> None:
-    """Note to which client, and to which instance of it, the token of an offer was given."""
+def note_client(connection: Connection, token_hash: str, *, client_id: str | None, client_key: str | None) -> None:
+    """Note to which client, and to which instance of it, an access token was given."""
     values = {"client_id": client_id, "client_key": client_key}
-    connection.execute(update(offers).where(offers.c.id == offer_id).values(values))
+    connection.execute(update(offers).where(offers.c.token_hash == token_hash).values(values))
 
 
 def _expects_code(given: str | None) -> ColumnElement[bool]:
