@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 
 import structlog
@@ -19,9 +19,10 @@ from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
 from comity.web.app import ReadyCheck, create_base
-from issuer import authorities, catalog, identity, issuing, sources
+from issuer import authorities, catalog, client_trust, identity, issuing, sources
 from issuer.api import authorization, openid, operators, public, sign_in
 from issuer.authorities import Authority, Description
+from issuer.client_trust import ClientTrust
 from issuer.deployment import Deployment, Limits
 from issuer.identity import IdentityProvider, Registration
 from issuer.operators import Operators
@@ -144,7 +145,7 @@ def _prepare(settings: IssuerSettings, at: datetime) -> None:
 
 
 def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetcher: Fetcher) -> Deployment:
-    opened = open_authorities(settings, clock.now())
+    opened, trust = open_authorities(settings, clock.now()), _client_trust(settings)
     rules = ListRules(
         directory=settings.status_directory,
         ttl_seconds=settings.status_ttl_seconds,
@@ -156,7 +157,9 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
     return Deployment(
         public_url=settings.public_url,
         authorities=opened,
-        catalogs={path: catalog.entries(authority) for path, authority in opened.items()},
+        catalogs={
+            path: catalog.entries(authority, is_attestable=bool(trust.attesters)) for path, authority in opened.items()
+        },
         sources=_sources(settings, [authority.description for authority in opened.values()], fetcher),
         database=database,
         clock=clock,
@@ -177,6 +180,17 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         require_dpop=settings.require_dpop,
         identity_provider=_identity_provider(settings, fetcher, clock),
         demo_sign_in=settings.is_demo_sign_in,
+        client_trust=trust,
+    )
+
+
+def _client_trust(settings: IssuerSettings) -> ClientTrust:
+    return client_trust.load(
+        settings.wallet_providers_file,
+        settings.clients_file,
+        is_required=settings.client_authentication == "required",
+        gives_challenges=settings.attestation_challenges,
+        attestation_age=timedelta(seconds=settings.attestation_seconds),
     )
 
 

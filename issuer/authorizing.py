@@ -1,7 +1,7 @@
 """Authorizing: from a wallet's pushed request, through a person's sign-in and word, to a code and a token.
 
 RFC 9126 (pushed requests), RFC 6749 §4.1 with PKCE, RFC 9207 (``iss``), RFC 9449 §10 (codes bound to a key). Decision
-record 0018 says why requests are only ever pushed and whom a replayed code costs what.
+record 0019 says why requests are only ever pushed and whom a replayed code costs what.
 """
 
 from dataclasses import dataclass, field
@@ -13,13 +13,14 @@ from comity.openid.authorization import AuthorizationRequest, AuthorizationRespo
 from comity.openid.oauth import TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.openid.token_request import CodeRequest
-from issuer import catalog, granted, tokens, wanted
+from issuer import catalog, clients, granted, tokens, wanted
 from issuer.authorities import Authority
+from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.granted import PERSON, WALLET, event, new_secret
 from issuer.secrecy import hashed
 from issuer.sources import Roll
-from issuer.store import Connection, audit, authorizations, credentials
+from issuer.store import Connection, audit, authorizations, credentials, offers
 from issuer.store.authorizations import Authorization, State
 from issuer.store.offers import Offer
 from issuer.tokens import Proof
@@ -48,7 +49,7 @@ class Person:
 
 
 async def push(
-    deployment: Deployment, authority: Authority, request: AuthorizationRequest, proof: Proof | None
+    deployment: Deployment, authority: Authority, request: AuthorizationRequest, client: Client, proof: Proof | None
 ) -> PushedResponse:
     """Keep a request for the browser to name (RFC 9126 §2.2); with a DPoP proof the code is bound to its key.
 
@@ -72,6 +73,7 @@ async def push(
         configuration_ids=asked.configuration_ids,
         identified_ids=asked.identified_ids,
         offer_id=asked.offer_id or own_id,
+        client_key=client.key,
         dpop_key=request.dpop_jkt if proof is None else proof.thumbprint,
         record_reference=None,
         created_at=now,
@@ -80,6 +82,7 @@ async def push(
 
     def save(connection: Connection) -> None:
         tokens.use_up(connection, proof)
+        clients.use_up(connection, client)
         authorizations.save(connection, pushed)
 
     await deployment.database.write(save)
@@ -242,7 +245,7 @@ async def refuse(
 
 
 async def redeem(
-    deployment: Deployment, authority: Authority, request: CodeRequest, *, client_id: str, proof: Proof | None
+    deployment: Deployment, authority: Authority, request: CodeRequest, *, client: Client, proof: Proof | None
 ) -> TokenResponse:
     """Exchange a code for a token (RFC 6749 §4.1.3): once, by the client it was given to, for the key it is bound to.
 
@@ -259,7 +262,7 @@ async def redeem(
         raise _bad_code("the code is not known")
     if found.state is not State.GRANTED:
         raise await _replayed(deployment, found)
-    _require_own(found, request, client_id=client_id, now=deployment.now())
+    _require_own(found, request, client, now=deployment.now())
     tokens.require_key(found.dpop_key, proof)
     ids, identified = wanted.narrowed(found, request.details)
     token, refresh_token = new_secret(), new_secret() if deployment.limits.refresh_seconds else None
@@ -269,6 +272,7 @@ async def redeem(
 
     def give(connection: Connection) -> bool:
         tokens.use_up(connection, proof)
+        clients.use_up(connection, client)
         if not authorizations.redeem(connection, found.id, dpop_key=key, expires_at=lives_until, now=now):
             return False
         if not authorizations.give_token(
@@ -281,6 +285,7 @@ async def redeem(
             identified_ids=identified,
         ):
             raise _bad_code("the offer was withdrawn")
+        offers.note_client(connection, hashed(token), client_id=client.client_id, client_key=client.key)
         if refresh_token is not None:
             expires_at = now + limits.refresh_seconds
             authorizations.add_refresh_token(connection, hashed(refresh_token), found.id, expires_at=expires_at)
@@ -300,12 +305,13 @@ async def redeem(
     )
 
 
-def _require_own(found: Authorization, request: CodeRequest, *, client_id: str, now: int) -> None:
+def _require_own(found: Authorization, request: CodeRequest, client: Client, *, now: int) -> None:
     asked = messages.of_kept(found.request)
     if found.expires_at <= now:
         raise _bad_code("the code has ended")
     # RFC 6749 §4.1.3: issued to this client, and redirect_uri identical to the one pushed; no character differs.
-    if found.client_id != client_id or asked.redirect_uri != request.redirect_uri:
+    is_own = client.is_bound_to(found.client_id, found.client_key)
+    if not is_own or asked.redirect_uri != request.redirect_uri:
         raise _bad_code("the code was given to another client or for another redirect_uri")
     # RFC 7636 §4.6
     if not pkce.is_verified(request.code_verifier, asked.code_challenge):

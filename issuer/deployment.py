@@ -1,13 +1,14 @@
 """What one running issuer is made of; handed to every use case."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from comity.errors import Code, NotFound
 from comity.ports import ClaimsSource, Clock
 from comity.runtime.database import Database
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
+from issuer.client_trust import ClientTrust
 from issuer.identity import IdentityProvider
 from issuer.secrecy import Secrecy
 from issuer.sources import Roll
@@ -47,6 +48,7 @@ class Deployment:
         require_dpop: whether bearer tokens are refused.
         identity_provider: where people sign in; None for the demo's own page, or for nowhere.
         demo_sign_in: whether people sign in by choosing a name from a list. Never in production.
+        client_trust: whom this deployment trusts as client.
     """
 
     public_url: str
@@ -61,6 +63,7 @@ class Deployment:
     require_dpop: bool = False
     identity_provider: IdentityProvider | None = None
     demo_sign_in: bool = False
+    client_trust: ClientTrust = field(default_factory=ClientTrust)
 
     def can_sign_in(self, authority: Authority) -> bool:
         """Say whether people can sign in and get credentials of this authority: it needs a source of claims."""

@@ -11,7 +11,7 @@ from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
 from issuer.deployment import Deployment
 from issuer.secrecy import hashed
-from issuer.store import audit, authorizations, credentials
+from issuer.store import audit, credentials
 from issuer.store.authorizations import Authorization
 from issuer.store.offers import Offer, OfferState
 from issuer.tokens import Proof
@@ -142,15 +142,6 @@ def entry_of(
         detail = "a credential identifier was given out for this; ask by it"
         raise OAuthError(Code.REQUEST_INVALID, detail, error=OAuthErrorCode.INVALID_CREDENTIAL_REQUEST)
     return entry
-
-
-async def client_of(deployment: Deployment, offer: Offer) -> str | None:
-    """Return the wallet that a token was given to; None for anonymous access with a pre-authorized code."""
-    authorization_id = offer.authorization_id
-    if authorization_id is None:
-        return None
-    found = await deployment.database.read(lambda connection: authorizations.find(connection, authorization_id))
-    return None if found is None else found.client_id
 
 
 def event(found: Authorization, action: str, *, actor: str, at: int) -> audit.Event:

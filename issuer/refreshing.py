@@ -12,19 +12,20 @@ from comity.errors import Code, NotFound, Unreachable
 from comity.openid.oauth import TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.openid.token_request import RefreshRequest
-from issuer import granted, tokens, wanted
+from issuer import clients, granted, tokens, wanted
 from issuer.authorities import Authority
+from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.granted import WALLET, event, new_secret
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, authorizations, credentials
+from issuer.store import Connection, audit, authorizations, credentials, offers
 from issuer.store.authorizations import Authorization
 from issuer.store.offers import Offer, OfferState
 from issuer.tokens import Proof
 
 
 async def refresh(
-    deployment: Deployment, authority: Authority, request: RefreshRequest, *, client_id: str, proof: Proof | None
+    deployment: Deployment, authority: Authority, request: RefreshRequest, *, client: Client, proof: Proof | None
 ) -> TokenResponse:
     """Exchange a refresh token for a new access token and the next refresh token.
 
@@ -41,7 +42,7 @@ async def refresh(
             connection, authority=authority.path, token_hash=token_hash, now=now
         )
     )
-    if known is None or known[0].client_id != client_id:
+    if known is None or not client.is_bound_to(known[0].client_id, known[0].client_key):
         raise _refuse("the refresh token is not known, or has ended")
     found, was_used = known
     # Before the replay counts: who lacks the key is not the wallet, and cannot end what the wallet has.
@@ -50,14 +51,14 @@ async def refresh(
         raise await _replayed(deployment, found)
     await _require_good_standing(deployment, found)
     offer = await _draft(deployment, authority, found, _scope(found, request.scope))
-    given = await _rotate(deployment, found, offer, token_hash=token_hash, proof=proof)
+    given = await _rotate(deployment, found, offer, token_hash=token_hash, client=client, proof=proof)
     if given is None:
         raise await _replayed(deployment, found)
     return given
 
 
 async def _rotate(
-    deployment: Deployment, found: Authorization, offer: Offer, *, token_hash: str, proof: Proof | None
+    deployment: Deployment, found: Authorization, offer: Offer, *, token_hash: str, client: Client, proof: Proof | None
 ) -> TokenResponse | None:
     """Use the token up and store what comes of it, in one transaction; None when somebody was faster."""
     now, limits = deployment.now(), deployment.limits
@@ -72,9 +73,11 @@ async def _rotate(
 
     def give(connection: Connection) -> bool:
         tokens.use_up(connection, proof)
+        clients.use_up(connection, client)
         if not authorizations.use_refresh_token(connection, token_hash, authorization_id=found.id, now=now):
             return False
         authorizations.save_offer(connection, redeemed, token_hash=hashed(token))
+        offers.note_client(connection, hashed(token), client_id=client.client_id, client_key=client.key)
         authorizations.add_refresh_token(connection, hashed(next_token), found.id, expires_at=found.expires_at)
         audit.record(connection, event(found, "token_refreshed", actor=WALLET, at=now))
         return True

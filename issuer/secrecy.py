@@ -29,10 +29,11 @@ _PURPOSES = (
     "state",
     "sign-in",
 )
+_CLIENT_PURPOSES = ("client challenge", "client proof")
 _NONCE = struct.Struct(">Q16s16s")
 
-NoncePurpose = Literal["nonce", "dpop nonce"]
-"""For key proofs, or for proofs that an access token is one's own; neither does for the other."""
+NoncePurpose = Literal["nonce", "dpop nonce", "client challenge"]
+"""For key proofs, for proofs that an access token is one's own, or for client attestations; none does for another."""
 
 LinkPurpose = Literal["link", "state"]
 """The address of an offer, or the ``issuer_state`` of one that is had by signing in; neither does for the other."""
@@ -43,7 +44,8 @@ class Secrecy:
 
     def __init__(self, secret: bytes) -> None:
         self._keys = {
-            purpose: hmac.digest(secret, f"comity issuer {purpose}".encode(), hashlib.sha256) for purpose in _PURPOSES
+            purpose: hmac.digest(secret, f"comity issuer {purpose}".encode(), hashlib.sha256)
+            for purpose in (*_PURPOSES, *_CLIENT_PURPOSES)
         }
 
     def _mac(self, purpose: str, *parts: str) -> str:
@@ -103,6 +105,10 @@ class Secrecy:
     def proof_digest(self, thumbprint: str, jti: str) -> str:
         """Return what recognises a DPoP proof that was used, and means nothing elsewhere."""
         return self._mac("dpop", thumbprint, jti)
+
+    def client_proof_digest(self, whose: str, authority: str, name: str) -> str:
+        """Return what recognises a proof by which a client showed who it is, and means nothing elsewhere."""
+        return self._mac("client proof", whose, authority, name)
 
     # --- blind indexes
 

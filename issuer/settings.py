@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -30,6 +30,11 @@ class IssuerSettings(ServiceSettings):
         token_seconds: how long an access token can be used; a bearer token lives 5 minutes at most.
         nonce_seconds: how long a nonce can be used.
         require_dpop: refuse wallets that do not prove that an access token is theirs; recommended in production.
+        client_authentication: ``required`` refuses wallets that do not show who made them; HAIP demands it.
+        wallet_providers_file: JSON: who vouches for wallets and for their keys; absent trusts nobody.
+        clients_file: JSON: clients that are registered with their keys (``private_key_jwt``); absent: none.
+        attestation_challenges: proofs of a client attestation need a challenge of this server.
+        attestation_seconds: oldest client attestation that is fresh enough.
         retry_seconds: how long after delivery a lost answer can be asked for again; then the claims are erased.
         erase_every_seconds: how often what is due is erased.
         transaction_code_attempts: wrong transaction codes after which an offer is dead.
@@ -62,6 +67,11 @@ class IssuerSettings(ServiceSettings):
     token_seconds: int = Field(default=300, ge=1, le=300)
     nonce_seconds: int = Field(default=300, ge=1, le=600)
     require_dpop: bool = False
+    client_authentication: Literal["optional", "required"] = "optional"
+    wallet_providers_file: Path | None = None
+    clients_file: Path | None = None
+    attestation_challenges: bool = True
+    attestation_seconds: int = Field(default=86_400, ge=60, le=2_678_400)
     retry_seconds: int = Field(default=600, ge=0, le=600)
     erase_every_seconds: float = Field(default=10.0, gt=0)
     transaction_code_attempts: int = Field(default=5, ge=1, le=5)

@@ -7,7 +7,7 @@ two steps lies sealed in the vault of the person who began it, so that nobody el
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -83,26 +83,28 @@ class Authorizing:
         chosen = [each for each in preview.configurations if each.id in terms.configuration_ids]
         wanted = chosen or list(preview.configurations)
         state, verifier = pkce.new_verifier(), pkce.new_verifier()
-        exchange = Exchange.begin(self.outbound, self.clock, server)
-        request = _request(
-            preview,
-            flow,
-            wanted,
-            public_url=self.public_url,
-            state=state,
-            verifier=verifier,
-            ui_locales=ui_locales,
-        )
-        body = form.encode(request.to_fields()).encode()
-        pushed_to = flow.pushed_endpoint or ""
-        answer = await exchange.post(pushed_to, body, content_type=FORM, proven=True)
-        pushed = PushedResponse.parse(accepted(answer))
+        exchange = Exchange.begin(self.outbound, self.clock, server, self.receiving.provider)
+        request = _request(preview, flow, wanted, state=state, verifier=verifier, ui_locales=ui_locales)
+        request = replace(request, redirect_uri=f"{self.public_url}/callback")
+        request, pushed = await self._push(exchange, flow, request)
         begun = _begun(preview, terms, server, request, verifier=verifier, exchange=exchange)
         await self._remember(wallet, state, {**begun, "configuration_ids": [each.id for each in wanted]})
         # RFC 9126 §4: the browser carries the name of the request, and nothing else.
         query = form.encode({"client_id": request.client_id, "request_uri": pushed.request_uri})
         joint = "&" if "?" in flow.authorization_endpoint else "?"
         return Started(url=f"{flow.authorization_endpoint}{joint}{query}", issuer=preview.metadata.credential_issuer)
+
+    async def _push(
+        self, exchange: Exchange, flow: CodeFlow, request: AuthorizationRequest
+    ) -> tuple[AuthorizationRequest, PushedResponse]:
+        """Push, under the name that somebody vouches for; under our own where the server does not know who vouches."""
+        named = replace(request, client_id=exchange.client_id or self.public_url or "")
+        url = flow.pushed_endpoint or ""
+        answer = await exchange.post(url, form.encode(named.to_fields()).encode(), content_type=FORM, proven=True)
+        if exchange.gives_up_name(answer):
+            named = replace(request, client_id=self.public_url or "")
+            answer = await exchange.post(url, form.encode(named.to_fields()).encode(), content_type=FORM, proven=True)
+        return named, PushedResponse.parse(accepted(answer))
 
     async def _server(self, preview: Preview) -> AuthorizationServerMetadata:
         """Return the authorization server: as the offer hints, else the first that has this flow (VCI-6, VCI-11)."""
@@ -151,7 +153,7 @@ class Authorizing:
             raise Denied(Code.STATE_MISMATCH, "this sign-in was finished already")
         if answer.code is None:
             raise Denied(Code.SIGN_IN_FAILED, "the person or the issuer ended the sign-in")
-        exchange = Exchange.resume(self.outbound, self.clock, begun["exchange"])
+        exchange = Exchange.resume(self.outbound, self.clock, begun["exchange"], self.receiving.provider)
         request = CodeRequest(
             code=answer.code,
             code_verifier=begun["verifier"],
@@ -197,7 +199,7 @@ class Authorizing:
         kept = await wallet.find(GRANT, str(held.about["grant"]))
         if kept is None:
             raise _sign_in_needed()
-        exchange = Exchange.resume(self.outbound, self.clock, kept.content["exchange"])
+        exchange = Exchange.resume(self.outbound, self.clock, kept.content["exchange"], self.receiving.provider)
         tokens = await self._refresh(wallet, kept, exchange)
         preview = await self.offers.of_issuer(kept.content["issuer"], (str(held.about["configuration_id"]),))
         terms = Terms(keep_unrecognised=not held.about["recognised"])
@@ -241,20 +243,19 @@ def _request(
     flow: CodeFlow,
     wanted: list[CredentialConfiguration],
     *,
-    public_url: str,
     state: str,
     verifier: str,
     ui_locales: str | None,
 ) -> AuthorizationRequest:
-    """Return what is pushed: by scope (HAIP), and by ``authorization_details`` for what has none (VCI-20)."""
+    """Return what is asked for, but not by whom: by scope (HAIP), by ``authorization_details`` for what has none."""
     metadata, grant = preview.metadata, preview.offer.authorization_code
     by_details = [each for each in wanted if each.scope is None]
     if by_details and not flow.takes_details:
         raise Malformed(Code.METADATA_INVALID, f"the issuer takes no {authorization_details.TYPE} details")
     locations = (metadata.credential_issuer,) if metadata.authorization_servers else ()
     return AuthorizationRequest(
-        client_id=public_url,
-        redirect_uri=f"{public_url}/callback",
+        client_id="",
+        redirect_uri="",
         code_challenge=pkce.challenge_of(verifier),
         state=state,
         scope=tuple(dict.fromkeys(each.scope for each in wanted if each.scope is not None)),

@@ -11,6 +11,8 @@ from comity.runtime.evidence import EvidenceShell
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
+from wallet import attesting
+from wallet.attesting import WalletProvider
 from wallet.authorizing import Authorizing
 from wallet.custody import Custody
 from wallet.outbound import Outbound
@@ -62,13 +64,14 @@ class Surroundings:
     wait: timedelta = timedelta(seconds=60)
     unlock_threads: int = 2
     public_url: str | None = None
+    provider: WalletProvider | None = None
 
 
 def of_settings(settings: WalletSettings) -> Surroundings:
     """Return the surroundings of the hosted wallet.
 
     Raises:
-        Misconfigured: the pepper file does not hold 32 bytes.
+        Misconfigured: the pepper file does not hold 32 bytes, or the provider's key cannot be used.
     """
     return Surroundings(
         database_url=settings.database,
@@ -84,7 +87,19 @@ def of_settings(settings: WalletSettings) -> Surroundings:
         wait=timedelta(seconds=settings.wait_seconds),
         unlock_threads=settings.unlock_threads,
         public_url=settings.public_url,
+        provider=provider_of(settings),
     )
+
+
+def provider_of(settings: WalletSettings) -> WalletProvider | None:
+    """Return who vouches for the wallets of this deployment; None when nobody does.
+
+    Raises:
+        Misconfigured: the key cannot be used.
+    """
+    if settings.provider_key_file is None:
+        return None
+    return attesting.open_provider(settings.provider_key_file, name=settings.public_url, client_id=settings.client_id)
 
 
 def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | None = None) -> Deployment:
@@ -110,7 +125,9 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         longest_session=around.longest_session,
         threads=around.unlock_threads,
     )
-    receiving = Receiving(outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell)
+    receiving = Receiving(
+        outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell, provider=around.provider
+    )
     return Deployment(
         clock=clock,
         database=database,

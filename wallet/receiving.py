@@ -6,7 +6,7 @@ journal before it is judged; the credential is stored and the journal line goes 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,6 @@ from comity.credential import CredentialType, Format, SignedCredential
 from comity.did import web
 from comity.errors import Code, ComityError, Conflict, Denied, Malformed, Unreachable
 from comity.keys import KeySigner, thumbprint
-from comity.openid import key_proof
 from comity.openid.issuance import credential_response
 from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.credential_request import CredentialRequest
@@ -34,7 +33,8 @@ from comity.verification.checks import CheckName, Outcome, Result
 from comity.verification.credential import Demand
 from comity.verification.presentation import verify_held
 from comity.verification.status import StatusDemand
-from wallet import holdings
+from wallet import attesting, holdings
+from wallet.attesting import WalletProvider
 from wallet.offers import Offers, Preview
 from wallet.outbound import JSON, Outbound, accepted, error_of
 from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, OpenWallet, Sheet
@@ -85,6 +85,7 @@ class Receiving:
     clock: Clock
     snapshot: Callable[[], RegistrySnapshot]
     shell: EvidenceShell
+    provider: WalletProvider | None = None
 
     async def preview(self, link: str) -> Preview:
         """Read an offer; see :meth:`wallet.offers.Offers.preview`."""
@@ -102,8 +103,9 @@ class Receiving:
         """
         preview = await self.preview(link)
         chosen = _chosen(preview, terms)
+        kinds = {each.id: attesting.proof_kind(each, self.provider) for each in chosen}
         shared_key = await self._shared_key(wallet, terms, chosen)
-        access = await self._access(preview, terms)
+        access = {**await self._access(preview, terms), "proofs": kinds}
         return [await self._one(wallet, _line(each, preview.metadata, access, terms), shared_key) for each in chosen]
 
     async def take(self, wallet: OpenWallet, preview: Preview, terms: Terms, access: Line) -> list[Received]:
@@ -113,7 +115,9 @@ class Receiving:
             Denied, Malformed, Unreachable: as :meth:`receive`.
         """
         chosen = _chosen(preview, terms)
+        kinds = {each.id: attesting.proof_kind(each, self.provider) for each in chosen}
         shared_key = await self._shared_key(wallet, terms, chosen)
+        access = {**access, "proofs": kinds}
         return [await self._one(wallet, _line(each, preview.metadata, access, terms), shared_key) for each in chosen]
 
     async def recover(self, wallet: OpenWallet) -> list[Received]:
@@ -158,7 +162,7 @@ class Receiving:
             tx_code=terms.transaction_code if preview.needs_transaction_code else None,
             resource=preview.metadata.credential_issuer,
         )
-        exchange = Exchange.begin(self.outbound, self.clock, metadata)
+        exchange = Exchange.begin(self.outbound, self.clock, metadata, self.provider)
         answer = await exchange.send_code(metadata.token_endpoint, request)
         if answer.status == 400 and error_of(answer) in {"invalid_grant", "invalid_tx_code"}:
             code = Code.TRANSACTION_CODE_WRONG if preview.needs_transaction_code else Code.CODE_ALREADY_USED
@@ -210,8 +214,9 @@ class Receiving:
             nonce = None
             if line["nonce_endpoint"] is not None:
                 nonce = parse_nonce_response(accepted(await exchange.post(line["nonce_endpoint"], b"")))
-            proof = key_proof.build(signer, audience=line["issuer"], nonce=nonce, issued_at=self.clock.now())
-            request = _request(line, proof)
+            now = self.clock.now()
+            request = attesting.request_for(line, signer, nonce=nonce, at=now, provider=self.provider)
+            request = _by_identifier(request, line)
             body = strict_json.serialise(request.to_dict())
             answer = await exchange.post(line["credential_endpoint"], body, content_type=JSON, token=line["token"])
             if attempt == 1 and answer.status == 400 and error_of(answer) == "invalid_nonce":
@@ -317,11 +322,10 @@ def about(result: Result, *, issuer: str, key: str, at: str) -> dict[str, Any]:
     }
 
 
-def _request(line: Line, proof: str) -> CredentialRequest:
+def _by_identifier(request: CredentialRequest, line: Line) -> CredentialRequest:
     """Ask by the identifier where the token came with one, else by the configuration (VCI-23, VCI-40)."""
     identifier = line.get("identifiers", {}).get(line["configuration_id"])
-    configuration_id = line["configuration_id"] if identifier is None else None
-    return CredentialRequest(configuration_id=configuration_id, credential_identifier=identifier, proofs=(proof,))
+    return request if identifier is None else replace(request, configuration_id=None, credential_identifier=identifier)
 
 
 def _line(
@@ -331,6 +335,7 @@ def _line(
     return {
         **access,
         "keep_unrecognised": terms.keep_unrecognised,
+        "proof": access["proofs"][configuration.id],
         "issuer": metadata.credential_issuer,
         "configuration_id": configuration.id,
         "format": configuration.format.value,

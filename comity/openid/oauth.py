@@ -11,6 +11,7 @@ from typing import Any
 from comity.errors import Code
 from comity.openid import authorization_details, endpoint, form
 from comity.openid.authorization_details import CredentialDetail
+from comity.openid.client_authentication import ClientAuthentication
 from comity.openid.code_flow import CODE_GRANT, REFRESH_GRANT, CodeFlow
 from comity.openid.members import Document, Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal, description
@@ -202,6 +203,7 @@ class AuthorizationServerMetadata:
         anonymous_access: whether a pre-authorized code may be exchanged without a client_id.
         dpop_algorithms: what DPoP proofs may be signed with; () where tokens are never bound (RFC 9449 §5.1).
         code_flow: the authorization code flow; None where there is none.
+        client_authentication: how clients show who they are.
     """
 
     issuer: str
@@ -210,6 +212,7 @@ class AuthorizationServerMetadata:
     anonymous_access: bool = True
     dpop_algorithms: tuple[str, ...] = ()
     code_flow: CodeFlow | None = None
+    client_authentication: ClientAuthentication = field(default_factory=ClientAuthentication)
 
     @staticmethod
     def url(issuer: str) -> str:
@@ -237,6 +240,7 @@ class AuthorizationServerMetadata:
             anonymous_access=members.boolean("pre-authorized_grant_anonymous_access_supported", default=False),
             dpop_algorithms=members.optional_strings("dpop_signing_alg_values_supported"),
             code_flow=CodeFlow.parse(members, issuer=issuer),
+            client_authentication=ClientAuthentication.parse(members, issuer=issuer),
         )
 
     @property
@@ -259,7 +263,7 @@ class AuthorizationServerMetadata:
         body: dict[str, Any] = {"issuer": self.issuer, "token_endpoint": self.token_endpoint}
         if self.grant_types is not None:
             body["grant_types_supported"] = list(self.grant_types)
-        body["token_endpoint_auth_methods_supported"] = ["none"]
+        body |= self.client_authentication.to_dict()
         body["pre-authorized_grant_anonymous_access_supported"] = self.anonymous_access
         if self.dpop_algorithms:
             body["dpop_signing_alg_values_supported"] = list(self.dpop_algorithms)

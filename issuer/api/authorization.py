@@ -11,9 +11,10 @@ from comity.openid.oauth import TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.openid.token_request import CodeRequest, RefreshRequest
 from comity.web.body import media_type
-from issuer import authorizing, refreshing, tokens
+from issuer import authorizing, clients, refreshing, tokens
 from issuer.api.access import deployment_of
 from issuer.authorities import Authority
+from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.tokens import Proof
 
@@ -53,19 +54,20 @@ async def push(request: Request, path: str) -> Response:
         raise OAuthError(Code.UNSUPPORTED_MEDIA_TYPE, detail)
     if len(await request.body()) > MAX_PUSHED_BYTES:
         raise OAuthError(Code.TOO_LARGE, "the request is larger than is kept")
-    client_id = await client_of(request)
-    asked = AuthorizationRequest.parse(token_request.read_form(await request.body()) | {"client_id": client_id})
+    fields = token_request.read_form(await request.body())
+    client = _named(clients.authenticate(deployment, authority, fields, request.headers.getlist))
+    asked = AuthorizationRequest.parse(fields | {"client_id": client.client_id or ""})
     proof = tokens.check_for_push(deployment, authority, request.headers.getlist(dpop.HEADER))
-    pushed = await authorizing.push(deployment, authority, asked, proof)
+    pushed = await authorizing.push(deployment, authority, asked, client, proof)
     nonce = {dpop.NONCE_HEADER: tokens.new_nonce(deployment, authority)} if proof else None
     return JSONResponse(pushed.to_dict(), 201, headers=nonce)
 
 
 async def answer_token(
-    request: Request,
     deployment: Deployment,
     authority: Authority,
     wanted: CodeRequest | RefreshRequest,
+    client: Client,
     proof: Proof | None,
 ) -> TokenResponse:
     """Answer a token request with an authorization code or a refresh token (RFC 6749 §4.1.3, §6).
@@ -73,24 +75,17 @@ async def answer_token(
     Raises:
         OAuthError: as :func:`issuer.authorizing.redeem` and :func:`issuer.refreshing.refresh`.
     """
-    client_id = await client_of(request)
+    named = _named(client)
     if isinstance(wanted, CodeRequest):
-        return await authorizing.redeem(deployment, authority, wanted, client_id=client_id, proof=proof)
-    return await refreshing.refresh(deployment, authority, wanted, client_id=client_id, proof=proof)
+        return await authorizing.redeem(deployment, authority, wanted, client=named, proof=proof)
+    return await refreshing.refresh(deployment, authority, wanted, client=named, proof=proof)
 
 
-async def client_of(request: Request) -> str:
-    """Return the wallet that asks. Both endpoints that need one call this and nothing else.
-
-    Public clients only: the name is as the wallet says, and proves nothing (RFC 6749 §2.3, §3.2.1).
-
-    Raises:
-        OAuthError: ``invalid_client``: no ``client_id``.
-    """
-    client_id = token_request.read_form(await request.body()).get("client_id")
-    if client_id is None:
+def _named(client: Client) -> Client:
+    """Return the client, which must have a name in this flow, proven or not (RFC 6749 §3.2.1, §4.1.1)."""
+    if client.client_id is None:
         raise OAuthError(Code.REQUEST_INVALID, "client_id is needed", error=OAuthErrorCode.INVALID_CLIENT)
-    return client_id
+    return client
 
 
 def require_sign_in(deployment: Deployment, authority: Authority) -> None:

@@ -35,6 +35,7 @@ class Authorization:
         id: 128 random bits.
         authority: whom the wallet asks.
         client_id: the wallet.
+        client_key: thumbprint of its instance key; None for one that has none.
         state: where it stands.
         request_hash: hash of the name under which the request was pushed.
         request: the request, as :func:`comity.openid.authorization.kept` wrote it.
@@ -56,6 +57,7 @@ class Authorization:
     configuration_ids: tuple[str, ...]
     identified_ids: tuple[str, ...]
     offer_id: str
+    client_key: str | None
     dpop_key: str | None
     record_reference: str | None
     created_at: int
@@ -80,6 +82,7 @@ def save(connection: Connection, found: Authorization) -> None:
             configuration_ids=" ".join(found.configuration_ids),
             identified_ids=" ".join(found.identified_ids),
             offer_id=found.offer_id,
+            client_key=found.client_key,
             dpop_key=found.dpop_key,
             created_at=found.created_at,
             expires_at=found.expires_at,
@@ -390,6 +393,7 @@ def _authorization(row: "Row[tuple[object, ...]]") -> Authorization:
         configuration_ids=tuple(row.configuration_ids.split(" ")),
         identified_ids=tuple(row.identified_ids.split()),
         offer_id=row.offer_id,
+        client_key=row.client_key,
         dpop_key=row.dpop_key,
         record_reference=row.record_reference,
         created_at=row.created_at,

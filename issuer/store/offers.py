@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from comity.credential import CredentialType
-from issuer.store.tables import credentials, dpop_proofs, issuances, nonces, offers
+from issuer.store.tables import client_proofs, credentials, dpop_proofs, issuances, nonces, offers
 
 
 class OfferState(StrEnum):
@@ -73,6 +73,8 @@ class Offer:
         by_sign_in: had by signing in (:mod:`issuer.store.authorizations`); there is no pre-authorized code for it.
         authorization_id: the sign-in that the access token came of; None for a pre-authorized code.
         identified_ids: the configurations that have a credential identifier, and are asked for by it.
+        client_id: the client that it was given to; None for an anonymous one.
+        client_key: thumbprint of that client's instance key; None for one that has none.
     """
 
     id: str
@@ -96,6 +98,8 @@ class Offer:
     by_sign_in: bool = False
     authorization_id: str | None = None
     identified_ids: tuple[str, ...] = ()
+    client_id: str | None = None
+    client_key: str | None = None
 
 
 def save(connection: Connection, offer: Offer) -> None:
@@ -199,6 +203,12 @@ def _is_open(now: int) -> tuple[ColumnElement[bool], ...]:
     return offers.c.state == OfferState.OPEN.value, offers.c.by_sign_in.is_(False), offers.c.expires_at > now
 
 
+def note_client(connection: Connection, token_hash: str, *, client_id: str | None, client_key: str | None) -> None:
+    """Note to which client, and to which instance of it, an access token was given."""
+    values = {"client_id": client_id, "client_key": client_key}
+    connection.execute(update(offers).where(offers.c.token_hash == token_hash).values(values))
+
+
 def _expects_code(given: str | None) -> ColumnElement[bool]:
     stored = offers.c.transaction_code_hash
     return stored.is_(None) if given is None else stored.is_not(None)
@@ -274,7 +284,7 @@ def erase_due(connection: Connection, *, now: int) -> int:
         )
         .values(holder_digest=None)
     )
-    for spent in (nonces, dpop_proofs):
+    for spent in (nonces, dpop_proofs, client_proofs):
         connection.execute(spent.delete().where(spent.c.expires_at <= now))
     erased = connection.execute(
         update(offers).where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None)).values(sealed_claims=None)
@@ -305,4 +315,6 @@ def _offer(row: "Row[tuple[object, ...]]", state: OfferState | None = None) -> O
         by_sign_in=row.by_sign_in,
         authorization_id=row.authorization_id,
         identified_ids=tuple((row.identified_ids or "").split()),
+        client_id=row.client_id,
+        client_key=row.client_key,
     )

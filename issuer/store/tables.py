@@ -41,6 +41,8 @@ offers = Table(
     Column("token_hash", String(64), unique=True),
     Column("token_expires_at", BigInteger),
     Column("token_key", String(43)),  # thumbprint of the key the token is bound to; null = a bearer token
+    Column("client_id", String(200)),  # to whom the token was given; null = to an anonymous client
+    Column("client_key", String(43)),  # thumbprint of that client's instance key; null = it has none
     Column("sealed_claims", LargeBinary),  # erased at erase_at
     Column("erase_at", BigInteger, nullable=False),
     Column("record_reference", String(200)),
@@ -67,6 +69,7 @@ authorizations = Table(
     Column("configuration_ids", Text, nullable=False),
     Column("identified_ids", Text, nullable=False),
     Column("offer_id", String(43), nullable=False),  # what the code gives: an offer of a clerk's, or one made for it
+    Column("client_key", String(43)),  # thumbprint of the client's instance key; null = it has none
     Column("dpop_key", String(43)),  # thumbprint of the key the code and refresh tokens are bound to
     Column("browser_hash", String(64)),
     Column("code_hash", String(64), unique=True),
@@ -152,6 +155,13 @@ nonces = Table(
 
 dpop_proofs = Table(
     "dpop_proofs",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+client_proofs = Table(
+    "client_proofs",
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("expires_at", BigInteger, nullable=False, index=True),

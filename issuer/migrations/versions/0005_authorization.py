@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("configuration_ids", sa.Text(), nullable=False),
         sa.Column("identified_ids", sa.Text(), nullable=False),
         sa.Column("offer_id", sa.String(length=43), nullable=False),
+        sa.Column("client_key", sa.String(length=43), nullable=True),
         sa.Column("dpop_key", sa.String(length=43), nullable=True),
         sa.Column("browser_hash", sa.String(length=64), nullable=True),
         sa.Column("code_hash", sa.String(length=64), nullable=True),
