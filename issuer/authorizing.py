@@ -19,7 +19,7 @@ from issuer.deployment import Deployment
 from issuer.granted import PERSON, WALLET, event, new_secret
 from issuer.secrecy import hashed
 from issuer.sources import Roll
-from issuer.store import Connection, audit, authorizations, credentials
+from issuer.store import Connection, audit, authorizations, credentials, given
 from issuer.store.authorizations import Authorization, State
 from issuer.store.offers import Offer
 from issuer.tokens import Proof
@@ -194,7 +194,7 @@ async def _give_code(deployment: Deployment, found: Authorization, offer: Offer,
     now = deployment.now()
 
     def give(connection: Connection) -> bool:
-        if not authorizations.approve(connection, offer, is_offered=found.is_offered, now=now):
+        if not given.approve(connection, offer, is_offered=found.is_offered, now=now):
             return False
         changed = authorizations.grant(
             connection,
@@ -271,7 +271,7 @@ async def redeem(
         tokens.use_up(connection, proof)
         if not authorizations.redeem(connection, found.id, dpop_key=key, expires_at=lives_until, now=now):
             return False
-        if not authorizations.give_token(
+        if not given.give_token(
             connection,
             found.offer_id,
             token_hash=hashed(token),

@@ -17,7 +17,7 @@ from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.granted import WALLET, event, new_secret
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, authorizations, credentials
+from issuer.store import Connection, audit, authorizations, credentials, given
 from issuer.store.authorizations import Authorization
 from issuer.store.offers import Offer, OfferState
 from issuer.tokens import Proof
@@ -74,7 +74,7 @@ async def _rotate(
         tokens.use_up(connection, proof)
         if not authorizations.use_refresh_token(connection, token_hash, authorization_id=found.id, now=now):
             return False
-        authorizations.save_offer(connection, redeemed, token_hash=hashed(token))
+        given.save_offer(connection, redeemed, token_hash=hashed(token))
         authorizations.add_refresh_token(connection, hashed(next_token), found.id, expires_at=found.expires_at)
         audit.record(connection, event(found, "token_refreshed", actor=WALLET, at=now))
         return True
