@@ -20,7 +20,7 @@ from issuer.deployment import Deployment
 from issuer.granted import PERSON, WALLET, event, new_secret
 from issuer.secrecy import hashed
 from issuer.sources import Roll
-from issuer.store import Connection, audit, authorizations, credentials, offers
+from issuer.store import Connection, audit, authorizations, credentials, given, offers
 from issuer.store.authorizations import Authorization, State
 from issuer.store.offers import Offer
 from issuer.tokens import Proof
@@ -197,7 +197,7 @@ async def _give_code(deployment: Deployment, found: Authorization, offer: Offer,
     now = deployment.now()
 
     def give(connection: Connection) -> bool:
-        if not authorizations.approve(connection, offer, is_offered=found.is_offered, now=now):
+        if not given.approve(connection, offer, is_offered=found.is_offered, now=now):
             return False
         changed = authorizations.grant(
             connection,
@@ -275,7 +275,7 @@ async def redeem(
         clients.use_up(connection, client)
         if not authorizations.redeem(connection, found.id, dpop_key=key, expires_at=lives_until, now=now):
             return False
-        if not authorizations.give_token(
+        if not given.give_token(
             connection,
             found.offer_id,
             token_hash=hashed(token),

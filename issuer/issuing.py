@@ -27,7 +27,7 @@ from issuer.deployment import Deployment
 from issuer.granted import WALLET
 from issuer.offering import event
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, authorizations, credentials, offers
+from issuer.store import Connection, audit, authorizations, credentials, given, offers
 from issuer.store.credentials import Reservation, Slot
 from issuer.store.offers import Offer, Redemption
 from issuer.tokens import Access, Proof
@@ -80,7 +80,7 @@ async def exchange_code(
         if done[1] is not None and narrowed:  # refused, and with it undone, where it is more than was offered
             offer = offers.find(connection, done[1], now=now)
             wanted.require_subset(narrowed, offer.configuration_ids if offer else ())
-            authorizations.narrow(connection, done[1], narrowed)
+            given.narrow(connection, done[1], narrowed)
         return done
 
     outcome, offer_id = await deployment.database.write(redeem)

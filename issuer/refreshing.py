@@ -18,7 +18,7 @@ from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.granted import WALLET, event, new_secret
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, authorizations, credentials, offers
+from issuer.store import Connection, audit, authorizations, credentials, given, offers
 from issuer.store.authorizations import Authorization
 from issuer.store.offers import Offer, OfferState
 from issuer.tokens import Proof
@@ -76,7 +76,7 @@ async def _rotate(
         clients.use_up(connection, client)
         if not authorizations.use_refresh_token(connection, token_hash, authorization_id=found.id, now=now):
             return False
-        authorizations.save_offer(connection, redeemed, token_hash=hashed(token))
+        given.save_offer(connection, redeemed, token_hash=hashed(token))
         offers.note_client(connection, hashed(token), client_id=client.client_id, client_key=client.key)
         authorizations.add_refresh_token(connection, hashed(next_token), found.id, expires_at=found.expires_at)
         audit.record(connection, event(found, "token_refreshed", actor=WALLET, at=now))
