@@ -78,7 +78,8 @@ def payload_object(jws: Jws) -> dict[str, Any]:
 def require(jws: Jws, *, typ: str | Collection[str], context: str) -> str:
     """Check the header against what the caller expects, before any key is looked for, and return the algorithm.
 
-    ``typ`` is compared exactly (RFC 8725 §3.11): the media type without ``application/``. ``context`` names the list of
+    ``typ`` is compared exactly (RFC 8725 §3.11): the media type without ``application/``; an empty text among them
+    accepts a token that has none. ``context`` names the list of
     allowed algorithms, see :func:`comity.keys.allowed_algorithms`. Does NOT check the signature.
 
     Raises:
@@ -91,7 +92,7 @@ def require(jws: Jws, *, typ: str | Collection[str], context: str) -> str:
         raise Malformed(Code.ALGORITHM_NOT_ALLOWED, "the token's algorithm is not allowed here")
     # RFC 8725 §3.11: one kind of token is never taken for another.
     expected = (typ,) if isinstance(typ, str) else typ
-    if jws.header.get("typ") not in expected:
+    if jws.header.get("typ", "") not in expected:
         raise Malformed(Code.TYPE_NOT_ALLOWED, f"the token's type is not {' or '.join(sorted(expected))}")
     _check_extensions(jws.header)
     return str(algorithm)

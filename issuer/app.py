@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 
 import structlog
@@ -19,10 +19,12 @@ from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
 from comity.web.app import ReadyCheck, create_base
-from issuer import authorities, catalog, issuing, sources
-from issuer.api import openid, operators, public
+from issuer import authorities, catalog, client_trust, identity, issuing, sources
+from issuer.api import authorization, openid, operators, public, sign_in
 from issuer.authorities import Authority, Description
+from issuer.client_trust import ClientTrust
 from issuer.deployment import Deployment, Limits
+from issuer.identity import IdentityProvider, Registration
 from issuer.operators import Operators
 from issuer.secrecy import Secrecy
 from issuer.settings import IssuerSettings
@@ -51,8 +53,8 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
 
     app = create_base(settings, title="comity issuer", version=version("comity"), lifespan=lifespan, ready=ready)
     app.exception_handler(OAuthError)(openid.answer_refusal)
-    # In this order: the path of an authority may stand at the start of the routes of the last two.
-    for router in (operators.router, openid.router, public.router):
+    # In this order: the path of an authority may stand at the start of the routes of the last ones.
+    for router in (operators.router, sign_in.router, authorization.router, openid.router, public.router):
         app.include_router(router)
     return app
 
@@ -74,6 +76,9 @@ def create_missing_keys(settings: IssuerSettings, at: datetime) -> tuple[str, ..
             status_public_url=settings.status_public_url,
             at=at,
         )
+    if _signs_in_by_key(settings) and identity.KEY not in store.names():
+        store.create(identity.KEY)
+        made.append(identity.KEY)
     if not store.has_secret(authorities.SECRET):
         store.create_secret(authorities.SECRET)
         made.append(authorities.SECRET)
@@ -140,7 +145,7 @@ def _prepare(settings: IssuerSettings, at: datetime) -> None:
 
 
 def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetcher: Fetcher) -> Deployment:
-    opened = open_authorities(settings, clock.now())
+    opened, trust = open_authorities(settings, clock.now()), _client_trust(settings)
     rules = ListRules(
         directory=settings.status_directory,
         ttl_seconds=settings.status_ttl_seconds,
@@ -152,7 +157,9 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
     return Deployment(
         public_url=settings.public_url,
         authorities=opened,
-        catalogs={path: catalog.entries(authority) for path, authority in opened.items()},
+        catalogs={
+            path: catalog.entries(authority, is_attestable=bool(trust.attesters)) for path, authority in opened.items()
+        },
         sources=_sources(settings, [authority.description for authority in opened.values()], fetcher),
         database=database,
         clock=clock,
@@ -165,9 +172,51 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
             retry_seconds=settings.retry_seconds,
             transaction_code_attempts=settings.transaction_code_attempts,
             batch_size=settings.batch_size,
+            pushed_seconds=settings.pushed_seconds,
+            sign_in_seconds=settings.sign_in_seconds,
+            code_seconds=settings.code_seconds,
+            refresh_seconds=settings.refresh_seconds,
         ),
         require_dpop=settings.require_dpop,
+        identity_provider=_identity_provider(settings, fetcher, clock),
+        demo_sign_in=settings.is_demo_sign_in,
+        client_trust=trust,
     )
+
+
+def _client_trust(settings: IssuerSettings) -> ClientTrust:
+    return client_trust.load(
+        settings.wallet_providers_file,
+        settings.clients_file,
+        is_required=settings.client_authentication == "required",
+        gives_challenges=settings.attestation_challenges,
+        attestation_age=timedelta(seconds=settings.attestation_seconds),
+    )
+
+
+def _signs_in_by_key(settings: IssuerSettings) -> bool:
+    return settings.identity_provider_issuer is not None and settings.identity_provider_client_secret is None
+
+
+def _identity_provider(settings: IssuerSettings, fetcher: Fetcher, clock: Clock) -> IdentityProvider | None:
+    """Return where people sign in; None without one.
+
+    Raises:
+        NotFound: ``key_not_found``: the key that is registered there is missing.
+    """
+    if settings.identity_provider_issuer is None:
+        return None
+    secret = settings.identity_provider_client_secret
+    registration = Registration(
+        issuer=settings.identity_provider_issuer,
+        client_id=settings.identity_provider_client_id,
+        redirect_uri=settings.sign_in_redirect_uri,
+        secret=None if secret is None else secret.get_secret_value(),
+        signer=open_keys(settings).signer(identity.KEY) if secret is None else None,
+        scope=settings.identity_provider_scope,
+        subject_claim=settings.identity_provider_subject_claim,
+    )
+    return IdentityProvider(registration, fetcher, clock)
 
 
 def _sources(settings: IssuerSettings, descriptions: list[Description], fetcher: Fetcher) -> dict[str, ClaimsSource]:

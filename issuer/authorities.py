@@ -17,6 +17,9 @@ from comity import did, strict_json, x509
 from comity.credential import CredentialType, Format, Kid, X5c
 from comity.errors import Code, Malformed, Misconfigured
 from comity.keys import KeySigner
+from comity.openid.key_attestation import Demand
+from comity.openid.members import Members
+from comity.openid.refusal import Refusal
 from comity.runtime.keystore import FileKeyStore
 from comity.status import bitstring_list, token_list
 
@@ -29,6 +32,8 @@ CREDENTIAL_FRAGMENT, STATUS_FRAGMENT = "credential-1", "status-1"
 _ANCHOR_LIFE, _LEAF_LIFE = timedelta(days=3650), timedelta(days=730)
 _PATH = re.compile(r"ca(?:-[a-z]{2}(?:/[a-z][a-z0-9-]{0,40})?)?/[a-z][a-z0-9-]{0,40}\Z")
 _MAX_FILE_BYTES = 1 << 20
+_MEMBERS = {"authority", "jurisdiction", "name", "types", "source", "key_attestations"}
+_REFUSE = Refusal(code=Code.MISCONFIGURED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,7 @@ class Description:
         name: by language, ``en`` and ``fr``.
         types: what it issues.
         source: where its claims come from, as :mod:`issuer.sources` reads it; None when clerks type them.
+        key_attestations: types whose holder keys must be attested, and what the attestations must state.
     """
 
     path: str
@@ -48,6 +54,7 @@ class Description:
     name: Mapping[str, str]
     types: tuple[CredentialType, ...]
     source: Mapping[str, Any] | None = None
+    key_attestations: Mapping[CredentialType, Demand] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +162,10 @@ class Authority:
 
 
 def load(file: Path) -> tuple[Description, ...]:
-    """Read the authorities file: a JSON array of ``{authority, jurisdiction, name: {en, fr}, types, source?}``.
+    """Read the authorities file: a JSON array of objects.
+
+    Each is ``{authority, jurisdiction, name: {en, fr}, types, source?, key_attestations?}``, the last as ``{type:
+    {key_storage?: [level], user_authentication?: [level]}}`` (OpenID4VCI appendix D.2).
 
     Raises:
         Misconfigured: it cannot be read, is malformed, names a type that does not exist, or one authority twice.
@@ -175,8 +185,8 @@ def load(file: Path) -> tuple[Description, ...]:
 
 
 def _description(entry: object) -> Description:
-    if not isinstance(entry, dict) or not set(entry) <= {"authority", "jurisdiction", "name", "types", "source"}:
-        raise _wrong("an authority is described by authority, jurisdiction, name, types and perhaps source")
+    if not isinstance(entry, dict) or not set(entry) <= _MEMBERS:
+        raise _wrong(f"an authority is described by {', '.join(sorted(_MEMBERS))} and nothing else")
     path, jurisdiction, name = entry.get("authority"), entry.get("jurisdiction"), entry.get("name")
     if not isinstance(path, str) or not _PATH.match(path) or jurisdiction != path.rpartition("/")[0]:
         raise _wrong("an authority is named <jurisdiction>/<agency>, and its jurisdiction is the first part")
@@ -195,7 +205,20 @@ def _description(entry: object) -> Description:
         name=name,
         types=tuple(_type(path, each) for each in types),
         source=entry.get("source"),
+        key_attestations=_demands(path, entry.get("key_attestations", {})),
     )
+
+
+def _demands(path: str, described: object) -> dict[CredentialType, Demand]:
+    if not isinstance(described, dict):
+        raise _wrong(f"authority {path}: key_attestations must be an object of types")
+    try:
+        return {
+            _type(path, each): Demand.parse(Members(described, "key_attestations", _REFUSE).members(each))
+            for each in described
+        }
+    except Malformed as error:
+        raise _wrong(f"authority {path}: {error.detail}") from None
 
 
 def _type(path: str, text: object) -> CredentialType:

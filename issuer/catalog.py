@@ -8,7 +8,7 @@ from typing import Any
 
 import schemas
 from comity.credential import CredentialType, Format
-from comity.errors import Code, Malformed, NotFound
+from comity.errors import Code, Malformed, Misconfigured, NotFound
 from comity.openid.issuance import configuration
 from comity.openid.issuance.configuration import CredentialConfiguration
 from issuer.authorities import Authority
@@ -30,8 +30,18 @@ class CatalogEntry:
         return self.configuration.id
 
 
-def entries(authority: Authority) -> Mapping[str, CatalogEntry]:
-    """Return everything an authority issues, by configuration id."""
+def entries(authority: Authority, *, is_attestable: bool = False) -> Mapping[str, CatalogEntry]:
+    """Return everything an authority issues, by configuration id.
+
+    ``is_attestable`` says that somebody's key attestations are trusted.
+
+    Raises:
+        Misconfigured: a type needs key attestations, and nobody's are trusted.
+    """
+    demands = authority.description.key_attestations
+    if demands and not is_attestable:
+        detail = f"authority {authority.path} needs key attestations, but no wallet provider is trusted"
+        raise Misconfigured(Code.MISCONFIGURED, detail)
     algorithms = {
         Format.DC_SD_JWT: authority.credential_signer.algorithm,
         Format.VC_JWT: authority.did_signer.algorithm,
@@ -40,7 +50,13 @@ def entries(authority: Authority) -> Mapping[str, CatalogEntry]:
         CatalogEntry(
             type=each,
             format=each_format,
-            configuration=configuration.of_type(each, each_format, signing_algorithms=(algorithms[each_format],)),
+            configuration=configuration.of_type(
+                each,
+                each_format,
+                signing_algorithms=(algorithms[each_format],),
+                takes_attestations=is_attestable,
+                key_attestation=demands.get(each),
+            ),
         )
         for each in authority.description.types
         for each_format in (Format.DC_SD_JWT, Format.VC_JWT)

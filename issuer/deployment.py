@@ -1,14 +1,17 @@
 """What one running issuer is made of; handed to every use case."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from comity.errors import Code, NotFound
 from comity.ports import ClaimsSource, Clock
 from comity.runtime.database import Database
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
+from issuer.client_trust import ClientTrust
+from issuer.identity import IdentityProvider
 from issuer.secrecy import Secrecy
+from issuer.sources import Roll
 from issuer.status_lists import Publisher
 
 
@@ -22,6 +25,10 @@ class Limits:
     retry_seconds: int
     transaction_code_attempts: int
     batch_size: int
+    pushed_seconds: int = 60
+    sign_in_seconds: int = 600
+    code_seconds: int = 60
+    refresh_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,9 @@ class Deployment:
         publisher: writes status lists.
         limits: numbers.
         require_dpop: whether bearer tokens are refused.
+        identity_provider: where people sign in; None for the demo's own page, or for nowhere.
+        demo_sign_in: whether people sign in by choosing a name from a list. Never in production.
+        client_trust: whom this deployment trusts as client.
     """
 
     public_url: str
@@ -51,6 +61,16 @@ class Deployment:
     publisher: Publisher
     limits: Limits
     require_dpop: bool = False
+    identity_provider: IdentityProvider | None = None
+    demo_sign_in: bool = False
+    client_trust: ClientTrust = field(default_factory=ClientTrust)
+
+    def can_sign_in(self, authority: Authority) -> bool:
+        """Say whether people can sign in and get credentials of this authority: it needs a source of claims."""
+        source: object = self.sources.get(authority.path)
+        if source is None:
+            return False
+        return self.identity_provider is not None or (self.demo_sign_in and isinstance(source, Roll))
 
     def now(self) -> int:
         """Return the current instant in whole Unix seconds."""

@@ -11,7 +11,6 @@ from comity import jose, keys
 from comity.credential import Credential, Format, SignedCredential, StatusEntry
 from comity.errors import Code, ComityError, Conflict, Misconfigured
 from comity.formats import FORMATS
-from comity.openid import key_proof
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.credential_response import Issued
 from comity.openid.issuance.notification import Notification
@@ -20,37 +19,43 @@ from comity.openid.oauth import TokenRequest, TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Jwk
 from comity.status.status_list import REVOCATION, SUSPENSION
-from issuer import catalog, tokens
+from issuer import catalog, clients, granted, holder_keys, tokens, wanted
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
+from issuer.clients import Client
 from issuer.deployment import Deployment
+from issuer.granted import WALLET
 from issuer.offering import event
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, credentials, offers
+from issuer.store import Connection, audit, authorizations, credentials, given, offers
 from issuer.store.credentials import Reservation, Slot
 from issuer.store.offers import Offer, Redemption
 from issuer.tokens import Access, Proof
 
-WALLET = "wallet"
-"""The actor of what wallets do."""
-
 _Error = OAuthErrorCode
+_ANYBODY = Client()
 
 
 # --- tokens and nonces
 
 
 async def exchange_code(
-    deployment: Deployment, authority: Authority, request: TokenRequest, proof: Proof | None = None
+    deployment: Deployment,
+    authority: Authority,
+    request: TokenRequest,
+    proof: Proof | None = None,
+    client: Client = _ANYBODY,
 ) -> TokenResponse:
     """Exchange a pre-authorized code for an access token (OpenID4VCI §6), bound to the key of ``proof`` (RFC 9449 §5).
 
     Raises:
         OAuthError: ``invalid_request`` for a transaction code that is missing or not expected, ``invalid_grant`` for
-            everything that is wrong with a code, ``invalid_dpop_proof`` for a proof that was used before.
+            everything that is wrong with a code, ``invalid_dpop_proof`` for a proof that was used before,
+            ``invalid_authorization_details`` for more than was offered.
+            ``invalid_client_attestation`` or ``invalid_client`` for a proof of the client that was.
     """
-    if request.resource not in {None, authority.issuer_id}:
-        raise OAuthError(Code.REQUEST_INVALID, "resource names another issuer")
+    wanted.require_resource(authority, request.resource)
+    narrowed = tuple(each.configuration_id for each in request.details)
     token, now = credentials.new_id() + credentials.new_id(), deployment.now()
     code_hash = hashed(request.pre_authorized_code)
     typed = request.tx_code
@@ -70,17 +75,28 @@ async def exchange_code(
         )
         if done[0] in _EFFECTIVE:
             tokens.use_up(connection, proof)
+            clients.use_up(connection, client)
+            offers.note_client(connection, hashed(token), client_id=client.client_id, client_key=client.key)
+        if done[1] is not None and narrowed:  # refused, and with it undone, where it is more than was offered
+            offer = offers.find(connection, done[1], now=now)
+            wanted.require_subset(narrowed, offer.configuration_ids if offer else ())
+            given.narrow(connection, done[1], narrowed)
         return done
 
     outcome, offer_id = await deployment.database.write(redeem)
     if offer_id is None:
         raise _REFUSED_CODE[outcome]
     limits = deployment.limits
-    return TokenResponse(access_token=token, expires_in=limits.token_seconds, is_bound=proof is not None)
+    return TokenResponse(
+        access_token=token,
+        expires_in=limits.token_seconds,
+        is_bound=proof is not None,
+        granted=granted.identified(offer_id, narrowed),
+    )
 
 
 _EFFECTIVE = {Redemption.GRANTED, Redemption.TRANSACTION_CODE_WRONG, Redemption.CODE_DEAD}
-"""What may have changed an offer, and so uses a DPoP proof up."""
+"""What may have changed an offer, and so uses the proofs of the request up."""
 
 
 def _refused_code(code: Code, detail: str, error: OAuthErrorCode = _Error.INVALID_GRANT) -> OAuthError:
@@ -121,21 +137,16 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
     """
     at = deployment.clock.now()
     offer = access.offer
-    entry = _entry(deployment, offer, request)
+    entry = granted.entry_of(
+        deployment, offer, configuration_id=request.configuration_id, identifier=request.credential_identifier
+    )
     if offer.credential_valid_until <= int(at.timestamp()):
         detail = "the credential has ended before it was fetched"
         raise OAuthError(Code.OFFER_EXPIRED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
-    request.require_proofs()
-    if len(request.proofs) > offer.batch_size:
-        detail = f"at most {offer.batch_size} credentials can be had by this offer"
-        raise OAuthError(Code.BATCH_TOO_LARGE, detail, error=_Error.INVALID_PROOF)
     now = int(at.timestamp())
-
-    def is_good(nonce: str) -> bool:
-        expiry = deployment.secrecy.nonce_expiry(authority.path, nonce)
-        return expiry is not None and expiry > now
-
-    proofs = key_proof.examine_all(request.proofs, audience=authority.issuer_id, at=at, check_nonce=is_good)
+    proofs = holder_keys.examine(
+        deployment, authority, entry, request, most=offer.batch_size, client_id=offer.client_id, at=at
+    )
     reservation, sealed = await _reserve(deployment, authority, access, entry, proofs=proofs, now=now)
     claims = deployment.secrecy.unseal(sealed, offer.id)
     issued_at, valid_until = _instant(reservation.issued_at), _instant(offer.credential_valid_until)
@@ -155,28 +166,6 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
     return Issued(credentials=tuple(each.encoded for each in signed), notification_id=reservation.notification_id)
 
 
-def _entry(deployment: Deployment, offer: Offer, request: CredentialRequest) -> CatalogEntry:
-    """Return the configuration that is asked for, if the token covers it."""
-    if request.configuration_id is None:
-        raise OAuthError(
-            Code.CREDENTIAL_CONFIGURATION_UNKNOWN,
-            "no credential identifiers were given out; use credential_configuration_id",
-            error=_Error.UNKNOWN_CREDENTIAL_IDENTIFIER,
-        )
-    entry = deployment.catalogs[offer.authority].get(request.configuration_id)
-    if entry is None:
-        raise OAuthError(
-            Code.CREDENTIAL_CONFIGURATION_UNKNOWN,
-            "this issuer has no such credential configuration",
-            error=_Error.UNKNOWN_CREDENTIAL_CONFIGURATION,
-        )
-    if entry.id not in offer.configuration_ids:
-        raise OAuthError(
-            Code.NOT_PERMITTED, "the access token is for another credential", error=_Error.INSUFFICIENT_SCOPE
-        )
-    return entry
-
-
 async def _reserve(
     deployment: Deployment,
     authority: Authority,
@@ -189,7 +178,7 @@ async def _reserve(
     """Commit the intent to sign, before any signature exists; return it with the sealed claims."""
     token_hash, secrecy = access.token_hash, deployment.secrecy
     digests = [secrecy.holder_digest(token_hash, entry.id, proof.thumbprint) for proof in proofs]
-    nonces = {hashed(proof.nonce): now + deployment.limits.nonce_seconds for proof in proofs if proof.nonce is not None}
+    nonces = {hashed(nonce): now + deployment.limits.nonce_seconds for proof in proofs for nonce in proof.nonces}
 
     def reserve(connection: Connection) -> tuple[Reservation, bytes]:
         offer = offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now, for_update=True)
@@ -295,9 +284,14 @@ async def notify(deployment: Deployment, access: Access, notification: Notificat
 
 
 async def erase_due(deployment: Deployment) -> int:
-    """Erase claims whose time has come; return of how many offers."""
+    """Erase claims whose time has come, and sign-ins that are over; return of how many offers."""
     now = deployment.now()
-    return await deployment.database.write(lambda connection: offers.erase_due(connection, now=now))
+
+    def erase(connection: Connection) -> int:
+        authorizations.forget_due(connection, now=now)
+        return offers.erase_due(connection, now=now)
+
+    return await deployment.database.write(erase)
 
 
 def _instant(seconds: int) -> datetime:

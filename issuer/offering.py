@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from comity.credential import Format
+from comity.credential import CredentialType, Format
 from comity.errors import Code, Malformed, NotFound
-from comity.openid.issuance.offer import CredentialOffer, OfferReference, PreAuthorizedGrant, TransactionCode
+from comity.openid.issuance.offer import (
+    AuthorizationCodeGrant,
+    CredentialOffer,
+    OfferReference,
+    PreAuthorizedGrant,
+    TransactionCode,
+)
 from issuer import catalog
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
@@ -32,6 +38,7 @@ class Wanted:
         valid_until: end of validity; None for the type's rule.
         formats: in which formats.
         transaction_code: whether a code is told to the person apart from the offer.
+        by_sign_in: the person signs in instead of using a code, and the claims are those of that person's file.
         batch_size: most copies of each; None for the most there is.
     """
 
@@ -43,6 +50,7 @@ class Wanted:
     formats: tuple[Format, ...] = (Format.DC_SD_JWT,)
     transaction_code: bool = True
     batch_size: int | None = None
+    by_sign_in: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,8 @@ async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) ->
     """
     authority = deployment.authority(wanted.authority)
     credential_type = catalog.find_type(authority, wanted.type_name)
+    if wanted.by_sign_in:
+        return await _create_for_sign_in(deployment, authority, credential_type, wanted, actor=actor)
     claims = await _claims(deployment, wanted, credential_type.slug)
     catalog.check_claims(credential_type, claims)
     now = deployment.now()
@@ -76,11 +86,7 @@ async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) ->
         id=offer_id,
         authority=authority.path,
         type=credential_type,
-        configuration_ids=tuple(
-            entry.id
-            for entry in deployment.catalogs[authority.path].values()
-            if entry.type == credential_type and entry.format in wanted.formats
-        ),
+        configuration_ids=_configurations(deployment, authority, credential_type, wanted.formats),
         batch_size=min(wanted.batch_size or deployment.limits.batch_size, deployment.limits.batch_size),
         state=OfferState.OPEN,
         code_hash=code_hash,
@@ -101,6 +107,57 @@ async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) ->
 
     await deployment.database.write(save)
     return CreatedOffer(offer=offer, transaction_code=transaction_code)
+
+
+async def _create_for_sign_in(
+    deployment: Deployment, authority: Authority, credential_type: CredentialType, wanted: Wanted, *, actor: str
+) -> CreatedOffer:
+    """Store an offer that holds no claims: whoever takes it signs in, and gets what that person's file says.
+
+    With ``record_reference`` only the person of that file can take it.
+    """
+    if wanted.claims is not None or not deployment.can_sign_in(authority):
+        raise Malformed(
+            Code.CLAIMS_INVALID, "who signs in brings the claims; this authority must have a source of them"
+        )
+    now, offer_id = deployment.now(), credentials.new_id()
+    ends_at = catalog.end_of_validity(credential_type, {}, wanted.valid_until, datetime.fromtimestamp(now, tz=UTC))
+    offer = Offer(
+        id=offer_id,
+        authority=authority.path,
+        type=credential_type,
+        configuration_ids=_configurations(deployment, authority, credential_type, wanted.formats),
+        batch_size=deployment.limits.batch_size,
+        state=OfferState.OPEN,
+        code_hash=hashed(credentials.new_id() + credentials.new_id()),  # of a code that nobody knows
+        transaction_code_hash=None,
+        sealed_claims=None,
+        erase_at=now + deployment.limits.offer_seconds,
+        record_reference=wanted.record_reference,
+        number_index=None,
+        name_index=None,
+        credential_valid_until=int(ends_at.timestamp()),
+        created_at=now,
+        expires_at=now + deployment.limits.offer_seconds,
+        by_sign_in=True,
+    )
+
+    def save(connection: Connection) -> None:
+        offers.save(connection, offer)
+        audit.record(connection, event(offer, "offer_created", actor=actor, at=now))
+
+    await deployment.database.write(save)
+    return CreatedOffer(offer=offer, transaction_code=None)
+
+
+def _configurations(
+    deployment: Deployment, authority: Authority, credential_type: CredentialType, formats: tuple[Format, ...]
+) -> tuple[str, ...]:
+    return tuple(
+        entry.id
+        for entry in deployment.catalogs[authority.path].values()
+        if entry.type == credential_type and entry.format in formats
+    )
 
 
 async def _claims(deployment: Deployment, wanted: Wanted, type_slug: str) -> Mapping[str, Any]:
@@ -143,6 +200,12 @@ async def cancel_offer(deployment: Deployment, offer: Offer, *, actor: str) -> N
 
 def offer_document(deployment: Deployment, offer: Offer) -> CredentialOffer:
     """Return the credential offer that a wallet reads (OpenID4VCI §4.1)."""
+    if offer.by_sign_in:
+        return CredentialOffer(
+            credential_issuer=deployment.authority(offer.authority).issuer_id,
+            configuration_ids=offer.configuration_ids,
+            authorization_code=AuthorizationCodeGrant(issuer_state=deployment.secrecy.link_of(offer.id, "state")),
+        )
     asks = TransactionCode(length=_TRANSACTION_CODE_LENGTH) if offer.transaction_code_hash is not None else None
     return CredentialOffer(
         credential_issuer=deployment.authority(offer.authority).issuer_id,

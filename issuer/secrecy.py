@@ -16,11 +16,27 @@ from comity import base64url, strict_json
 from comity.errors import Malformed
 from comity.runtime import keystore
 
-_PURPOSES = ("claims", "code", "transaction code", "blind index", "holder", "nonce", "dpop nonce", "dpop", "link")
+_PURPOSES = (
+    "claims",
+    "code",
+    "transaction code",
+    "blind index",
+    "holder",
+    "nonce",
+    "dpop nonce",
+    "dpop",
+    "link",
+    "state",
+    "sign-in",
+)
+_CLIENT_PURPOSES = ("client challenge", "client proof")
 _NONCE = struct.Struct(">Q16s16s")
 
-NoncePurpose = Literal["nonce", "dpop nonce"]
-"""For key proofs, or for proofs that an access token is one's own; neither does for the other."""
+NoncePurpose = Literal["nonce", "dpop nonce", "client challenge"]
+"""For key proofs, for proofs that an access token is one's own, or for client attestations; none does for another."""
+
+LinkPurpose = Literal["link", "state"]
+"""The address of an offer, or the ``issuer_state`` of one that is had by signing in; neither does for the other."""
 
 
 class Secrecy:
@@ -28,7 +44,8 @@ class Secrecy:
 
     def __init__(self, secret: bytes) -> None:
         self._keys = {
-            purpose: hmac.digest(secret, f"comity issuer {purpose}".encode(), hashlib.sha256) for purpose in _PURPOSES
+            purpose: hmac.digest(secret, f"comity issuer {purpose}".encode(), hashlib.sha256)
+            for purpose in (*_PURPOSES, *_CLIENT_PURPOSES)
         }
 
     def _mac(self, purpose: str, *parts: str) -> str:
@@ -55,20 +72,27 @@ class Secrecy:
         """Return the pre-authorized code of an offer: derived, so that it need not be stored to be shown again."""
         return base64url.encode(hmac.digest(self._keys["code"], offer_id.encode(), hashlib.sha256))
 
-    def link_of(self, offer_id: str) -> str:
+    def link_of(self, offer_id: str, purpose: LinkPurpose = "link") -> str:
         """Return what an offer's address ends with. The id alone, which clerks and logs see, opens nothing."""
-        return f"{offer_id}.{self._link_mac(offer_id)}"
+        return f"{offer_id}.{self._link_mac(offer_id, purpose)}"
 
-    def offer_of_link(self, link: str) -> str | None:
+    def offer_of_link(self, link: str, purpose: LinkPurpose = "link") -> str | None:
         """Return the offer id of an address that this deployment made; None for anything else."""
         offer_id, _, mac = link.partition(".")
-        genuine = hmac.compare_digest(mac.encode("utf-8", "replace"), self._link_mac(offer_id).encode())
+        genuine = hmac.compare_digest(mac.encode("utf-8", "replace"), self._link_mac(offer_id, purpose).encode())
         return offer_id if genuine else None
 
-    def _link_mac(self, offer_id: str) -> str:
-        return base64url.encode(
-            hmac.digest(self._keys["link"], offer_id.encode("utf-8", "replace"), hashlib.sha256)[:16]
-        )
+    def _link_mac(self, offer_id: str, purpose: LinkPurpose) -> str:
+        message = offer_id.encode("utf-8", "replace")
+        return base64url.encode(hmac.digest(self._keys[purpose], message, hashlib.sha256)[:16])
+
+    def sign_in_secret(self, authorization_id: str, use: str) -> str:
+        """Return a secret of one sign-in, the same whenever it is asked for, so that it need not be stored.
+
+        ``use`` tells apart what is sent to the identity provider, what is kept from it, and what a form carries.
+        """
+        message = strict_json.serialise([authorization_id, use])
+        return base64url.encode(hmac.digest(self._keys["sign-in"], message, hashlib.sha256))
 
     def transaction_code_hash(self, code_hash: str, transaction_code: str) -> str:
         """Return the keyed hash of a transaction code, bound to its offer."""
@@ -81,6 +105,10 @@ class Secrecy:
     def proof_digest(self, thumbprint: str, jti: str) -> str:
         """Return what recognises a DPoP proof that was used, and means nothing elsewhere."""
         return self._mac("dpop", thumbprint, jti)
+
+    def client_proof_digest(self, whose: str, authority: str, name: str) -> str:
+        """Return what recognises a proof by which a client showed who it is, and means nothing elsewhere."""
+        return self._mac("client proof", whose, authority, name)
 
     # --- blind indexes
 

@@ -7,7 +7,7 @@ The authorities file chooses for each authority: ``{"people": "people.json"}``, 
 import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import schemas
 from comity import strict_json
@@ -15,6 +15,15 @@ from comity.errors import Code, ComityError, Malformed, Misconfigured, NotFound,
 from comity.ports import ClaimsSource, Fetcher, FetchRequest
 
 _MAX_FILE_BYTES = 16 << 20
+
+
+@runtime_checkable
+class Roll(Protocol):
+    """A source that can tell whom it knows; what the demo's sign-in page lists. An authority's own system does not."""
+
+    def references(self, type_slug: str) -> tuple[str, ...]:
+        """Return the file numbers for which it has claims of this type."""
+        ...
 
 
 class PeopleSource:
@@ -40,6 +49,10 @@ class PeopleSource:
         if not isinstance(found, dict):
             raise _no_record()
         return found
+
+    def references(self, type_slug: str) -> tuple[str, ...]:
+        """See :class:`Roll`."""
+        return tuple(reference for reference, person in self._people.items() if type_slug in person)
 
 
 class CsvSource:
@@ -75,6 +88,10 @@ class CsvSource:
         properties = schemas.type_schema(type_slug, version)["properties"]
         cells = {name: cell for name, cell in row.items() if cell and name not in {"type", "record_reference"}}
         return {name: _cell(properties.get(name, {}).get("type"), cell) for name, cell in cells.items()}
+
+    def references(self, type_slug: str) -> tuple[str, ...]:
+        """See :class:`Roll`."""
+        return tuple(reference for slug, reference in self._rows if slug == type_slug)
 
 
 class CallbackSource:

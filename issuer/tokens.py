@@ -75,6 +75,30 @@ def check_for_token(deployment: Deployment, authority: Authority, fields: Sequen
     return _check(deployment, authority, fields, "token") if fields else None
 
 
+def check_for_push(deployment: Deployment, authority: Authority, fields: Sequence[str]) -> Proof | None:
+    """Check the proof of a pushed authorization request (RFC 9449 §10.1); None when there is none.
+
+    Raises:
+        OAuthError: ``invalid_dpop_proof``, ``use_dpop_nonce``.
+    """
+    return _check(deployment, authority, fields, "par") if fields else None
+
+
+def require_key(bound: str | None, proof: Proof | None) -> None:
+    """Check that what is bound to a key comes with a proof by that key (RFC 9449 §5, §10).
+
+    Raises:
+        OAuthError: ``invalid_dpop_proof``.
+    """
+    if bound is None:
+        return
+    if proof is None:
+        raise dpop.refuse_missing()
+    if proof.thumbprint != bound:
+        detail = "this is bound to another key than the DPoP proof is signed by"
+        raise OAuthError(Code.DPOP_PROOF_INVALID, detail, error=OAuthErrorCode.INVALID_DPOP_PROOF)
+
+
 async def require(deployment: Deployment, authority: Authority, shown: Shown, endpoint: str) -> Access:
     """Check that a token is alive, this authority's, and proven to be the wallet's own where it is bound.
 

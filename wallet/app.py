@@ -14,7 +14,7 @@ from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from comity.runtime.periodic import periodic
 from comity.web.app import create_base
-from wallet.api import accounts, openid, read
+from wallet.api import accounts, authorization, openid, read
 from wallet.deployment import Deployment, of_settings, open_deployment
 from wallet.settings import WalletSettings
 
@@ -64,6 +64,7 @@ def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher:
     app.state.deployment = deployment
     app.include_router(accounts.router(deployment, settings.public_url))
     app.include_router(openid.router(deployment, settings.public_url))
+    app.include_router(authorization.router(deployment, settings.public_url))
     return app
 
 

@@ -22,13 +22,14 @@ from comity.runtime.settings import load
 from comity.terminal import print_report
 from comity.web import i18n
 from comity.web.serving import serve as serve_app
-from wallet import holdings, local, portable, shown
+from wallet import holdings, local, portable, provider_cli, shown
 from wallet.local import Opened
 from wallet.receiving import Terms
 from wallet.records import HISTORY
 from wallet.settings import WalletSettings
 
 cli = typer.Typer(no_args_is_help=True, help="The wallet: receive, keep, present. / Le portefeuille.")
+cli.command("provider")(provider_cli.show_provider)
 
 FileOption = Annotated[Path, typer.Option("--file", help="The wallet file.")]
 PassphraseOption = Annotated[Path | None, typer.Option(help="File with the passphrase; absent: it is asked for.")]

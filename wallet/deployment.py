@@ -11,6 +11,9 @@ from comity.runtime.evidence import EvidenceShell
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
+from wallet import attesting
+from wallet.attesting import WalletProvider
+from wallet.authorizing import Authorizing
 from wallet.custody import Custody
 from wallet.opening import Opening
 from wallet.outbound import Outbound
@@ -32,6 +35,7 @@ class Deployment:
     registry: RegistryClient
     custody: Custody
     receiving: Receiving
+    authorizing: Authorizing
     presenting: Presenting
     watching: Watching
     documents: StatusCache
@@ -61,13 +65,15 @@ class Surroundings:
     wait: timedelta = timedelta(seconds=60)
     unlock_threads: int = 2
     encrypt_requests: bool = False
+    public_url: str | None = None
+    provider: WalletProvider | None = None
 
 
 def of_settings(settings: WalletSettings) -> Surroundings:
     """Return the surroundings of the hosted wallet.
 
     Raises:
-        Misconfigured: the pepper file does not hold 32 bytes.
+        Misconfigured: the pepper file does not hold 32 bytes, or the provider's key cannot be used.
     """
     return Surroundings(
         database_url=settings.database,
@@ -83,7 +89,20 @@ def of_settings(settings: WalletSettings) -> Surroundings:
         wait=timedelta(seconds=settings.wait_seconds),
         unlock_threads=settings.unlock_threads,
         encrypt_requests=settings.encrypt_requests,
+        public_url=settings.public_url,
+        provider=provider_of(settings),
     )
+
+
+def provider_of(settings: WalletSettings) -> WalletProvider | None:
+    """Return who vouches for the wallets of this deployment; None when nobody does.
+
+    Raises:
+        Misconfigured: the key cannot be used.
+    """
+    if settings.provider_key_file is None:
+        return None
+    return attesting.open_provider(settings.provider_key_file, name=settings.public_url, client_id=settings.client_id)
 
 
 def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | None = None) -> Deployment:
@@ -109,13 +128,17 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         longest_session=around.longest_session,
         threads=around.unlock_threads,
     )
+    receiving = Receiving(
+        outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell, provider=around.provider
+    )
     return Deployment(
         clock=clock,
         database=database,
         guarded=guarded,
         registry=registry,
         custody=custody,
-        receiving=Receiving(outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell),
+        receiving=receiving,
+        authorizing=Authorizing(receiving=receiving, outbound=outbound, clock=clock, public_url=around.public_url),
         presenting=Presenting(
             outbound=outbound,
             clock=clock,

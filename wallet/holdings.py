@@ -15,7 +15,7 @@ from comity.keys import KeySigner
 from comity.openid.issuance import display
 from comity.ports import Signer
 from comity.web import i18n
-from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, Kept, OpenWallet, Sheet
+from wallet.records import CREDENTIAL, GRANT, HISTORY, KEY, PENDING, Kept, OpenWallet, Sheet
 
 NOTED = ("issuer", "issuer_name", "key", "recognised", "codes", "status", "checked_at")
 """What the wallet notes beside each credential."""
@@ -124,7 +124,7 @@ def read(record: Kept) -> Held:
         id=record.id,
         version=record.version,
         received_at=record.created_at,
-        about={"told": None, **content["about"], **about},
+        about={"told": None, "grant": None, "configuration_id": None, **content["about"], **about},
         signed=signed,
         processed=processed,
     )
@@ -173,6 +173,9 @@ async def forget(wallet: OpenWallet, credential_id: str) -> None:
         used |= {str(line.content.get("key")) for line in await wallet.all(PENDING)}
         if found.key_id not in used and not damaged:
             gone.append((KEY, found.key_id))
+        grant = (GRANT, str(found.about["grant"]))
+        if not any(each.about["grant"] == grant[1] for each in held if each.id != credential_id):
+            gone += [grant] if grant in await wallet.names() else []
     line = {"what": "deleted", "credential": credential_id, "issuer": found.about["issuer"] if found else ""}
     try:
         await wallet.commit(put=[Sheet(kind=HISTORY, id=new_id(), content=line)], delete=gone)

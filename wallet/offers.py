@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from comity.errors import Code, NotFound
+from comity.errors import Code, Malformed, NotFound
+from comity.openid.endpoint import is_identifier
 from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.display import in_language
 from comity.openid.issuance.metadata import IssuerMetadata
@@ -37,6 +38,13 @@ class Preview:
         grant = self.offer.pre_authorized
         return grant is not None and grant.transaction_code is not None
 
+    @property
+    def is_by_sign_in(self) -> bool:
+        """Whether the person signs in at the issuer to have it (VCI-11): so the offer says, or it says nothing."""
+        return self.offer.pre_authorized is None and (
+            self.offer.authorization_code is not None or self.offer.names_no_grant
+        )
+
     def document(self, language: str) -> dict[str, Any]:
         """Return the preview for people, in ``language``."""
         issuer = in_language(self.metadata.display, language)
@@ -45,6 +53,7 @@ class Preview:
         return {
             "issuer": {"id": self.metadata.credential_issuer, "name": issuer.name if issuer else None},
             "transaction_code": code.to_dict() if code else None,
+            "sign_in": self.is_by_sign_in,
             "credentials": [
                 {
                     "configuration_id": each.id,
@@ -80,12 +89,30 @@ class Offers:
         offer = parse_link(link)
         if isinstance(offer, OfferReference):
             offer = await self._fetch(offer)
-        issuer = offer.credential_issuer
-        document = await self.outbound.get_json(IssuerMetadata.url(issuer))
-        metadata = IssuerMetadata.parse(document, credential_issuer=issuer)
+        metadata = await self._metadata(offer.credential_issuer)
         configurations = metadata.offered(offer)
         facts = {each.id: self._facts(metadata, each) for each in configurations}
         return Preview(offer=offer, metadata=metadata, configurations=configurations, facts=facts)
+
+    async def of_issuer(self, issuer: str, configuration_ids: tuple[str, ...]) -> Preview:
+        """Read what an issuer has, without an offer: all of it, or what is named.
+
+        Raises:
+            Malformed: this is no issuer's address, or its metadata cannot be used, or do not have what is named.
+            NotFound, Unreachable: as :meth:`preview`.
+        """
+        if not is_identifier(issuer):
+            raise Malformed(Code.METADATA_INVALID, "an issuer is named by an https URL without query and fragment")
+        metadata = await self._metadata(issuer)
+        ids = configuration_ids or tuple(metadata.configurations)
+        offer = CredentialOffer(credential_issuer=issuer, configuration_ids=ids)
+        configurations = metadata.offered(offer)
+        facts = {each.id: self._facts(metadata, each) for each in configurations}
+        return Preview(offer=offer, metadata=metadata, configurations=configurations, facts=facts)
+
+    async def _metadata(self, issuer: str) -> IssuerMetadata:
+        document = await self.outbound.get_json(IssuerMetadata.url(issuer))
+        return IssuerMetadata.parse(document, credential_issuer=issuer)
 
     async def _fetch(self, reference: OfferReference) -> CredentialOffer:
         try:

@@ -1,5 +1,6 @@
 """The wallet's requests to issuers and verifiers, all through the one guarded fetcher; answers read strictly."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +51,13 @@ class Outbound:
         content_type: str | None = None,
         token: str | None = None,
         proof: str | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> Fetched:
-        """Post ``body`` and return the answer, whatever its status. With a DPoP ``proof`` the token is a bound one."""
-        headers = {}
+        """Post ``body`` and return the answer, whatever its status. With a DPoP ``proof`` the token is a bound one.
+
+        ``more`` are further header fields.
+        """
+        headers = dict(more or {})
         if content_type is not None:
             headers["content-type"] = content_type
         if token is not None:
@@ -84,6 +89,11 @@ def error_of(fetched: Fetched) -> str:
     except Malformed:
         known = None
     return known.value if known else f"with status {fetched.status}"
+
+
+def header_of(fetched: Fetched, name: str) -> str | None:
+    """Return a header field of an answer by its name in lower case, or None."""
+    return next((value for key, value in fetched.headers.items() if key.lower() == name), None)
 
 
 def _text(fetched: Fetched) -> str:

@@ -6,7 +6,7 @@ journal before it is judged; the credential is stored and the journal line goes 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,6 @@ from comity.credential import CredentialType, Format, SignedCredential
 from comity.did import web
 from comity.errors import Code, ComityError, Conflict, Denied, Malformed, Unreachable
 from comity.keys import KeySigner, thumbprint
-from comity.openid import key_proof
 from comity.openid.issuance import credential_response
 from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.credential_request import CredentialRequest
@@ -34,7 +33,8 @@ from comity.verification.checks import CheckName, Outcome, Result
 from comity.verification.credential import Demand
 from comity.verification.presentation import verify_held
 from comity.verification.status import StatusDemand
-from wallet import holdings
+from wallet import attesting, holdings
+from wallet.attesting import WalletProvider
 from wallet.offers import Offers, Preview
 from wallet.outbound import JSON, Outbound, accepted, error_of
 from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, OpenWallet, Sheet
@@ -85,6 +85,7 @@ class Receiving:
     clock: Clock
     snapshot: Callable[[], RegistrySnapshot]
     shell: EvidenceShell
+    provider: WalletProvider | None = None
 
     async def preview(self, link: str) -> Preview:
         """Read an offer; see :meth:`wallet.offers.Offers.preview`."""
@@ -102,17 +103,22 @@ class Receiving:
         """
         preview = await self.preview(link)
         chosen = _chosen(preview, terms)
+        kinds = {each.id: attesting.proof_kind(each, self.provider) for each in chosen}
         shared_key = await self._shared_key(wallet, terms, chosen)
-        access = await self._access(preview, terms)
-        kept = []
-        for configuration in chosen:
-            line = {
-                **_line(configuration, preview.metadata),
-                **access,
-                "keep_unrecognised": terms.keep_unrecognised,
-            }
-            kept.append(await self._one(wallet, line, shared_key))
-        return kept
+        access = {**await self._access(preview, terms), "proofs": kinds}
+        return [await self._one(wallet, _line(each, preview.metadata, access, terms), shared_key) for each in chosen]
+
+    async def take(self, wallet: OpenWallet, preview: Preview, terms: Terms, access: Line) -> list[Received]:
+        """Take what a token is for that was had otherwise; ``access`` is what a journal line holds of the token.
+
+        Raises:
+            Denied, Malformed, Unreachable: as :meth:`receive`.
+        """
+        chosen = _chosen(preview, terms)
+        kinds = {each.id: attesting.proof_kind(each, self.provider) for each in chosen}
+        shared_key = await self._shared_key(wallet, terms, chosen)
+        access = {**access, "proofs": kinds}
+        return [await self._one(wallet, _line(each, preview.metadata, access, terms), shared_key) for each in chosen]
 
     async def recover(self, wallet: OpenWallet) -> list[Received]:
         """Finish what a lost reply or a crash interrupted: ask once more, judge, keep. Never raises for a line.
@@ -156,7 +162,7 @@ class Receiving:
             tx_code=terms.transaction_code if preview.needs_transaction_code else None,
             resource=preview.metadata.credential_issuer,
         )
-        exchange = Exchange.begin(self.outbound, self.clock, metadata)
+        exchange = Exchange.begin(self.outbound, self.clock, metadata, self.provider)
         answer = await exchange.send_code(metadata.token_endpoint, request)
         if answer.status == 400 and error_of(answer) in {"invalid_grant", "invalid_tx_code"}:
             code = Code.TRANSACTION_CODE_WRONG if preview.needs_transaction_code else Code.CODE_ALREADY_USED
@@ -208,8 +214,9 @@ class Receiving:
             nonce = None
             if line["nonce_endpoint"] is not None:
                 nonce = parse_nonce_response(accepted(await exchange.post(line["nonce_endpoint"], b"")))
-            proof = key_proof.build(signer, audience=line["issuer"], nonce=nonce, issued_at=self.clock.now())
-            request = CredentialRequest(configuration_id=line["configuration_id"], proofs=(proof,))
+            now = self.clock.now()
+            request = attesting.request_for(line, signer, nonce=nonce, at=now, provider=self.provider)
+            request = _by_identifier(request, line)
             body = strict_json.serialise(request.to_dict())
             answer = await exchange.post(line["credential_endpoint"], body, content_type=JSON, token=line["token"])
             if attempt == 1 and answer.status == 400 and error_of(answer) == "invalid_nonce":
@@ -265,7 +272,8 @@ class Receiving:
         content = {
             "format": signed.format.value,
             "encoded": signed.encoded,
-            "about": about(result, issuer=line["issuer"], key=line["key"], at=self.clock.now().isoformat()),
+            "about": about(result, issuer=line["issuer"], key=line["key"], at=self.clock.now().isoformat())
+            | {"grant": line.get("grant"), "configuration_id": line["configuration_id"]},
         }
         codes = [code.value for code in result.codes]
         history = {"what": "received", "credential": credential_id, "issuer": line["issuer"], "codes": codes}
@@ -314,9 +322,20 @@ def about(result: Result, *, issuer: str, key: str, at: str) -> dict[str, Any]:
     }
 
 
-def _line(configuration: CredentialConfiguration, metadata: IssuerMetadata) -> dict[str, Any]:
-    """Return what a journal line holds of the offer."""
+def _by_identifier(request: CredentialRequest, line: Line) -> CredentialRequest:
+    """Ask by the identifier where the token came with one, else by the configuration (VCI-23, VCI-40)."""
+    identifier = line.get("identifiers", {}).get(line["configuration_id"])
+    return request if identifier is None else replace(request, configuration_id=None, credential_identifier=identifier)
+
+
+def _line(
+    configuration: CredentialConfiguration, metadata: IssuerMetadata, access: Line, terms: Terms
+) -> dict[str, Any]:
+    """Return what a journal line holds of what is taken, of the token, and of what the person said."""
     return {
+        **access,
+        "keep_unrecognised": terms.keep_unrecognised,
+        "proof": access["proofs"][configuration.id],
         "issuer": metadata.credential_issuer,
         "configuration_id": configuration.id,
         "format": configuration.format.value,

@@ -21,6 +21,9 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
             how old a look at a credential may be before an open wallet looks again.
         attempts: wrong passphrases in a row after which an account waits.
         wait_seconds: for how long it waits then.
+        provider_key_file: private key (PEM, mode 600) with which this deployment vouches for its wallets towards
+            issuers; absent: wallets stay anonymous. A chain beside it, ``<name>.x5c.json``, is sent along.
+        client_id: the client that all wallets of this deployment are towards issuers; absent: the public URL.
         unlock_threads: passphrases tried at one time; each costs some 100 ms and 19 MiB.
         encrypt_requests: whether verifiers must encrypt their requests to this wallet where it posts for them; what is
             asked then stays hidden from whoever ends their TLS, and verifiers that cannot do it are refused.
@@ -30,6 +33,8 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
     service: ClassVar[str] = "wallet"
 
     pepper_file: Path | None = None
+    provider_key_file: Path | None = None
+    client_id: str | None = Field(default=None, min_length=1, max_length=200)
     session_seconds: int = Field(default=900, ge=30, le=3600)
     longest_session_seconds: int = Field(default=43_200, ge=60, le=86_400)
     status_refresh_seconds: float = Field(default=3600, gt=0)

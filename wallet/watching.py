@@ -84,6 +84,7 @@ class Watching:
         result = await self.shell.settle(outcome)
         noted = about(result, issuer=held.about["issuer"], key=held.key_id, at=now.isoformat())
         noted["issuer_name"] = noted["issuer_name"] or held.about["issuer_name"]
+        noted |= {name: held.about[name] for name in ("grant", "configuration_id")}
         before, state = _told_last(held), state_of(noted)
         is_change = state in TOLD and state != before
         noted["told"] = state if state in TOLD else before

@@ -150,10 +150,20 @@ STRANGER = "ca-on/stranger"
 """An authority that runs an issuer and that no registry names."""
 
 
+SIGN_IN_AT = "ca-bc/services"
+"""The authority at which people can sign in: it has a register of its own."""
+
+PEOPLE_FILE = "people.json"
+"""The register of that authority, beside the authorities file."""
+
+
 def deployment() -> list[dict[str, Any]]:
     """Return the authorities file of the demo's issuer deployment."""
     hosted = [*MEMBERS, IMMIGRATION, NOVA_SCOTIA]
     entries = [_authority(each, each.types) for each in hosted if each.id != "ca-on/toronto"]
+    for entry in entries:
+        if entry["authority"] == SIGN_IN_AT:
+            entry["source"] = {"people": PEOPLE_FILE}
     toronto = next(each for each in MEMBERS if each.id == "ca-on/toronto")
     stranger = {
         "authority": STRANGER,
@@ -176,6 +186,8 @@ def _authority(member: Member, types: tuple[str, ...]) -> dict[str, Any]:
 MAYA = {"given_names": "Maya", "family_name": "Chen", "birthdate": "2008-03-14"}
 """18 years old on the day the demo is set, an Ontario resident."""
 ELISE = {"given_names": "Élise", "family_name": "Gagné-O’Brien", "birthdate": "1988-07-02"}
+ELISE_FILE = "DEMO-FILE-1"
+"""Élise's file number in British Columbia."""
 ARJUN = {"family_name": "Arjun", "birthdate": "1995-11-30"}
 """One name only."""
 
@@ -188,6 +200,15 @@ def ages(years: int) -> dict[str, bool]:
 def person(who: Mapping[str, Any], years: int) -> dict[str, Any]:
     """Return the claims of a BC Person credential; the address is not verified, as the real programme says."""
     return {**who, **ages(years), "locality": "Victoria", "region": "BC", "address_verified": False}
+
+
+def people() -> dict[str, Any]:
+    """Return the register of the authority at which people sign in: file number → type → claims."""
+    return {
+        ELISE_FILE: {"person": person(ELISE, 38)},
+        "DEMO-FILE-2": {"person": person(MAYA, 18)},
+        "DEMO-FILE-3": {"person": person(ARJUN, 30)},
+    }
 
 
 def drivers_licence(who: Mapping[str, Any], years: int, number: str) -> dict[str, Any]:

@@ -123,6 +123,19 @@ class Citizen:
         taken = {name: value for name, value in body.items() if value is not None}
         return list(answer_of(await self.post("/api/v1/credentials", taken))["credentials"])
 
+    async def begin_sign_in(self, issuer: str, configuration_id: str) -> str:
+        """Ask for a credential without an offer; returns where to sign in."""
+        wanted = {"issuer": issuer, "configuration_ids": [configuration_id]}
+        return str(answer_of(await self.post("/api/v1/authorizations", wanted))["url"])
+
+    async def finish_sign_in(self, brought: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Hand over what the browser brought back from the issuer."""
+        return list(answer_of(await self.post("/api/v1/authorizations/finish", brought))["credentials"])
+
+    async def renew(self, credential_id: str) -> dict[str, Any]:
+        """Have a credential anew from its issuer."""
+        return answer_of(await self.post(f"/api/v1/credentials/{credential_id}/renew", {}))
+
     async def consent(self, link: str) -> dict[str, Any]:
         """Open a request and see who asks for what."""
         return answer_of(await self.post("/api/v1/presentations", {"request": link}))

@@ -12,7 +12,7 @@ import httpx
 import schemas
 from comity import strict_json
 from comity.credential import CredentialType
-from comity.demo import cast
+from comity.demo import cast, wallet_provider
 from comity.demo.cast import Member
 from comity.demo.processes import HOST, Process, free_ports, run
 from comity.runtime.installation import Installation
@@ -83,8 +83,9 @@ class Stage:
                 "STATUS_PUBLIC_URL": self.urls["status"],
                 "STATUS_DIRECTORY": str(self.folder / "status-lists"),
                 "PUBLISH_SECONDS": str(PUBLISH_SECONDS),
+                "WALLET_PROVIDERS_FILE": str(self.folder / wallet_provider.TRUST_FILE),
             },
-            "wallet": reader,
+            "wallet": {**reader, "PROVIDER_KEY_FILE": str(self.folder / wallet_provider.KEY_FILE)},
             "verifier": {
                 **reader,
                 "PLACE": "ca-on",
@@ -144,6 +145,8 @@ async def found(folder: Path, *, fixed_ports: bool = False, databases: Mapping[s
     urls = {name: f"http://{HOST}:{ports[name]}" for name in NAMES}
     stage = Stage(folder=folder, urls=urls, databases=databases or {})
     await asyncio.to_thread(_write, folder / "authorities.json", cast.deployment())
+    await asyncio.to_thread(_write, folder / cast.PEOPLE_FILE, cast.people())
+    await asyncio.to_thread(wallet_provider.found, folder, wallet_url=stage.urls["wallet"])
     await _make_keys(stage)
     await _read_entries(stage)
     await stage.apply(first_plan(stage, await _verifier_entry(stage)))

@@ -1,15 +1,18 @@
-"""Key proofs of type ``jwt``: the wallet shows that it holds the key a credential will be bound to.
+"""Key proofs: the wallet shows that it holds the key a credential will be bound to, or somebody trusted attests it.
 
-OpenID4VCI 1.0 appendix F.1 and F.4. The issuer answers ``invalid_proof`` or ``invalid_nonce``, as the exception says.
+OpenID4VCI 1.0 appendix F.1 (``jwt``), F.3 (``attestation``) and F.4. The issuer answers ``invalid_proof`` or
+``invalid_nonce``, as the exception says.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from comity import did, jose, keys
 from comity.errors import Code, Malformed
+from comity.openid import key_attestation
+from comity.openid.key_attestation import CheckedKeyAttestation, Rules
 from comity.openid.members import Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal
 from comity.ports import Jwk, Signer
@@ -36,27 +39,48 @@ class CheckedProof:
         thumbprint: its RFC 7638 thumbprint.
         nonce: the nonce the proof carried; to be used up when the credential is issued.
         issued_at: the proof's ``iat``.
+        attested: the keys of the key attestation in the proof, this one among them; () without one.
+        attestation_nonce: the nonce of that attestation, which is used up likewise.
     """
 
     jwk: Jwk
     thumbprint: str
     nonce: str | None
     issued_at: datetime
+    attested: tuple[Jwk, ...] = ()
+    attestation_nonce: str | None = None
+
+    @property
+    def nonces(self) -> frozenset[str]:
+        """Every nonce that goes with it."""
+        return frozenset(nonce for nonce in (self.nonce, self.attestation_nonce) if nonce is not None)
 
 
-def build(signer: Signer, *, audience: str, nonce: str | None, issued_at: datetime) -> str:
-    """Return a key proof for ``signer``'s key, as an anonymous wallet sends it (no ``iss``).
+def build(
+    signer: Signer,
+    *,
+    audience: str,
+    nonce: str | None,
+    issued_at: datetime,
+    client_id: str | None = None,
+    attestation: str | None = None,
+) -> str:
+    """Return a key proof for ``signer``'s key.
 
     Args:
         signer: the holder key.
         audience: the credential issuer identifier.
         nonce: the issuer's ``c_nonce``; None when it has no nonce endpoint.
         issued_at: the current instant.
+        client_id: the client that the access token was given to (``iss``); None for an anonymous wallet.
+        attestation: a key attestation that lists the key.
     """
-    claims: dict[str, Any] = {"aud": audience, "iat": int(issued_at.timestamp())}
+    claims: dict[str, Any] = {} if client_id is None else {"iss": client_id}
+    claims |= {"aud": audience, "iat": int(issued_at.timestamp())}
     if nonce is not None:
         claims["nonce"] = nonce
-    return jose.sign({"typ": TYP, "jwk": dict(signer.public_jwk)}, claims, signer)
+    header: dict[str, Any] = {"typ": TYP, "jwk": dict(signer.public_jwk)}
+    return jose.sign(header if attestation is None else {**header, "key_attestation": attestation}, claims, signer)
 
 
 def check(
@@ -67,12 +91,17 @@ def check(
 
 
 def examine(
-    proof: str, *, audience: str, at: datetime, check_nonce: CheckNonce | None, client_id: str | None = None
+    proof: str,
+    *,
+    audience: str,
+    at: datetime,
+    check_nonce: CheckNonce | None,
+    client_id: str | None = None,
+    rules: Rules | None = None,
 ) -> CheckedProof:
-    """Check one key proof (VCI-41).
+    """Check one key proof (VCI-41, VCI-42).
 
-    Not checked: that other proofs of the batch use other keys (:func:`examine_all`), key attestations (not asked for),
-    and the nonce is not used up here.
+    Not checked: that other proofs of the batch use other keys (:func:`examine_all`). The nonce is not used up here.
 
     Args:
         proof: the compact JWT.
@@ -80,24 +109,14 @@ def examine(
         at: the current instant.
         check_nonce: judges the nonce; None when the issuer has no nonce endpoint, and then none is required.
         client_id: the client the access token was given to; None for anonymous access.
+        rules: how key attestations are judged; None where nobody's are trusted, and then they are not looked at.
 
     Raises:
         OAuthError: ``invalid_proof`` with the code of what is wrong, or ``invalid_nonce`` for a nonce that is there
             but not acceptable.
     """
-    try:
-        # F.4: explicitly typed, an asymmetric algorithm that the metadata list, no private key in the header.
-        jws = jose.parse(proof, max_bytes=_MAX_BYTES)
-        jose.require(jws, typ=TYP, context="key_proof")
-        # F.1: exactly one of kid, jwk and x5c names the key.
-        key = keys.public_key(_named_key(jws, at))
-        # F.4: the signature verifies with that key.
-        jose.verify(jws, key)
-        claims = Members(jose.payload_object(jws), "key proof", _REFUSE)
-    except OAuthError:
-        raise
-    except Malformed as problem:
-        raise _REFUSE.of(problem) from None
+    signed = _signed(proof, rules, check_nonce, at)
+    claims = signed.claims
     # F.1 aud: the credential issuer identifier; not the authorization server, not the endpoint.
     if claims.string("aud") != audience:
         raise _REFUSE("the key proof is meant for another issuer", Code.AUDIENCE_MISMATCH)
@@ -106,13 +125,61 @@ def examine(
         raise _REFUSE("the key proof names a client that did not ask for this credential")
     issued_at = _check_time(claims, at)
     nonce = _check_nonce(claims, check_nonce)
+    found = CheckedProof(jwk=signed.jwk, thumbprint=keys.thumbprint(signed.jwk), nonce=nonce, issued_at=issued_at)
+    beside = signed.attestation
+    return found if beside is None else replace(found, attested=beside.jwks, attestation_nonce=beside.nonce)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signed:
+    jwk: Jwk
+    claims: Members
+    attestation: CheckedKeyAttestation | None
+
+
+def _signed(proof: str, rules: Rules | None, check_nonce: CheckNonce | None, at: datetime) -> _Signed:
+    """Return what the key that the header names did sign."""
+    try:
+        # F.4: explicitly typed, an asymmetric algorithm that the metadata list, no private key in the header.
+        jws = jose.parse(proof, max_bytes=_MAX_BYTES)
+        jose.require(jws, typ=TYP, context="key_proof")
+        attestation = _attestation(jws, rules, check_nonce, at)
+        # F.1: exactly one of kid, jwk and x5c names the key.
+        key = keys.public_key(_named_key(jws, attestation, at))
+        # F.4: the signature verifies with that key.
+        jose.verify(jws, key)
+        claims = Members(jose.payload_object(jws), "key proof", _REFUSE)
+    except OAuthError:
+        raise
+    except Malformed as problem:
+        raise _REFUSE.of(problem) from None
     # Only the key itself goes into the credential: other members of the sender's JWK (kid, alg, x5u …) are dropped.
     jwk = keys.public_jwk(key)
-    return CheckedProof(jwk=jwk, thumbprint=keys.thumbprint(jwk), nonce=nonce, issued_at=issued_at)
+    # Appendix D.1: the key of the proof is one of those that the attestation beside it lists.
+    if attestation is not None and jwk not in attestation.jwks:
+        raise key_attestation.refuse_unlisted()
+    return _Signed(jwk=jwk, claims=claims, attestation=attestation)
+
+
+def _attestation(
+    jws: jose.Jws, rules: Rules | None, check_nonce: CheckNonce | None, at: datetime
+) -> CheckedKeyAttestation | None:
+    encoded = jws.header.get("key_attestation")
+    if rules is None or (encoded is None and rules.demand is None):
+        return None
+    if not isinstance(encoded, str):
+        raise key_attestation.refuse_missing()
+    return key_attestation.check(encoded, rules=rules, check_nonce=check_nonce, at=at, in_proof=True)
 
 
 def examine_all(
-    proofs: Sequence[str], *, audience: str, at: datetime, check_nonce: CheckNonce | None, client_id: str | None = None
+    proofs: Sequence[str],
+    *,
+    audience: str,
+    at: datetime,
+    check_nonce: CheckNonce | None,
+    client_id: str | None = None,
+    rules: Rules | None = None,
 ) -> tuple[CheckedProof, ...]:
     """Check the proofs of one request, all or nothing; each must use a key of its own.
 
@@ -123,7 +190,7 @@ def examine_all(
     seen: set[str] = set()
     for position, proof in enumerate(proofs, start=1):
         try:
-            found = examine(proof, audience=audience, at=at, check_nonce=check_nonce, client_id=client_id)
+            found = examine(proof, audience=audience, at=at, check_nonce=check_nonce, client_id=client_id, rules=rules)
         except OAuthError as problem:
             detail = f"key proof {position} of {len(proofs)}: {problem.detail}"
             raise OAuthError(problem.code, detail, error=problem.error) from None
@@ -134,7 +201,45 @@ def examine_all(
     return tuple(checked)
 
 
-def _named_key(jws: jose.Jws, at: datetime) -> Jwk:
+def also_attested(proofs: Sequence[CheckedProof], *, most: int) -> tuple[CheckedProof, ...]:
+    """Return ``proofs`` and, up to ``most``, one more for each further key attested in them (appendix F.1, S)."""
+    found, seen = list(proofs), {proof.thumbprint for proof in proofs}
+    for proof in proofs:
+        for jwk in proof.attested:
+            thumbprint = keys.thumbprint(jwk)
+            if thumbprint not in seen and len(found) < most:
+                seen.add(thumbprint)
+                found.append(replace(proof, jwk=jwk, thumbprint=thumbprint))
+    return tuple(found)
+
+
+def examine_attestation(
+    encoded: str, *, rules: Rules | None, at: datetime, check_nonce: CheckNonce | None
+) -> tuple[CheckedProof, ...]:
+    """Check a proof of type ``attestation`` (appendix F.3); returns one for each attested key.
+
+    Nobody shows possession of the keys: that they are the wallet's is the attester's word.
+
+    Raises:
+        OAuthError: ``invalid_proof``, also where nobody's attestations are trusted (``rules`` is None);
+            ``invalid_nonce``.
+    """
+    if rules is None:
+        raise _REFUSE("this proof type is not supported")
+    found = key_attestation.check(encoded, rules=rules, check_nonce=check_nonce, at=at, in_proof=False)
+    return tuple(
+        CheckedProof(
+            jwk=jwk,
+            thumbprint=keys.thumbprint(jwk),
+            nonce=found.nonce,
+            issued_at=found.issued_at,
+            attested=found.jwks,
+        )
+        for jwk in found.jwks
+    )
+
+
+def _named_key(jws: jose.Jws, attestation: CheckedKeyAttestation | None, at: datetime) -> Jwk:
     names = {"kid", "jwk", "x5c"} & set(jws.header)
     if len(names) != 1:
         raise _REFUSE("a key proof names its key by exactly one of kid, jwk and x5c")
@@ -143,7 +248,9 @@ def _named_key(jws: jose.Jws, at: datetime) -> Jwk:
         return jwk
     if "x5c" in names:
         raise _REFUSE("key proofs with certificates are not accepted", Code.KEY_MECHANISM_NOT_ALLOWED)
-    return _did_key(jws.header["kid"], at)
+    kid = jws.header["kid"]
+    named = None if attestation is None else attestation.key_named(kid)
+    return _did_key(kid, at) if named is None else named
 
 
 def _did_key(did_url: str, at: datetime) -> Jwk:

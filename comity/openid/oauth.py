@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from comity.errors import Code
-from comity.openid import endpoint, form
+from comity.openid import authorization_details, endpoint, form
+from comity.openid.authorization_details import CredentialDetail
+from comity.openid.client_authentication import ClientAuthentication
+from comity.openid.code_flow import CODE_GRANT, REFRESH_GRANT, CodeFlow
 from comity.openid.members import Document, Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal, description
 
@@ -44,12 +47,14 @@ class TokenRequest:
         tx_code: what the person typed; None when absent or empty (RFC 6749 §3.1: no value means omitted).
         client_id: None for an anonymous wallet.
         resource: the credential issuer the token is meant for (RFC 8707); None when not said.
+        details: which of several offered credentials; () for all (OpenID4VCI §6.1.1).
     """
 
     pre_authorized_code: str = field(repr=False)
     tx_code: str | None = field(default=None, repr=False)
     client_id: str | None = None
     resource: str | None = None
+    details: tuple[CredentialDetail, ...] = ()
 
     @classmethod
     def parse(cls, body: bytes | str) -> "TokenRequest":
@@ -74,12 +79,15 @@ class TokenRequest:
             tx_code=fields.get("tx_code"),
             client_id=fields.get("client_id"),
             resource=fields.get("resource"),
+            details=authorization_details.parse(fields.get("authorization_details")),
         )
 
     def to_form(self) -> str:
         """Return the form body."""
         fields = {"grant_type": PRE_AUTHORIZED_GRANT, "pre-authorized_code": self.pre_authorized_code}
         optional = {"tx_code": self.tx_code, "client_id": self.client_id, "resource": self.resource}
+        if self.details:
+            optional["authorization_details"] = authorization_details.build(self.details)
         return form.encode(fields | {name: value for name, value in optional.items() if value is not None})
 
 
@@ -103,13 +111,16 @@ class GrantedConfiguration:
 class TokenResponse:
     """An access token (OpenID4VCI §6.2). ``expires_in`` is in seconds. Sent with ``Cache-Control: no-store``.
 
-    ``is_bound`` says that it is good only with DPoP proofs by the key that asked for it (RFC 9449 §5).
+    ``is_bound`` says that it is good only with DPoP proofs by the key that asked for it (RFC 9449 §5). ``scope`` tells
+    what was granted where less than was asked for, ``refresh_token`` gets the next token (RFC 6749 §5.1).
     """
 
     access_token: str = field(repr=False)
     expires_in: int | None = None
     is_bound: bool = False
     granted: tuple[GrantedConfiguration, ...] = ()
+    refresh_token: str | None = field(default=None, repr=False)
+    scope: str | None = None
 
     @classmethod
     def parse(cls, document: Document, *, with_dpop: bool = False) -> "TokenResponse":
@@ -130,6 +141,8 @@ class TokenResponse:
             is_bound=with_dpop,
             access_token=members.string("access_token"),
             expires_in=members.optional_integer("expires_in", minimum=1),
+            refresh_token=members.optional_string("refresh_token"),
+            scope=members.optional_string("scope"),
             granted=tuple(
                 GrantedConfiguration(
                     configuration_id=entry.string("credential_configuration_id"),
@@ -146,6 +159,10 @@ class TokenResponse:
         body: dict[str, Any] = {"access_token": self.access_token, "token_type": token_type}
         if self.expires_in is not None:
             body["expires_in"] = self.expires_in
+        if self.refresh_token is not None:
+            body["refresh_token"] = self.refresh_token
+        if self.scope is not None:
+            body["scope"] = self.scope
         if self.granted:
             body["authorization_details"] = [entry.to_dict() for entry in self.granted]
         return body
@@ -185,6 +202,8 @@ class AuthorizationServerMetadata:
         grant_types: None when the document does not list them (RFC 8414 then means code and implicit).
         anonymous_access: whether a pre-authorized code may be exchanged without a client_id.
         dpop_algorithms: what DPoP proofs may be signed with; () where tokens are never bound (RFC 9449 §5.1).
+        code_flow: the authorization code flow; None where there is none.
+        client_authentication: how clients show who they are.
     """
 
     issuer: str
@@ -192,6 +211,8 @@ class AuthorizationServerMetadata:
     grant_types: tuple[str, ...] | None = (PRE_AUTHORIZED_GRANT,)
     anonymous_access: bool = True
     dpop_algorithms: tuple[str, ...] = ()
+    code_flow: CodeFlow | None = None
+    client_authentication: ClientAuthentication = field(default_factory=ClientAuthentication)
 
     @staticmethod
     def url(issuer: str) -> str:
@@ -218,6 +239,8 @@ class AuthorizationServerMetadata:
             grant_types=members.optional_strings("grant_types_supported") or None,
             anonymous_access=members.boolean("pre-authorized_grant_anonymous_access_supported", default=False),
             dpop_algorithms=members.optional_strings("dpop_signing_alg_values_supported"),
+            code_flow=CodeFlow.parse(members, issuer=issuer),
+            client_authentication=ClientAuthentication.parse(members, issuer=issuer),
         )
 
     @property
@@ -225,15 +248,27 @@ class AuthorizationServerMetadata:
         """Whether the pre-authorized code grant is listed."""
         return self.grant_types is not None and PRE_AUTHORIZED_GRANT in self.grant_types
 
+    @property
+    def supports_code_grant(self) -> bool:
+        """Whether codes can be had by signing in: RFC 8414 §2 takes this grant for granted where none is listed."""
+        return self.code_flow is not None and (self.grant_types is None or CODE_GRANT in self.grant_types)
+
+    @property
+    def supports_refresh(self) -> bool:
+        """Whether refresh tokens are taken."""
+        return self.grant_types is not None and REFRESH_GRANT in self.grant_types
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object (OpenID4VCI §12.3: this grant alone needs no ``response_types_supported``)."""
+        """Return the JSON object (OpenID4VCI §12.3: ``response_types_supported`` belongs to the code flow)."""
         body: dict[str, Any] = {"issuer": self.issuer, "token_endpoint": self.token_endpoint}
         if self.grant_types is not None:
             body["grant_types_supported"] = list(self.grant_types)
-        body["token_endpoint_auth_methods_supported"] = ["none"]
+        body |= self.client_authentication.to_dict()
         body["pre-authorized_grant_anonymous_access_supported"] = self.anonymous_access
         if self.dpop_algorithms:
             body["dpop_signing_alg_values_supported"] = list(self.dpop_algorithms)
+        if self.code_flow is not None:
+            body |= self.code_flow.to_dict()
         return body
 
 

@@ -12,7 +12,8 @@ _NOT_ALLOWED_IN_DESCRIPTION = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")
 class OAuthErrorCode(StrEnum):
     """The ``error`` values that we send or read.
 
-    RFC 6749 §5.2, RFC 6750 §3.1, RFC 9449 §5 and §8, OpenID4VCI 1.0 and OpenID4VP 1.0.
+    RFC 6749 §5.2, RFC 6750 §3.1, RFC 9449 §5 and §8, attestation-based client authentication, OpenID4VCI 1.0 and
+    OpenID4VP 1.0.
     """
 
     # RFC 6749
@@ -25,12 +26,21 @@ class OAuthErrorCode(StrEnum):
     ACCESS_DENIED = "access_denied"
     SERVER_ERROR = "server_error"
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
+    UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
+    # RFC 8707 §2, RFC 9396 §5, RFC 9101 §6.2
+    INVALID_TARGET = "invalid_target"
+    INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
+    REQUEST_NOT_SUPPORTED = "request_not_supported"
     # RFC 6750
     INVALID_TOKEN = "invalid_token"
     INSUFFICIENT_SCOPE = "insufficient_scope"
     # RFC 9449 §5, §8
     INVALID_DPOP_PROOF = "invalid_dpop_proof"
     USE_DPOP_NONCE = "use_dpop_nonce"
+    # OAuth 2.0 Attestation-Based Client Authentication (draft), "Errors"
+    INVALID_CLIENT_ATTESTATION = "invalid_client_attestation"
+    USE_ATTESTATION_CHALLENGE = "use_attestation_challenge"
+    USE_FRESH_ATTESTATION = "use_fresh_attestation"
     # OpenID4VCI 1.0 §8.3.1.2, §9.3, §11.3; invalid_tx_code is the 1.1 draft's, read but never sent
     INVALID_TX_CODE = "invalid_tx_code"
     INVALID_CREDENTIAL_REQUEST = "invalid_credential_request"

@@ -6,17 +6,18 @@ Bodies are parsed strictly by ``comity.openid``; an :class:`OAuthError` becomes 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from comity.errors import Code
-from comity.openid import dpop
+from comity.errors import Code, NotFound
+from comity.openid import client_attestation, dpop, token_request
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.display import Display
 from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.issuance.notification import Notification
-from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest, nonce_response
+from comity.openid.oauth import PRE_AUTHORIZED_GRANT, AuthorizationServerMetadata, TokenRequest, nonce_response
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.web import problems
 from comity.web.body import media_type
-from issuer import issuing, tokens
+from issuer import clients, issuing, tokens
+from issuer.api import authorization
 from issuer.api.access import deployment_of, shown_by
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
@@ -40,9 +41,16 @@ async def issuer_metadata(request: Request, path: str) -> Response:
 @router.get("/.well-known/oauth-authorization-server/{path:path}")
 async def authorization_server_metadata(request: Request, path: str) -> Response:
     """Describe the authorization server, which is the issuer itself (RFC 8414)."""
-    issuer = deployment_of(request).authority(path).issuer_id
+    deployment = deployment_of(request)
+    authority = deployment.authority(path)
     metadata = AuthorizationServerMetadata(
-        issuer=issuer, token_endpoint=f"{issuer}/token", dpop_algorithms=dpop.algorithms()
+        issuer=authority.issuer_id,
+        token_endpoint=f"{authority.issuer_id}/token",
+        grant_types=(PRE_AUTHORIZED_GRANT, *authorization.grants(deployment, authority)),
+        anonymous_access=not deployment.client_trust.is_required,
+        dpop_algorithms=dpop.algorithms(),
+        code_flow=authorization.describe(deployment, authority),
+        client_authentication=deployment.client_trust.described(authority.issuer_id),
     )
     return JSONResponse(metadata.to_dict(), headers=_CACHED)
 
@@ -63,13 +71,18 @@ def describe(deployment: Deployment, authority: Authority) -> IssuerMetadata:
 
 @router.post("/{path:path}/token")
 async def token(request: Request, path: str) -> Response:
-    """Exchange a pre-authorized code (OpenID4VCI §6); with a DPoP proof the token is bound to its key (RFC 9449 §5)."""
+    """Exchange a code or a refresh token (OpenID4VCI §6); with a DPoP proof the token is bound to it (RFC 9449 §5)."""
     deployment = deployment_of(request)
     authority = deployment.authority(path)
     _require_type(request, _FORM, OAuthErrorCode.INVALID_REQUEST)
-    wanted = TokenRequest.parse(await request.body())
+    body = await request.body()
+    client = clients.authenticate(deployment, authority, token_request.read_form(body), request.headers.getlist)
+    wanted = token_request.parse(body)
     proof = tokens.check_for_token(deployment, authority, request.headers.getlist(dpop.HEADER))
-    answer = await issuing.exchange_code(deployment, authority, wanted, proof)
+    if isinstance(wanted, TokenRequest):
+        answer = await issuing.exchange_code(deployment, authority, wanted, proof, client)
+    else:
+        answer = await authorization.answer_token(deployment, authority, wanted, client, proof)
     return JSONResponse(answer.to_dict(), headers=_with_nonce(deployment, authority) if proof else None)
 
 
@@ -79,6 +92,17 @@ async def nonce(request: Request, path: str) -> Response:
     deployment = deployment_of(request)
     authority = deployment.authority(path)
     body = nonce_response(issuing.new_nonce(deployment, authority))
+    return JSONResponse(body, headers=_with_nonce(deployment, authority))
+
+
+@router.post("/{path:path}/challenge")
+async def challenge(request: Request, path: str) -> Response:
+    """Give out a challenge for the proof of possession of a client attestation (the draft's "Challenges")."""
+    deployment = deployment_of(request)
+    authority = deployment.authority(path)
+    if deployment.client_trust.described(authority.issuer_id).challenge_endpoint is None:
+        raise NotFound(Code.NOT_FOUND, "no challenges are given out here")
+    body = client_attestation.challenge_response(clients.new_challenge(deployment, authority))
     return JSONResponse(body, headers=_with_nonce(deployment, authority))
 
 
@@ -124,7 +148,11 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
     headers: dict[str, str] = {}
     if error.error in _ABOUT_PROOFS:
         headers |= _with_nonce(deployment, deployment.authority(request.path_params["path"]))
-        status = 400 if request.url.path.endswith("/token") else 401
+        status = 400 if request.url.path.endswith(("/token", "/par")) else 401
+    if error.error is OAuthErrorCode.USE_ATTESTATION_CHALLENGE:
+        authority = deployment.authority(request.path_params["path"])
+        fresh = clients.new_challenge(deployment, authority)
+        headers |= {client_attestation.CHALLENGE_HEADER: fresh} | _with_nonce(deployment, authority)
     if status in {401, 403}:
         shown = shown_by(request)
         is_dpop = deployment.require_dpop or (shown is not None and shown.is_dpop)

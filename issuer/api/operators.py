@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from comity.credential import Format
 from comity.errors import Code, Malformed
 from comity.formats.instants import date_time_stamp, to_date_time_stamp
+from comity.openid.code_flow import CODE_GRANT
 from comity.web import qr
 from comity.web.body import json_object
 from issuer import offering, revoking
@@ -137,6 +138,7 @@ def _wanted(body: dict[str, Any]) -> Wanted:
             "formats",
             "transaction_code",
             "batch",
+            "grant",
         },
     )
     return Wanted(
@@ -148,7 +150,14 @@ def _wanted(body: dict[str, Any]) -> Wanted:
         formats=_formats(members.texts("formats")),
         transaction_code=members.flag("transaction_code", default=True),
         batch_size=members.count("batch"),
+        by_sign_in=_is_by_sign_in(members.text("grant")),
     )
+
+
+def _is_by_sign_in(grant: str | None) -> bool:
+    if grant not in {None, CODE_GRANT, "pre-authorized_code"}:
+        raise Malformed(Code.REQUEST_INVALID, "grant must be pre-authorized_code or authorization_code")
+    return grant == CODE_GRANT
 
 
 def _end(text: str | None) -> datetime | None:
@@ -181,6 +190,7 @@ def _offer(deployment: Deployment, offer: Offer, *, with_link: bool) -> dict[str
         "batch": offer.batch_size,
         "record_reference": offer.record_reference,
         "state": offer.state.value,
+        "grant": CODE_GRANT if offer.by_sign_in else "pre-authorized_code",
         "created_at": _time(offer.created_at),
         "expires_at": _time(offer.expires_at),
         "valid_until": _time(offer.credential_valid_until),

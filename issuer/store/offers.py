@@ -19,13 +19,14 @@ from sqlalchemy import (
 )
 
 from comity.credential import CredentialType
-from issuer.store.tables import credentials, dpop_proofs, issuances, nonces, offers
+from issuer.store.tables import client_proofs, credentials, dpop_proofs, issuances, nonces, offers
 
 
 class OfferState(StrEnum):
     """Where an offer stands. ``EXPIRED`` and ``DELIVERED`` are seen, not stored."""
 
     OPEN = "open"
+    APPROVED = "approved"
     REDEEMED = "redeemed"
     DELIVERED = "delivered"
     DEAD = "dead"
@@ -69,6 +70,11 @@ class Offer:
         expires_at: last second at which the code can be used.
         token_expires_at: end of the access token, once there is one.
         token_key: thumbprint of the key that the access token is bound to; None for a bearer token.
+        by_sign_in: had by signing in (:mod:`issuer.store.authorizations`); there is no pre-authorized code for it.
+        authorization_id: the sign-in that the access token came of; None for a pre-authorized code.
+        identified_ids: the configurations that have a credential identifier, and are asked for by it.
+        client_id: the client that it was given to; None for an anonymous one.
+        client_key: thumbprint of that client's instance key; None for one that has none.
     """
 
     id: str
@@ -89,6 +95,11 @@ class Offer:
     expires_at: int
     token_expires_at: int | None = None
     token_key: str | None = None
+    by_sign_in: bool = False
+    authorization_id: str | None = None
+    identified_ids: tuple[str, ...] = ()
+    client_id: str | None = None
+    client_key: str | None = None
 
 
 def save(connection: Connection, offer: Offer) -> None:
@@ -113,6 +124,8 @@ def save(connection: Connection, offer: Offer) -> None:
             credential_valid_until=offer.credential_valid_until,
             created_at=offer.created_at,
             expires_at=offer.expires_at,
+            by_sign_in=offer.by_sign_in,
+            authorization_id=offer.authorization_id,
         )
     )
 
@@ -163,8 +176,7 @@ def redeem(
         .where(
             offers.c.code_hash == code_hash,
             offers.c.authority == authority,
-            offers.c.state == OfferState.OPEN.value,
-            offers.c.expires_at > now,
+            *_is_open(now),
             _expects_code(transaction_code_hash),
         )
         .values(
@@ -184,6 +196,17 @@ def redeem(
     if row.state == OfferState.REDEEMED.value:
         return Redemption.GRANTED, row.id
     return (Redemption.CODE_DEAD if row.state == OfferState.DEAD.value else Redemption.TRANSACTION_CODE_WRONG), None
+
+
+def _is_open(now: int) -> tuple[ColumnElement[bool], ...]:
+    """An offer that is had by signing in has no pre-authorized code, whatever its hash."""
+    return offers.c.state == OfferState.OPEN.value, offers.c.by_sign_in.is_(False), offers.c.expires_at > now
+
+
+def note_client(connection: Connection, token_hash: str, *, client_id: str | None, client_key: str | None) -> None:
+    """Note to which client, and to which instance of it, an access token was given."""
+    values = {"client_id": client_id, "client_key": client_key}
+    connection.execute(update(offers).where(offers.c.token_hash == token_hash).values(values))
 
 
 def _expects_code(given: str | None) -> ColumnElement[bool]:
@@ -232,11 +255,14 @@ def by_token(
     return None if row is None else _offer(row)
 
 
+_CANCELLABLE = (OfferState.OPEN, OfferState.APPROVED, OfferState.REDEEMED)
+
+
 def cancel(connection: Connection, offer_id: str) -> bool:
     """Withdraw an offer: its code and its token die, its claims are erased. False when it was over already."""
     changed = connection.execute(
         update(offers)
-        .where(offers.c.id == offer_id, offers.c.state.in_((OfferState.OPEN.value, OfferState.REDEEMED.value)))
+        .where(offers.c.id == offer_id, offers.c.state.in_([each.value for each in _CANCELLABLE]))
         .values(state=OfferState.CANCELLED.value, token_hash=None, sealed_claims=None)
     )
     return changed.rowcount == 1
@@ -258,7 +284,7 @@ def erase_due(connection: Connection, *, now: int) -> int:
         )
         .values(holder_digest=None)
     )
-    for spent in (nonces, dpop_proofs):
+    for spent in (nonces, dpop_proofs, client_proofs):
         connection.execute(spent.delete().where(spent.c.expires_at <= now))
     erased = connection.execute(
         update(offers).where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None)).values(sealed_claims=None)
@@ -286,4 +312,9 @@ def _offer(row: "Row[tuple[object, ...]]", state: OfferState | None = None) -> O
         expires_at=row.expires_at,
         token_expires_at=row.token_expires_at,
         token_key=row.token_key,
+        by_sign_in=row.by_sign_in,
+        authorization_id=row.authorization_id,
+        identified_ids=tuple((row.identified_ids or "").split()),
+        client_id=row.client_id,
+        client_key=row.client_key,
     )

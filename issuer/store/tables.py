@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -33,13 +34,15 @@ offers = Table(
     Column("type_version", Integer, nullable=False),
     Column("configuration_ids", Text, nullable=False),  # separated by a space
     Column("batch_size", Integer, nullable=False),
-    Column("state", String(16), nullable=False),  # open | redeemed | dead | cancelled
+    Column("state", String(16), nullable=False),  # open | approved | redeemed | dead | cancelled
     Column("code_hash", String(64), nullable=False, unique=True),
     Column("transaction_code_hash", String(64)),
     Column("attempts", Integer, nullable=False),
     Column("token_hash", String(64), unique=True),
     Column("token_expires_at", BigInteger),
     Column("token_key", String(43)),  # thumbprint of the key the token is bound to; null = a bearer token
+    Column("client_id", String(200)),  # to whom the token was given; null = to an anonymous client
+    Column("client_key", String(43)),  # thumbprint of that client's instance key; null = it has none
     Column("sealed_claims", LargeBinary),  # erased at erase_at
     Column("erase_at", BigInteger, nullable=False),
     Column("record_reference", String(200)),
@@ -48,7 +51,40 @@ offers = Table(
     Column("credential_valid_until", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("by_sign_in", Boolean, nullable=False, server_default=false()),  # had by signing in, not by a code
+    Column("authorization_id", String(43), index=True),  # the sign-in it came of
+    Column("identified_ids", Text),  # configurations that have credential identifiers, separated by a space
     Index(None, "erase_at"),
+)
+
+authorizations = Table(
+    "authorizations",
+    metadata,
+    Column("id", String(43), primary_key=True),
+    Column("authority", String(200), nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("state", String(16), nullable=False),  # pushed | begun | signed_in | granted | redeemed | refused | revoked
+    Column("request_hash", String(64), nullable=False, unique=True),
+    Column("request", Text, nullable=False),  # as it was pushed
+    Column("configuration_ids", Text, nullable=False),
+    Column("identified_ids", Text, nullable=False),
+    Column("offer_id", String(43), nullable=False),  # what the code gives: an offer of a clerk's, or one made for it
+    Column("client_key", String(43)),  # thumbprint of the client's instance key; null = it has none
+    Column("dpop_key", String(43)),  # thumbprint of the key the code and refresh tokens are bound to
+    Column("browser_hash", String(64)),
+    Column("code_hash", String(64), unique=True),
+    Column("record_reference", String(200)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("authorization_id", String(43), nullable=False, index=True),
+    Column("used_at", BigInteger),
+    Column("expires_at", BigInteger, nullable=False, index=True),
 )
 
 issuances = Table(
@@ -119,6 +155,13 @@ nonces = Table(
 
 dpop_proofs = Table(
     "dpop_proofs",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+client_proofs = Table(
+    "client_proofs",
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("expires_at", BigInteger, nullable=False, index=True),

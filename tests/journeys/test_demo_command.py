@@ -33,7 +33,7 @@ def test_the_demo_passes_in_french_and_leaves_samples_that_verify(tmp_path: Path
     done = comity(tmp_path, "demo", "--lang", "fr")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    for letter in "abcdefghi":
+    for letter in "abcdefghij":
         assert f"PASS  ({letter}) {i18n.text(f'demo.{letter}.title', 'fr')}" in lines
     assert not [line for line in lines if line.startswith("FAIL")]
     assert "VERIFIER_MAX_STATUS_AGE_SECONDS=1" in done.stdout, "the demo prints the settings it chose"

@@ -23,6 +23,7 @@ BREAKS_AT = {
     "g": "demo.g.tampered",
     "h": "demo.h.cached",
     "i": "demo.i.kept",
+    "j": "demo.j.received",
 }
 """The step at which each journey must fail once its cause is gone."""
 
@@ -52,4 +53,4 @@ async def test_without_its_cause_it_fails(stage: Stage, letter: str) -> None:
 
 
 def test_every_journey_has_its_breaking_point() -> None:
-    assert set(BREAKS_AT) == set(JOURNEYS) == set("abcdefghi")
+    assert set(BREAKS_AT) == set(JOURNEYS) == set("abcdefghij")

@@ -1,4 +1,4 @@
-"""The nine journeys of the main job, one file each.
+"""The journeys of the main job, one file each.
 
 Each is a function of the play and of ``without_cause``: with it, the cause of the journey's outcome is taken away (no
 tampering, no withdrawal, no missing scope …) while everything that is expected stays the same, so that the journey has
@@ -14,6 +14,7 @@ from comity.demo.journeys import (
     one_holder,
     rogue_city,
     selective_disclosure,
+    sign_in,
     status_host_down,
     suspend_and_revoke,
     unknown_issuer,
@@ -32,5 +33,6 @@ JOURNEYS: Mapping[str, Journey] = {
     "g": attacks.run,
     "h": status_host_down.run,
     "i": new_member.run,
+    "j": sign_in.run,
 }
 """Every journey by its letter."""

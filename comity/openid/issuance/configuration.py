@@ -14,6 +14,7 @@ from comity.credential import W3C_CONTEXT, CredentialType, Format
 from comity.errors import Code
 from comity.openid.issuance import display
 from comity.openid.issuance.display import ClaimDescription, Display
+from comity.openid.key_attestation import Demand
 from comity.openid.members import Members
 from comity.openid.refusal import Refusal
 
@@ -42,7 +43,8 @@ class CredentialConfiguration:
         scope: OAuth scope; None when the issuer has none.
         binding_methods: () for a credential without a holder key.
         proof_algorithms: algorithms of ``jwt`` key proofs; () when no ``jwt`` proof is accepted.
-        needs_key_attestation: the issuer wants an attested key, which this house cannot give.
+        attestation_algorithms: algorithms of proofs of type ``attestation``; () when none is accepted.
+        key_attestation: what key attestations must state; None when none is needed with a ``jwt`` proof.
         signing_algorithms: algorithms the credential may be signed with; () when not said.
         display: how the type is shown, one entry for each language.
         claims: the claims in display order.
@@ -56,7 +58,8 @@ class CredentialConfiguration:
     scope: str | None = None
     binding_methods: tuple[str, ...] = ()
     proof_algorithms: tuple[str, ...] = ()
-    needs_key_attestation: bool = False
+    attestation_algorithms: tuple[str, ...] = ()
+    key_attestation: Demand | None = None
     signing_algorithms: tuple[str, ...] = ()
     display: tuple[Display, ...] = ()
     claims: tuple[ClaimDescription, ...] = ()
@@ -75,6 +78,20 @@ class CredentialConfiguration:
         """Whether the credential binds to a key, so that a request needs key proofs (VCI-3)."""
         return bool(self.binding_methods)
 
+    @property
+    def needs_key_attestation(self) -> bool:
+        """Whether an attested key is wanted."""
+        return self.key_attestation is not None
+
+    def _proof_types(self) -> dict[str, Any]:
+        algorithms = {"jwt": self.proof_algorithms, "attestation": self.attestation_algorithms}
+        demand = {} if self.key_attestation is None else {"key_attestations_required": self.key_attestation.to_dict()}
+        return {
+            kind: {"proof_signing_alg_values_supported": list(values), **demand}
+            for kind, values in algorithms.items()
+            if values
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
         body: dict[str, Any] = {"format": self.format.value}
@@ -84,7 +101,7 @@ class CredentialConfiguration:
             body["credential_signing_alg_values_supported"] = list(self.signing_algorithms)
         if self.binding_methods:
             body["cryptographic_binding_methods_supported"] = list(self.binding_methods)
-            body["proof_types_supported"] = {"jwt": {"proof_signing_alg_values_supported": [*self.proof_algorithms]}}
+            body["proof_types_supported"] = self._proof_types()
         if self.vct is not None:
             body["vct"] = self.vct
         else:
@@ -104,6 +121,8 @@ def of_type(
     *,
     signing_algorithms: Iterable[str] = (),
     type_metadata: Mapping[str, Any] | None = None,
+    takes_attestations: bool = False,
+    key_attestation: Demand | None = None,
 ) -> CredentialConfiguration:
     """Return the configuration under which this federation issues a type, with labels from ``schemas/``.
 
@@ -112,6 +131,8 @@ def of_type(
         credential_format: one of the two formats.
         signing_algorithms: what the issuer signs with.
         type_metadata: SD-JWT VC type metadata; read from ``schemas/`` when None.
+        takes_attestations: the issuer trusts somebody's key attestations, so that they do as proofs.
+        key_attestation: what key attestations must state; None when none is needed.
     """
     data = (
         schemas.type_metadata(credential_type.slug, credential_type.version) if type_metadata is None else type_metadata
@@ -120,6 +141,7 @@ def of_type(
     sd_jwt = credential_format is Format.DC_SD_JWT
     # The claims path of a W3C credential starts at the credential, not at its subject (OpenID4VCI appendix C).
     prefix: tuple[str, ...] = () if sd_jwt else ("credentialSubject",)
+    algorithms = tuple(sorted(keys.allowed_algorithms("key_proof")))
     return CredentialConfiguration(
         id=name,
         format=credential_format,
@@ -128,7 +150,9 @@ def of_type(
         types=() if sd_jwt else ("VerifiableCredential", credential_type.w3c_type),
         scope=name,
         binding_methods=_BINDING_METHODS,
-        proof_algorithms=tuple(sorted(keys.allowed_algorithms("key_proof"))),
+        proof_algorithms=algorithms,
+        attestation_algorithms=algorithms if takes_attestations else (),
+        key_attestation=key_attestation,
         signing_algorithms=tuple(signing_algorithms),
         display=display.of_type_metadata(data),
         claims=display.claims_of_type_metadata(data, prefix=prefix),
@@ -146,7 +170,7 @@ def parse(name: str, members: Members) -> CredentialConfiguration | None:
         return None
     credential_format = Format(text)
     binding = members.optional_strings("cryptographic_binding_methods_supported")
-    proof_algorithms, attested = _proofs(members, binds=bool(binding))
+    by_jwt, by_attestation, demand = _proofs(members, binds=bool(binding))
     shown = members.optional_members("credential_metadata")
     contexts, types = _definition(members) if credential_format is Format.VC_JWT else ((), ())
     return CredentialConfiguration(
@@ -157,8 +181,9 @@ def parse(name: str, members: Members) -> CredentialConfiguration | None:
         types=types,
         scope=members.optional_string("scope"),
         binding_methods=binding,
-        proof_algorithms=proof_algorithms,
-        needs_key_attestation=attested,
+        proof_algorithms=by_jwt,
+        attestation_algorithms=by_attestation,
+        key_attestation=demand,
         signing_algorithms=members.optional_strings("credential_signing_alg_values_supported"),
         display=display.parse(shown, name_required=True) if shown else (),
         claims=display.parse_claims(shown) if shown else (),
@@ -170,15 +195,13 @@ def _definition(members: Members) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return definition.strings("@context"), definition.strings("type")
 
 
-def _proofs(members: Members, *, binds: bool) -> tuple[tuple[str, ...], bool]:
-    """Return the algorithms of ``jwt`` proofs and whether an attested key is wanted."""
+def _proofs(members: Members, *, binds: bool) -> tuple[tuple[str, ...], tuple[str, ...], Demand | None]:
+    """Return the algorithms of ``jwt`` and of ``attestation`` proofs, and what key attestations must state."""
     types = members.optional_members("proof_types_supported")
     # VCI-3: binding methods and proof types are both there, or neither is.
     if (types is not None) != binds:
         raise _REFUSE("credential configuration: binding methods and proof types must come together")
-    jwt = types.optional_members("jwt") if types is not None else None
-    if jwt is None:
-        return (), False
-    return jwt.strings("proof_signing_alg_values_supported"), jwt.optional_members(
-        "key_attestations_required"
-    ) is not None
+    kinds = [types.optional_members(kind) if types is not None else None for kind in ("jwt", "attestation")]
+    jwt, attestation = (kind.strings("proof_signing_alg_values_supported") if kind else () for kind in kinds)
+    wanted = (kind.optional_members("key_attestations_required") for kind in kinds if kind)
+    return jwt, attestation, next((Demand.parse(each) for each in wanted if each), None)

@@ -22,11 +22,13 @@ class CredentialRequest:
         configuration_id: from the metadata; used when the token response named no credential identifiers.
         credential_identifier: from the token response.
         proofs: key proof JWTs, in the order received; () when none were sent.
+        attestation: the one JWT of a proof of type ``attestation``; None when none was sent.
     """
 
     configuration_id: str | None = None
     credential_identifier: str | None = None
     proofs: tuple[str, ...] = ()
+    attestation: str | None = None
 
     @classmethod
     def parse(cls, document: Document, *, batch_size: int = 1) -> "CredentialRequest":
@@ -52,10 +54,12 @@ class CredentialRequest:
             )
         if members.has("credential_response_encryption"):
             raise _ENCRYPTION("encrypted credential responses are not offered")
+        proofs, attestation = _proofs(members, batch_size) if members.has("proofs") else ((), None)
         return cls(
             configuration_id=configuration,
             credential_identifier=identifier,
-            proofs=_proofs(members, batch_size) if members.has("proofs") else (),
+            proofs=proofs,
+            attestation=attestation,
         )
 
     def require_proofs(self) -> None:
@@ -64,7 +68,7 @@ class CredentialRequest:
         Raises:
             OAuthError: ``invalid_proof``.
         """
-        if not self.proofs:
+        if not self.proofs and self.attestation is None:
             raise _PROOF("a key proof is needed for this credential")
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,19 +80,25 @@ class CredentialRequest:
             body["credential_identifier"] = self.credential_identifier
         if self.proofs:
             body["proofs"] = {"jwt": list(self.proofs)}
+        elif self.attestation is not None:
+            body["proofs"] = {"attestation": [self.attestation]}
         return body
 
 
-def _proofs(members: Members, batch_size: int) -> tuple[str, ...]:
+def _proofs(members: Members, batch_size: int) -> tuple[tuple[str, ...], str | None]:
+    """Return the ``jwt`` proofs, or the one key attestation (appendix F.3: exactly one)."""
     proofs = members.value["proofs"]
     if not isinstance(proofs, dict) or len(proofs) != 1:
         raise _REFUSE("credential request: proofs must be an object with exactly one proof type")
-    if "jwt" not in proofs:
-        known = PROOF_TYPES.intersection(proofs)
-        raise _PROOF("this proof type is not supported" if known else "this proof type is not known")
-    values = proofs["jwt"]
+    ((kind, values),) = proofs.items()
+    if kind not in {"jwt", "attestation"}:
+        raise _PROOF("this proof type is not supported" if kind in PROOF_TYPES else "this proof type is not known")
     if not isinstance(values, list) or not values or not all(isinstance(value, str) and value for value in values):
         raise _PROOF("credential request: proofs must hold a non-empty array of key proofs")
+    if kind == "attestation":
+        if len(values) > 1:
+            raise _TOO_MANY("credential request: a proof of type attestation is exactly one key attestation")
+        return (), values[0]
     if len(values) > batch_size:
         raise _TOO_MANY(f"credential request: at most {batch_size} key proofs are accepted at once")
-    return tuple(values)
+    return tuple(values), None

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from comity import strict_json
 from comity.errors import Code
 from comity.openid import endpoint, form
+from comity.openid.code_flow import CODE_GRANT
 from comity.openid.members import Document, Members
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT
 from comity.openid.refusal import Refusal
@@ -63,6 +64,19 @@ class PreAuthorizedGrant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationCodeGrant:
+    """The person signs in. ``issuer_state`` goes back in the authorization request; it is the issuer's own."""
+
+    issuer_state: str | None = field(default=None, repr=False)
+    authorization_server: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        members = {"issuer_state": self.issuer_state, "authorization_server": self.authorization_server}
+        return {name: value for name, value in members.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialOffer:
     """A credential offer.
 
@@ -70,12 +84,14 @@ class CredentialOffer:
         credential_issuer: the issuer identifier, not verified by anything.
         configuration_ids: keys of ``credential_configurations_supported`` on offer, distinct, at least one.
         pre_authorized: the pre-authorized grant; None when the offer has none.
-        other_grants: names of the grants that this house does not use, ``authorization_code`` among them.
+        authorization_code: the grant by signing in; None when the offer has none.
+        other_grants: names of the grants that this house does not use.
     """
 
     credential_issuer: str
     configuration_ids: tuple[str, ...]
     pre_authorized: PreAuthorizedGrant | None = None
+    authorization_code: AuthorizationCodeGrant | None = None
     other_grants: frozenset[str] = frozenset()
 
     @classmethod
@@ -99,8 +115,16 @@ class CredentialOffer:
             pre_authorized=_pre_authorized(grants.members(PRE_AUTHORIZED_GRANT))
             if grants and PRE_AUTHORIZED_GRANT in names
             else None,
-            other_grants=names - {PRE_AUTHORIZED_GRANT},
+            authorization_code=_authorization_code(grants.members(CODE_GRANT))
+            if grants and CODE_GRANT in names
+            else None,
+            other_grants=names - {PRE_AUTHORIZED_GRANT, CODE_GRANT},
         )
+
+    @property
+    def names_no_grant(self) -> bool:
+        """Whether the issuer's metadata say how to go on (VCI-11): the offer names no grant at all."""
+        return self.pre_authorized is None and self.authorization_code is None and not self.other_grants
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object. Grants this house does not use are never built."""
@@ -108,9 +132,12 @@ class CredentialOffer:
             "credential_issuer": self.credential_issuer,
             "credential_configuration_ids": list(self.configuration_ids),
         }
+        grants: dict[str, Any] = {}
+        if self.authorization_code is not None:
+            grants[CODE_GRANT] = self.authorization_code.to_dict()
         if self.pre_authorized is not None:
-            body["grants"] = {PRE_AUTHORIZED_GRANT: self.pre_authorized.to_dict()}
-        return body
+            grants[PRE_AUTHORIZED_GRANT] = self.pre_authorized.to_dict()
+        return body | ({"grants": grants} if grants else {})
 
     def link(self) -> str:
         """Return the link that carries the offer by value."""
@@ -152,6 +179,13 @@ def parse_link(link: str) -> CredentialOffer | OfferReference:
     if not endpoint.is_endpoint(reference or ""):
         raise _REFUSE("the address of the credential offer must be an https URL")
     return OfferReference(url=reference or "")
+
+
+def _authorization_code(members: Members) -> AuthorizationCodeGrant:
+    return AuthorizationCodeGrant(
+        issuer_state=members.optional_string("issuer_state"),
+        authorization_server=members.optional_string("authorization_server"),
+    )
 
 
 def _pre_authorized(members: Members) -> PreAuthorizedGrant:

@@ -27,6 +27,7 @@ export async function answer(handler) {
 async function refusal(error) {
   const response = error.response?.response ?? error.response;
   const body =
+    (typeof error.error === "string" ? { error: error.error } : null) ??
     error.errorResponse ?? error.response?.credentialErrorResponseResult?.data ?? (await read(response)) ?? null;
   return { status: response?.status ?? null, refusal: body };
 }

@@ -103,7 +103,7 @@ async def test_the_metadata_are_what_a_wallet_reads(issuer: Deployed) -> None:
     server = (await issuer.client.get(f"/.well-known/oauth-authorization-server/{ON}")).json()
     assert server["issuer"] == f"{PUBLIC_URL}/{ON}"
     assert server["token_endpoint"] == f"{PUBLIC_URL}/{ON}/token"
-    assert server["grant_types_supported"] == [GRANT]
+    assert server["grant_types_supported"] == [GRANT, "authorization_code", "refresh_token"]
     assert server["pre-authorized_grant_anonymous_access_supported"] is True
 
 

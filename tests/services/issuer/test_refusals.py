@@ -20,12 +20,12 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"grant_type": "authorization_code"}, "unsupported_grant_type"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
         ({"grant_type": ""}, "invalid_request"),
         ({"pre-authorized_code": ""}, "invalid_request"),
         ({"pre-authorized_code": "guess"}, "invalid_grant"),
         ({"tx_code": "000000"}, "invalid_request"),
-        ({"resource": f"{PUBLIC_URL}/{BC}"}, "invalid_request"),
+        ({"resource": f"{PUBLIC_URL}/{BC}"}, "invalid_target"),
     ],
 )
 async def test_a_bad_token_request_burns_nothing(issuer: Deployed, change: dict[str, str], error: str) -> None:

@@ -82,6 +82,7 @@ AUTHORITIES: list[dict[str, Any]] = [
         "jurisdiction": "ca-on",
         "name": {"en": "ServiceOntario (DEMO)", "fr": "ServiceOntario (DÉMO)"},
         "types": ["person/1", "drivers-licence/1", "health-card/1"],
+        "source": {"people": "people.json"},
     },
     {
         "authority": BC,
@@ -110,6 +111,8 @@ class Ground:
         """Let each party make its keys, and write the registry."""
         self.folder.mkdir(parents=True)
         (self.folder / "authorities.json").write_text(json.dumps(AUTHORITIES), "utf-8")
+        people = {"file-7": {"person": PERSON, "drivers-licence": LICENCE}}
+        (self.folder / "people.json").write_text(json.dumps(people), "utf-8")
         (self.folder / "pepper").write_bytes(bytes(range(32)))
         self.tokens["operator"] = operators.add(
             self.folder / "operators.json", name="desk", role=Role.ADMIN, authorities=("*",)
@@ -165,18 +168,19 @@ class Ground:
         edits.append({"edit": "verifier", "jurisdiction": "ca-on", "verifier": self.verifier_entry()})
         return edits
 
-    def issuer_settings(self) -> IssuerSettings:
+    def issuer_settings(self, **changes: Any) -> IssuerSettings:
         database = self.databases.get("issuer")
-        return IssuerSettings(
-            public_url=ISSUER,
-            status_public_url=STATUS,
-            status_directory=self.folder / "published",
-            authorities_file=self.folder / "authorities.json",
-            operators_file=self.folder / "operators.json",
-            data_dir=self.folder / "issuer",
-            publish_seconds=3600.0,
-            database_url=SecretStr(database) if database else None,
-        )
+        values: dict[str, Any] = {
+            "public_url": ISSUER,
+            "status_public_url": STATUS,
+            "status_directory": self.folder / "published",
+            "authorities_file": self.folder / "authorities.json",
+            "operators_file": self.folder / "operators.json",
+            "data_dir": self.folder / "issuer",
+            "publish_seconds": 3600.0,
+            "database_url": SecretStr(database) if database else None,
+        }
+        return IssuerSettings(**{**values, **changes})
 
     def _reader(self, service: str) -> dict[str, Any]:
         return {
@@ -301,14 +305,15 @@ def _ok(answer: httpx.Response, status: int = 200) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def running(ground: Ground, **changes: Any) -> AsyncIterator[Town]:
-    """Start everybody and stop them again, with other settings of the wallet, or of the verifier (``verifier_…``)."""
+    """Start everybody and stop them again, with other settings of the wallet (or ``verifier_…``, ``issuer_…``)."""
     clock = FixedClock(NOW)
     net = InProcess(clock)
     net.hosts[REGISTRY] = RegistryHost(ground.registry.public_folder)
     net.hosts[STATUS] = StatusHost(ground.folder / "published")
+    issuers = {name.removeprefix("issuer_"): changes.pop(name) for name in list(changes) if name.startswith("issuer_")}
     others = {name.removeprefix("verifier_"): changes.pop(name) for name in list(changes) if name.startswith("verif")}
     async with contextlib.AsyncExitStack() as stack:
-        issuer_app = issuer.app.create_app(ground.issuer_settings(), clock=clock)
+        issuer_app = issuer.app.create_app(ground.issuer_settings(**issuers), clock=clock)
         with mock.patch.object(verifier.deployment, "GuardedFetcher", return_value=net):
             verifier_app = verifier.app.create_app(ground.verifier_settings(**others), clock=clock)
         wallet_app = wallet.app.create_app(ground.wallet_settings(**changes), clock=clock, fetcher=net)

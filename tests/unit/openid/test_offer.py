@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from comity.errors import Code
 from comity.openid import form
 from comity.openid.issuance.offer import (
+    AuthorizationCodeGrant,
     CredentialOffer,
     OfferReference,
     PreAuthorizedGrant,
@@ -78,12 +79,29 @@ def test_grants_may_be_absent_or_empty(grants: Any) -> None:
     offer = CredentialOffer.parse(document(grants=grants))
     assert offer.pre_authorized is None
     assert offer.other_grants == frozenset()
+    assert offer.names_no_grant
+
+
+def test_the_grant_by_sign_in_is_read_as_it_is_written() -> None:
+    grant = {"issuer_state": "planted", "authorization_server": ISSUER}
+    offer = CredentialOffer.parse(document(grants={"authorization_code": grant}))
+    assert offer.authorization_code == AuthorizationCodeGrant(issuer_state="planted", authorization_server=ISSUER)
+    assert CredentialOffer.parse(offer.to_dict()) == offer
+    assert not offer.names_no_grant
+    assert "planted" not in repr(offer.authorization_code)
+    both = CredentialOffer.parse(
+        document(grants={"authorization_code": {}, PRE_AUTHORIZED_GRANT: {"pre-authorized_code": "c"}})
+    )
+    assert (both.authorization_code, both.pre_authorized is not None) == (AuthorizationCodeGrant(), True)
+    with pytest.raises(OAuthError):
+        CredentialOffer.parse(document(grants={"authorization_code": {"issuer_state": 7}}))
 
 
 def test_other_grants_are_noted_and_unknown_members_ignored() -> None:
-    offer = CredentialOffer.parse(document(grants={"authorization_code": {"issuer_state": "s"}}, future=1))
+    offer = CredentialOffer.parse(document(grants={"urn:of:tomorrow": {"issuer_state": "s"}}, future=1))
     assert offer.pre_authorized is None
-    assert offer.other_grants == {"authorization_code"}
+    assert offer.other_grants == {"urn:of:tomorrow"}
+    assert not offer.names_no_grant
 
 
 @pytest.mark.parametrize(

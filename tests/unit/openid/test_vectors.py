@@ -45,7 +45,8 @@ def test_offers(name: str, asks_for_code: bool | None, count: int) -> None:
     assert len(offer.configuration_ids) == count
     if asks_for_code is None:
         assert offer.pre_authorized is None
-        assert offer.other_grants == {"authorization_code"}
+        assert offer.authorization_code is not None
+        assert offer.authorization_code.issuer_state
     else:
         assert offer.pre_authorized is not None
         assert (offer.pre_authorized.transaction_code is not None) is asks_for_code

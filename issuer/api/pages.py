@@ -1,0 +1,82 @@
+"""The plain pages of a sign-in: no scripts, no styles, nothing loaded from anywhere."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from comity.errors import ComityError
+from comity.web import i18n, problems
+
+_OTHER = {"en": ("fr", "Français"), "fr": ("en", "English")}
+_PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+)
+
+
+def page(
+    template: str,
+    language: str,
+    *,
+    title: str,
+    values: Mapping[str, object],
+    status: int = 200,
+    redirect_uri: str | None = None,
+) -> HTMLResponse:
+    """Return one page.
+
+    Args:
+        template: such as ``consent.html``.
+        language: ``en`` or ``fr``.
+        title: what it is called, and its one heading.
+        values: for the template; every one is escaped.
+        status: of the answer.
+        redirect_uri: where a form of this page may lead to in the end; browsers ask ``form-action`` for that too.
+    """
+    other, other_name = _OTHER[language]
+    text = _PAGES.get_template(template).render(
+        t=lambda key, **given: i18n.text(key, language, **given),
+        title=title,
+        language=language,
+        other_language=other if status == 200 else None,
+        other_language_name=other_name,
+        **values,
+    )
+    headers = {"content-security-policy": _policy(redirect_uri), "content-language": language}
+    return HTMLResponse(text, status, headers)
+
+
+def problem(error: ComityError, language: str) -> HTMLResponse:
+    """Return the page for a person at whose browser something went wrong."""
+    code = error.code.value
+    return page(
+        "problem.html",
+        language,
+        title=i18n.text(f"codes.{code}.title", language),
+        status=problems.http_status(error),
+        values={each: i18n.text(f"codes.{code}.{each}", language) for each in ("meaning", "next_step")},
+    )
+
+
+def _policy(redirect_uri: str | None) -> str:
+    targets = "'self'" if redirect_uri is None else f"'self' {_source(redirect_uri)}"
+    return f"default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action {targets}"
+
+
+def _source(redirect_uri: str) -> str:
+    """Return a redirect URI as a CSP source: its origin, or the scheme of an app (CSP 3 §2.3.1)."""
+    parts = urlsplit(redirect_uri)
+    if parts.scheme in {"http", "https"}:
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}:"
+
+
+def destination(redirect_uri: str) -> str:
+    """Return what a person is told of where the credential goes: the host, or the name of the app's scheme."""
+    parts = urlsplit(redirect_uri)
+    return parts.netloc if parts.scheme in {"http", "https"} else parts.scheme

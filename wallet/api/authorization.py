@@ -1,0 +1,137 @@
+"""Signing in at an issuer: begin, come back, and have a credential anew.
+
+The browser comes back from another site, and so without the session's cookie (it is ``SameSite=Strict``). The page it
+lands on does nothing but post what it brought from our own site, where the cookie is sent.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from comity.errors import ComityError
+from comity.openid.authorization import AuthorizationResponse, parse_parameters
+from comity.web import body, i18n, problems
+from comity.web.problems import language_of
+from wallet import holdings, shown
+from wallet.api import read
+from wallet.api.session import check_origin, members, wallet_of
+from wallet.deployment import Deployment
+from wallet.receiving import Received, Terms
+from wallet.records import OpenWallet
+
+_BROUGHT = ("code", "state", "iss", "error", "error_description")
+_PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
+)
+
+
+def router(deployment: Deployment, public_url: str) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter()
+    _add_beginning(routes, deployment, public_url)
+    _add_finishing(routes, deployment, public_url)
+    _add_pages(routes, deployment, public_url)
+    return routes
+
+
+def _add_beginning(routes: APIRouter, deployment: Deployment, public_url: str) -> None:
+    custody, authorizing = deployment.custody, deployment.authorizing
+
+    @routes.post("/api/v1/issuers/preview")
+    async def preview(request: Request) -> dict[str, Any]:
+        """Show what an issuer has, without an offer: ``{issuer, configuration_ids?}``."""
+        sent = await members(request, public_url)
+        await wallet_of(request, custody)
+        found = await authorizing.offers.of_issuer(read.text(sent, "issuer"), read.texts(sent, "configuration_ids"))
+        return found.document(language_of(request))
+
+    @routes.post("/api/v1/authorizations", status_code=201)
+    async def start(request: Request) -> Response:
+        """Begin: ``{offer | issuer, configuration_ids?, same_key_as?, keep_unrecognised?}``; answers where to go."""
+        sent = await members(request, public_url)
+        wallet = await wallet_of(request, custody)
+        terms = Terms(
+            configuration_ids=read.texts(sent, "configuration_ids"),
+            same_key_as=read.optional_text(sent, "same_key_as"),
+            keep_unrecognised=read.flag(sent, "keep_unrecognised"),
+        )
+        link = read.optional_text(sent, "offer")
+        if link is not None:
+            found = await deployment.receiving.preview(link)
+        else:
+            found = await authorizing.offers.of_issuer(read.text(sent, "issuer"), terms.configuration_ids)
+        started = await authorizing.start(wallet, found, terms, ui_locales=f"{language_of(request)}-CA")
+        return JSONResponse({"url": started.url, "issuer": started.issuer}, 201)
+
+
+def _add_finishing(routes: APIRouter, deployment: Deployment, public_url: str) -> None:
+    custody, authorizing = deployment.custody, deployment.authorizing
+
+    @routes.post("/api/v1/authorizations/finish", status_code=201)
+    async def finish(request: Request) -> Response:
+        """Come back: ``{state, code | error, iss?}``, as the browser brought it."""
+        sent = await members(request, public_url)
+        wallet = await wallet_of(request, custody)
+        brought = {name: value for name in _BROUGHT if (value := read.optional_text(sent, name)) is not None}
+        kept = await authorizing.finish(wallet, AuthorizationResponse.parse(brought))
+        return JSONResponse({"credentials": [await _shown(wallet, each, request) for each in kept]}, 201)
+
+    @routes.post("/api/v1/credentials/{credential_id}/renew", status_code=201)
+    async def renew(credential_id: str, request: Request) -> Response:
+        """Have a credential anew from its issuer; the old copy goes when the new one is there."""
+        check_origin(request, public_url)
+        wallet = await wallet_of(request, custody)
+        return JSONResponse(await _shown(wallet, await authorizing.renew(wallet, credential_id), request), 201)
+
+
+def _add_pages(routes: APIRouter, deployment: Deployment, public_url: str) -> None:
+    @routes.get("/callback", include_in_schema=False)
+    async def land(request: Request) -> Response:
+        """Land from the issuer's pages; one press of a button goes on from our own site."""
+        language = language_of(request)
+        brought = parse_parameters(request.url.query)
+        fields = {name: brought[name] for name in _BROUGHT if name in brought}
+        return _page(language, "landed", fields=fields)
+
+    @routes.post("/callback", include_in_schema=False)
+    async def go_on(request: Request) -> Response:
+        """Finish what the page carried over."""
+        language = language_of(request)
+        try:
+            check_origin(request, public_url)
+            wallet = await wallet_of(request, deployment.custody)
+            await deployment.authorizing.finish(wallet, AuthorizationResponse.parse(await body.form(request)))
+        except ComityError as error:
+            words = i18n.text(f"codes.{error.code}.next_step", language)
+            title = i18n.text(f"codes.{error.code}.title", language)
+            return _page(language, "landed", title=title, words=words, status=problems.http_status(error))
+        return _page(language, "received")
+
+
+def _page(
+    language: str,
+    name: str,
+    *,
+    fields: dict[str, str] | None = None,
+    title: str | None = None,
+    words: str | None = None,
+    status: int = 200,
+) -> Response:
+    text = _PAGES.get_template("callback.html").render(
+        language=language,
+        title=title or i18n.text(f"wallet.sign_in.{name}_title", language),
+        words=words or i18n.text(f"wallet.sign_in.{name}", language),
+        go_on=i18n.text("wallet.sign_in.go_on", language),
+        fields=fields or {},
+    )
+    # With no referrer at all browsers send "Origin: null" with the form, which would look like a foreign page.
+    return HTMLResponse(text, status, {"content-language": language, "referrer-policy": "same-origin"})
+
+
+async def _shown(wallet: OpenWallet, received: Received, request: Request) -> dict[str, Any]:
+    held = await holdings.find_held(wallet, received.credential_id)
+    credential = shown.credential(held, language_of(request), with_claims=False)
+    return {**credential, "result": dict(received.report)}

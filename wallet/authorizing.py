@@ -1,0 +1,305 @@
+"""Authorizing: the person signs in at the issuer, and the wallet gets the credential, now and again later.
+
+The wallet's half of the authorization code flow: what is asked is pushed, PKCE and a key of our own bind the code, and
+the answer is taken only from the server that was asked (RFC 9126, RFC 7636, RFC 9449 §10, RFC 9207). Everything between
+two steps lies sealed in the vault of the person who began it, so that nobody else's browser can end it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from comity import base64url
+from comity.errors import Code, Conflict, Denied, Malformed
+from comity.openid import authorization_details, form, pkce
+from comity.openid.authorization import AuthorizationRequest, AuthorizationResponse, PushedResponse
+from comity.openid.authorization_details import CredentialDetail
+from comity.openid.code_flow import CodeFlow
+from comity.openid.issuance.configuration import CredentialConfiguration
+from comity.openid.oauth import AuthorizationServerMetadata, TokenResponse
+from comity.openid.token_request import CodeRequest, RefreshRequest
+from comity.ports import Clock
+from wallet import holdings
+from wallet.offers import Offers, Preview
+from wallet.outbound import FORM, Outbound, accepted, error_of
+from wallet.receiving import Received, Receiving, Terms
+from wallet.records import GRANT, SIGN_IN, Kept, OpenWallet, Sheet
+from wallet.tokens import Exchange
+
+LONGEST = timedelta(hours=1)
+"""How long a sign-in may take before the wallet forgets that it began one."""
+
+_MOST_SERVERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A sign-in that has begun: the person's browser goes to ``url``, in the issuer's own pages."""
+
+    url: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorizing:
+    """The use case, with what it needs. ``public_url`` is None where no browser can come back to."""
+
+    receiving: Receiving
+    outbound: Outbound
+    clock: Clock
+    public_url: str | None
+
+    @property
+    def offers(self) -> Offers:
+        """Reads offers and what issuers have."""
+        return Offers(outbound=self.outbound, clock=self.clock, snapshot=self.receiving.snapshot)
+
+    # --- there
+
+    async def start(
+        self, wallet: OpenWallet, preview: Preview, terms: Terms, *, ui_locales: str | None = None
+    ) -> Started:
+        """Push a request for what was chosen, and return where the person signs in.
+
+        Args:
+            wallet: whose.
+            preview: of an offer by sign-in, or of an issuer (:class:`wallet.offers.Offers`).
+            terms: how the person takes it.
+            ui_locales: languages of the person, for the issuer's pages.
+
+        Raises:
+            Malformed: the offer is to be taken with its code, or the issuer has no flow that is safe enough.
+            Denied: the issuer refuses the request.
+            Unreachable: it does not answer.
+        """
+        if not preview.is_by_sign_in:
+            raise Malformed(Code.OFFER_INVALID, "this offer is taken with its code, not by signing in")
+        if self.public_url is None:
+            raise Malformed(Code.SIGN_IN_FAILED, "a browser cannot come back to this wallet; use the hosted one")
+        server = await self._server(preview)
+        flow = _safe_flow(server)
+        chosen = [each for each in preview.configurations if each.id in terms.configuration_ids]
+        wanted = chosen or list(preview.configurations)
+        state, verifier = pkce.new_verifier(), pkce.new_verifier()
+        exchange = Exchange.begin(self.outbound, self.clock, server, self.receiving.provider)
+        request = _request(preview, flow, wanted, state=state, verifier=verifier, ui_locales=ui_locales)
+        request = replace(request, redirect_uri=f"{self.public_url}/callback")
+        request, pushed = await self._push(exchange, flow, request)
+        begun = _begun(preview, terms, server, request, verifier=verifier, exchange=exchange)
+        await self._remember(wallet, state, {**begun, "configuration_ids": [each.id for each in wanted]})
+        # RFC 9126 §4: the browser carries the name of the request, and nothing else.
+        query = form.encode({"client_id": request.client_id, "request_uri": pushed.request_uri})
+        joint = "&" if "?" in flow.authorization_endpoint else "?"
+        return Started(url=f"{flow.authorization_endpoint}{joint}{query}", issuer=preview.metadata.credential_issuer)
+
+    async def _push(
+        self, exchange: Exchange, flow: CodeFlow, request: AuthorizationRequest
+    ) -> tuple[AuthorizationRequest, PushedResponse]:
+        """Push, under the name that somebody vouches for; under our own where the server does not know who vouches."""
+        named = replace(request, client_id=exchange.client_id or self.public_url or "")
+        url = flow.pushed_endpoint or ""
+        answer = await exchange.post(url, form.encode(named.to_fields()).encode(), content_type=FORM, proven=True)
+        if exchange.gives_up_name(answer):
+            named = replace(request, client_id=self.public_url or "")
+            answer = await exchange.post(url, form.encode(named.to_fields()).encode(), content_type=FORM, proven=True)
+        return named, PushedResponse.parse(accepted(answer))
+
+    async def _server(self, preview: Preview) -> AuthorizationServerMetadata:
+        """Return the authorization server: as the offer hints, else the first that has this flow (VCI-6, VCI-11)."""
+        grant, metadata = preview.offer.authorization_code, preview.metadata
+        hint = grant.authorization_server if grant is not None else None
+        if hint is not None or len(metadata.authorization_servers) < 2:
+            return await self._described(metadata.authorization_server(hint))
+        for each in metadata.authorization_servers[:_MOST_SERVERS]:
+            if (found := await self._described(each)).supports_code_grant:
+                return found
+        raise Malformed(Code.METADATA_INVALID, "none of the issuer's authorization servers lets people sign in")
+
+    async def _described(self, server: str) -> AuthorizationServerMetadata:
+        document = await self.outbound.get_json(AuthorizationServerMetadata.url(server))
+        return AuthorizationServerMetadata.parse(document, issuer=server)
+
+    async def _remember(self, wallet: OpenWallet, state: str, begun: Mapping[str, Any]) -> None:
+        """Seal what the way back needs, under a name that only ``state`` leads to; forget what nobody came back to."""
+        content = {**begun, "ends_at": (self.clock.now() + LONGEST).isoformat()}
+        over = [(SIGN_IN, each.id) for each in await wallet.all(SIGN_IN) if self._is_over(each)]
+        await wallet.commit(put=[Sheet(kind=SIGN_IN, id=_name(state), content=content)], delete=over)
+
+    def _is_over(self, kept: Kept) -> bool:
+        return datetime.fromisoformat(kept.content["ends_at"]) <= self.clock.now()
+
+    # --- and back
+
+    async def finish(self, wallet: OpenWallet, answer: AuthorizationResponse) -> list[Received]:
+        """Take the browser's answer, redeem its code, and receive what it is for.
+
+        Raises:
+            Denied: ``state_mismatch``: this wallet began no such sign-in, or it is over; ``issuer_mismatch``: the
+                answer is of another server than was asked (RFC 9207 §2.4); ``sign_in_failed``: the person or the
+                issuer refused; as :meth:`wallet.receiving.Receiving.receive` otherwise.
+            Malformed, Unreachable: as there.
+        """
+        name = _name(answer.state or "")
+        kept = await wallet.find(SIGN_IN, name)
+        if kept is None or self._is_over(kept):
+            raise Denied(Code.STATE_MISMATCH, "this wallet began no such sign-in, or it is over")
+        begun = kept.content
+        # RFC 9207 §2.4, RFC 9700 §4.4: before anything else is believed, and before the code goes anywhere.
+        if answer.issuer != begun["server"] and (answer.issuer is not None or begun["names_issuer"]):
+            raise Denied(Code.ISSUER_MISMATCH, "the answer comes from another server than the wallet asked")
+        if not await wallet.delete(SIGN_IN, name):
+            raise Denied(Code.STATE_MISMATCH, "this sign-in was finished already")
+        if answer.code is None:
+            raise Denied(Code.SIGN_IN_FAILED, "the person or the issuer ended the sign-in")
+        exchange = Exchange.resume(self.outbound, self.clock, begun["exchange"], self.receiving.provider)
+        request = CodeRequest(
+            code=answer.code,
+            code_verifier=begun["verifier"],
+            redirect_uri=begun["redirect_uri"],
+            client_id=begun["client_id"],
+        )
+        sent = await exchange.post(begun["token_endpoint"], request.to_form().encode(), content_type=FORM, proven=True)
+        tokens = exchange.tokens_of(sent)
+        grant = await self._keep_grant(wallet, begun, tokens, exchange)
+        terms = Terms(same_key_as=begun["same_key_as"], keep_unrecognised=begun["keep_unrecognised"])
+        preview = await self.offers.of_issuer(begun["issuer"], tuple(begun["configuration_ids"]))
+        return await self.receiving.take(wallet, preview, terms, _access(exchange, tokens, grant))
+
+    async def _keep_grant(
+        self, wallet: OpenWallet, begun: Mapping[str, Any], tokens: TokenResponse, exchange: Exchange
+    ) -> str | None:
+        """Seal the refresh token with the key that it is bound to; None where none came."""
+        if tokens.refresh_token is None:
+            return None
+        content = {
+            "issuer": begun["issuer"],
+            "token_endpoint": begun["token_endpoint"],
+            "client_id": begun["client_id"],
+            "refresh_token": tokens.refresh_token,
+            "exchange": exchange.for_journal(""),
+        }
+        name = holdings.new_id()
+        await wallet.put(GRANT, name, content)
+        return name
+
+    # --- again
+
+    async def renew(self, wallet: OpenWallet, credential_id: str) -> Received:
+        """Get a credential anew, for a new key, with what the authority says today; the old copy goes when it came.
+
+        Raises:
+            NotFound: ``credential_unknown``.
+            Denied: ``sign_in_needed``: there is no refresh token for it, or the issuer takes it no more; as
+                :meth:`wallet.receiving.Receiving.receive` otherwise, and then the old copy stays.
+            Malformed, Unreachable: as there.
+        """
+        held = await holdings.find_held(wallet, credential_id)
+        kept = await wallet.find(GRANT, str(held.about["grant"]))
+        if kept is None:
+            raise _sign_in_needed()
+        exchange = Exchange.resume(self.outbound, self.clock, kept.content["exchange"], self.receiving.provider)
+        tokens = await self._refresh(wallet, kept, exchange)
+        preview = await self.offers.of_issuer(kept.content["issuer"], (str(held.about["configuration_id"]),))
+        terms = Terms(keep_unrecognised=not held.about["recognised"])
+        [received] = await self.receiving.take(wallet, preview, terms, _access(exchange, tokens, kept.id))
+        await holdings.forget(wallet, credential_id)
+        return received
+
+    async def _refresh(self, wallet: OpenWallet, kept: Kept, exchange: Exchange) -> TokenResponse:
+        """Exchange the refresh token; the next one is durable before the access token is used."""
+        request = RefreshRequest(refresh_token=kept.content["refresh_token"], client_id=kept.content["client_id"])
+        url, body = kept.content["token_endpoint"], request.to_form().encode()
+        answer = await exchange.post(url, body, content_type=FORM, proven=True)
+        if answer.status == 400 and error_of(answer) == "invalid_grant":
+            await wallet.delete(GRANT, kept.id)
+            raise _sign_in_needed()
+        tokens = exchange.tokens_of(answer)
+        content = {
+            **kept.content,
+            "refresh_token": tokens.refresh_token or kept.content["refresh_token"],
+            "exchange": exchange.for_journal(""),
+        }
+        try:
+            await wallet.put(GRANT, kept.id, content, version=kept.version + 1)
+        except Conflict:
+            raise Denied(Code.CONFLICT, "the credential is being renewed already") from None
+        return tokens
+
+
+def _safe_flow(server: AuthorizationServerMetadata) -> CodeFlow:
+    """Return the server's flow when it has everything this wallet insists on (VCI-21): PAR and PKCE with S256."""
+    flow = server.code_flow
+    if flow is None or not server.supports_code_grant:
+        raise Malformed(Code.METADATA_INVALID, "people cannot sign in at this issuer")
+    if flow.pushed_endpoint is None or pkce.METHOD not in flow.challenge_methods:
+        raise Malformed(Code.METADATA_INVALID, "the issuer's sign-in lacks pushed requests or PKCE with S256")
+    return flow
+
+
+def _request(
+    preview: Preview,
+    flow: CodeFlow,
+    wanted: list[CredentialConfiguration],
+    *,
+    state: str,
+    verifier: str,
+    ui_locales: str | None,
+) -> AuthorizationRequest:
+    """Return what is asked for, but not by whom: by scope (HAIP), by ``authorization_details`` for what has none."""
+    metadata, grant = preview.metadata, preview.offer.authorization_code
+    by_details = [each for each in wanted if each.scope is None]
+    if by_details and not flow.takes_details:
+        raise Malformed(Code.METADATA_INVALID, f"the issuer takes no {authorization_details.TYPE} details")
+    locations = (metadata.credential_issuer,) if metadata.authorization_servers else ()
+    return AuthorizationRequest(
+        client_id="",
+        redirect_uri="",
+        code_challenge=pkce.challenge_of(verifier),
+        state=state,
+        scope=tuple(dict.fromkeys(each.scope for each in wanted if each.scope is not None)),
+        details=tuple(CredentialDetail(configuration_id=each.id, locations=locations) for each in by_details),
+        issuer_state=grant.issuer_state if grant is not None else None,
+        resource=metadata.credential_issuer if metadata.authorization_servers else None,
+        ui_locales=ui_locales,
+    )
+
+
+def _begun(
+    preview: Preview,
+    terms: Terms,
+    server: AuthorizationServerMetadata,
+    request: AuthorizationRequest,
+    *,
+    verifier: str,
+    exchange: Exchange,
+) -> dict[str, Any]:
+    """Return what the way back needs."""
+    return {
+        "issuer": preview.metadata.credential_issuer,
+        "server": server.issuer,
+        "names_issuer": server.code_flow is not None and server.code_flow.names_issuer,
+        "token_endpoint": server.token_endpoint,
+        "client_id": request.client_id,
+        "redirect_uri": request.redirect_uri,
+        "verifier": verifier,
+        "exchange": exchange.for_journal(""),
+        "same_key_as": terms.same_key_as,
+        "keep_unrecognised": terms.keep_unrecognised,
+    }
+
+
+def _access(exchange: Exchange, tokens: TokenResponse, grant: str | None) -> dict[str, Any]:
+    """Return what a line of the journal holds of a token: how to use it, and by which identifiers to ask (VCI-23)."""
+    identifiers = {each.configuration_id: each.credential_identifiers[0] for each in tokens.granted}
+    return {**exchange.for_journal(tokens.access_token), "identifiers": identifiers, "grant": grant}
+
+
+def _name(state: str) -> str:
+    """Return the record's name for a ``state``: names are not sealed, and what is in the database opens nothing."""
+    return base64url.encode(hashlib.sha256(state.encode()).digest()[:18])
+
+
+def _sign_in_needed() -> Denied:
+    return Denied(Code.SIGN_IN_NEEDED, "the issuer gives this credential again only after a new sign-in")
