@@ -346,8 +346,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "comity/verification/status.py",
-        "jose.verify(opened.jws, keys.public_key(dict(jwk)))",
-        "keys.public_key(dict(jwk))",
+        "jose.verify(opened.jws, keys.public_key(keys.jwk_of_point(curve, point)))",
+        "keys.public_key(keys.jwk_of_point(curve, point))",
         f"{STATUS_TOKENS}::test_a_flipped_bit",
     ),
 )
