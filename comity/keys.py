@@ -66,9 +66,8 @@ _EDDSA = OKPAlgorithm()
 def allowed_algorithms(context: str) -> frozenset[str]:
     """Return the algorithm names that ``context`` accepts, from ``schemas/algorithms.json``.
 
-    Contexts: ``credential``, ``holder_proof``, ``key_proof``, ``dpop``, ``client_attestation``,
-    ``client_attestation_pop``, ``client_assertion``, ``request_object``, ``status_list``, ``access_token``,
-    ``issuer_metadata`` (signatures), ``response_encryption`` (key agreement), ``content_encryption``.
+    Contexts are the names in that file: all are for signatures but ``response_encryption`` (key agreement) and
+    ``content_encryption``.
 
     Raises:
         Misconfigured: ``context`` is not in the file.
