@@ -14,6 +14,7 @@ from babel import Locale
 from babel.dates import format_date, format_time
 from babel.lists import format_list
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 
 LANGUAGES = ("en", "fr")
 DEFAULT_LANGUAGE = "en"
@@ -81,6 +82,11 @@ def instant(at: dt.datetime, language: str) -> str:
     """Return ``at`` with date and time in UTC, written out, to the minute."""
     there = at.astimezone(dt.UTC)
     return f"{date(there, language)}, {format_time(there, format='short', locale=_LOCALES[language])} UTC"
+
+
+def number(value: float, language: str) -> str:
+    """Return ``value`` as it is written: ``1,234.5`` or ``1 234,5``."""
+    return format_decimal(value, locale=_LOCALES[language])
 
 
 def enumeration(items: list[str], language: str) -> str:
