@@ -111,6 +111,11 @@ async def read_async(image: bytes) -> str:
     return await asyncio.to_thread(read, image)
 
 
+async def read_all_async(image: bytes) -> tuple[str, ...]:
+    """Do as :func:`read_all`, in a thread."""
+    return await asyncio.to_thread(read_all, image)
+
+
 def _grey(data: bytes) -> Image.Image:
     """Decode the image after its size was looked at: a small file can unfold into gigabytes."""
     if len(data) > MAX_IMAGE_BYTES:

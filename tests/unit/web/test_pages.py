@@ -212,6 +212,11 @@ def test_only_pages_of_ours_are_gone_on_to(value: str) -> None:
 
 
 def test_live_streams_are_no_pages() -> None:
-    scope = {"type": "http", "path": "/en/x", "method": "GET", "headers": [(b"accept", b"text/event-stream")]}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "path": "/en/x",
+        "method": "GET",
+        "headers": [(b"accept", b"text/event-stream")],
+    }
     scope |= {"query_string": b"", "server": ("lamp.example", 80), "scheme": "http"}
     assert not module.is_page(Request(scope))
