@@ -20,6 +20,8 @@ from wallet import store, vault
 from wallet.store import Record
 
 CREDENTIAL, KEY, HISTORY, MESSAGE, PENDING, CONSENT = "credential", "key", "history", "message", "pending", "consent"
+DOOR = "door"
+"""What was scanned, pasted or followed, until the person has decided about it."""
 MAX_RECORD_BYTES = 8 << 20
 
 _log = structlog.get_logger("wallet")

@@ -21,6 +21,7 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
             how old a look at a credential may be before an open wallet looks again.
         attempts: wrong passphrases in a row after which an account waits.
         wait_seconds: for how long it waits then.
+        contact: how people reach whoever runs the wallet, an e-mail address or a telephone number; shown under Help.
         unlock_threads: passphrases tried at one time; each costs some 100 ms and 19 MiB.
     """
 
@@ -33,6 +34,7 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
     status_refresh_seconds: float = Field(default=3600, gt=0)
     attempts: int = Field(default=5, ge=1, le=20)
     wait_seconds: int = Field(default=60, ge=1, le=86_400)
+    contact: str = Field(default="", max_length=200)
     unlock_threads: int = Field(default=2, ge=1, le=64)
 
     def refuse_in_production(self) -> Iterator[str]:

@@ -67,7 +67,8 @@ class Tokens:
 
     def draw(self, request: Request) -> str:
         """Return the token for a form on the page that answers ``request``; :meth:`keep` must follow."""
-        return self._sign(self._cookie_of(request), request.cookies.get(self._session_cookie, ""))
+        session = request.scope.get("state", {}).get("session", request.cookies.get(self._session_cookie, ""))
+        return self._sign(self._cookie_of(request), session)
 
     def keep(self, request: Request, response: Response) -> None:
         """Hand out the cookie, where the browser does not have one."""

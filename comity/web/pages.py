@@ -136,9 +136,17 @@ class Pages:
         self._remember(request, response, language)
         return response
 
+    def text(self, name: str, **context: Any) -> str:
+        """Return the template ``name`` filled in without a request: something that is the same for everybody."""
+        return self._environment.get_template(name).render(context)
+
     def to(self, request: Request, path: str) -> RedirectResponse:
         """Lead on to ``path`` in the request's language with GET, so that going back or reloading sends nothing."""
         return RedirectResponse(f"/{self.language(request)}{path}", 303)
+
+    def belongs_to(self, request: Request, session: str) -> None:
+        """Say that the answer to ``request`` hands out ``session``: forms on it belong to that one already."""
+        request.scope.setdefault("state", {})["session"] = session
 
     async def form(self, request: Request, *, max_bytes: int | None = None) -> Form:
         """Return the form that a page of ours sent.

@@ -1,7 +1,7 @@
 // What every page has: forms that are sent once, copy buttons, passphrases made visible, focus on what is wrong,
 // a lock after idle time, live states. Without scripts each page works all the same.
 
-for (const form of document.querySelectorAll("form")) {
+for (const form of document.querySelectorAll("form:not([data-again])")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
       event.preventDefault();
@@ -47,13 +47,16 @@ for (const button of document.querySelectorAll("[data-print]")) {
 
 document.querySelector("[data-focus]")?.focus();
 
-// <body data-…> is out of a template's reach; the page names its lock in a <meta>.
+// <meta name="auto-lock" content="#form or /path" data-seconds>: after that long without a sign of life.
 const lock = document.querySelector("meta[name=auto-lock]");
 if (lock) {
   let timer;
   const restart = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => location.assign(lock.content), Number(lock.dataset.seconds) * 1000);
+    timer = setTimeout(() => {
+      const form = lock.content.startsWith("#") ? document.querySelector(lock.content) : null;
+      if (form) form.requestSubmit(); else location.assign(lock.content);
+    }, Number(lock.dataset.seconds) * 1000);
   };
   for (const sign of ["pointerdown", "keydown", "scroll"]) addEventListener(sign, restart, { passive: true });
   restart();
