@@ -43,16 +43,18 @@ def key_in(folder: Path) -> bytes:
 def check_origin(request: Request, public_url: str) -> None:
     """Refuse a request that a foreign page made.
 
-    ``Sec-Fetch-Site`` (Fetch Metadata) and ``Origin`` are written by the browser, not by the page. A program that
-    sends neither is no browser, and has no cookie that it was not given.
+    ``Sec-Fetch-Site`` (Fetch Metadata) and ``Origin`` are written by the browser, not by the page. Our pages have the
+    referrer policy ``no-referrer``, under which a browser sends ``Origin: null`` with a form (Fetch §3.2); that counts
+    only beside ``Sec-Fetch-Site: same-origin``, since a sandboxed foreign page sends ``null`` too. A program that sends
+    neither is no browser, and has no cookie that it was not given.
 
     Raises:
         Denied: ``not_permitted``.
     """
-    origin = request.headers.get("origin")
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     parts = urlsplit(public_url)
-    is_foreign = origin is not None and origin != f"{parts.scheme}://{parts.netloc}"
-    if is_foreign or request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+    own = {None, f"{parts.scheme}://{parts.netloc}", *(["null"] if site == "same-origin" else [])}
+    if origin not in own or site not in {None, "same-origin", "none"}:
         raise Denied(Code.NOT_PERMITTED, "this request comes from another site")
 
 

@@ -141,12 +141,12 @@ async def _collect(face: Face, request: Request, wallet: OpenWallet, offer: Kept
     try:
         kept = await face.deployment.receiving.receive(wallet, offer.content["link"], terms)
     except ComityError as error:
-        offer = await _reopened(wallet, taking, error)
-        if offer is None or error.code not in _CODE_ERRORS:
+        again = await _reopened(wallet, taking, error)
+        if again is None or error.code not in _CODE_ERRORS:
             raise
         form.fail("code", _CODE_ERRORS[error.code])
         form.values.pop("code", None)
-        return await _show(face, request, offer, form, status=422)
+        return await _show(face, request, again, form, status=422)
     ids = [each.credential_id for each in kept]
     done = {**taking.content, "state": "done", "kept": ids, "link": ""}
     await wallet.put(DOOR, offer.id, done, version=taking.version + 1)

@@ -108,7 +108,7 @@ async def _show(
         status=status,
         form=form,
         consent=consent,
-        name=i18n.pick(who["name"], language) if who["name"] else "",
+        asker=i18n.pick(who["name"], language) if who["name"] else "",
         who=who,
         is_known=who["known"],
         may_ask=who["may_ask"] == _PASSED,

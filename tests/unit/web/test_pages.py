@@ -132,13 +132,31 @@ async def test_a_token_drawn_for_another_browser_or_session_is_none_of_ours(
     assert app.state.kept == []
 
 
-@pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "null", "sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": URL, "sec-fetch-site": "cross-site"},
+    ],
+)
 async def test_another_site_cannot_send_a_form(app: Any, browser: httpx.AsyncClient, headers: dict[str, str]) -> None:
     token = token_in((await browser.get("/en/")).text)
     sent = await browser.post("/en/", data={"form_token": token, "name": "x"}, headers=headers)
     assert sent.status_code == 403
     assert app.state.kept == []
     assert "<h1>" in sent.text, "people are told in a page"
+
+
+@pytest.mark.parametrize("origin", ["null", URL])
+async def test_a_browser_hides_or_names_the_origin_of_our_own_forms(browser: httpx.AsyncClient, origin: str) -> None:
+    token = token_in((await browser.get("/en/")).text)
+    headers = {"origin": origin, "sec-fetch-site": "same-origin"}
+    sent = await browser.post("/en/", data={"form_token": token, "name": "x"}, headers=headers)
+    assert sent.status_code == 303
 
 
 async def test_a_missing_and_a_long_field_are_named_beside_the_field_and_in_the_summary(
