@@ -1,5 +1,6 @@
 """A real Chromium by whichever way works: present, Playwright's own download, or the system's packages."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image, ImageFilter
 from playwright.async_api import Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -18,6 +20,7 @@ ARGUMENTS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
+EMPTY_FRAMES = 6
 _INSTALL_SECONDS = 240
 
 
@@ -43,6 +46,22 @@ def find(playwright: Playwright) -> Path:
         if found is not None:
             return found
     raise NoChromium(f"no Chromium for the browser tests; tried: {'; '.join(name for name, _ in ways)}")
+
+
+def filmed(code: bytes, *, frames: int = 24) -> bytes:
+    """Return an ``.mjpeg`` film of a QR code (PNG) held before a camera: tilted, blurred, after a while without it."""
+    drawn = Image.open(io.BytesIO(code)).convert("RGB").resize((420, 420))
+    film = []
+    for number in range(frames):
+        scene = Image.new("RGB", (1280, 720), (96, 104, 112))
+        if number >= EMPTY_FRAMES:
+            tilted = drawn.rotate(-8 + number % 5, expand=True, fillcolor=(96, 104, 112))
+            scene.paste(tilted, (400 + 4 * (number % 3), 120))
+            scene = scene.filter(ImageFilter.GaussianBlur(1.0))
+        frame = io.BytesIO()
+        scene.save(frame, "JPEG", quality=80)
+        film.append(frame.getvalue())
+    return b"".join(film)
 
 
 def _present() -> Path | None:

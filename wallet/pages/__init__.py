@@ -15,5 +15,6 @@ def add(app: FastAPI, deployment: Deployment, shown: Shown) -> None:
     face = Face.of(deployment, shown)
     for part in PARTS:
         app.include_router(part.router(face))
+    door.add_link(face, app)
     installing.add_worker(face, app)
     face.pages.install(app)

@@ -86,6 +86,15 @@ def initials(issuer: str, name: str, snapshot: RegistrySnapshot | None) -> str:
     return "".join(letters[:2]).upper() or "?"
 
 
+def in_order(held: Held) -> list[tuple[str, Any]]:
+    """Return the claims as their type orders them: what is disclosed selectively comes in no order at all."""
+    kind, claims = held.processed.type, held.processed.claims
+    if kind is None or (kind.slug, kind.version) not in schemas.all_types():
+        return list(claims.items())
+    order = [each["path"][-1] for each in schemas.type_metadata(kind.slug, kind.version)["claims"]]
+    return sorted(claims.items(), key=lambda each: order.index(each[0]) if each[0] in order else len(order))
+
+
 def labels(type_name: str, claims: list[str], language: str) -> list[str]:
     """Return the labels of claims of a type by name; a claim's own name where the type knows none."""
     kind = CredentialType.from_vct(type_name.partition("#")[0])

@@ -50,7 +50,9 @@ def router(face: Face) -> APIRouter:
         found = await wallet.find(DOOR, request.path_params["consent_id"])
         if found is None or found.content.get("what") != "answer":
             raise NotFound(Code.CONSENT_REQUIRED, "there is no such request to answer, or it was answered")
-        return pages.render(request, "answered.html", answer=found.content)
+        language = face.language(request)
+        shared = [label for each in found.content["shared"] for label in cards.labels(*each, language)]
+        return pages.render(request, "answered.html", answer=found.content, shared=shared)
 
     return routes
 
@@ -63,28 +65,34 @@ async def _answer(face: Face, request: Request, wallet: OpenWallet, consent: Con
     """Send what the person agreed to, or the person's no."""
     presenting, digest = face.deployment.presenting, form.values.get("digest", "")
     outcome = "sent" if form.values.get("answer") == "agree" else "declined"
+    selection = _selection(form, consent) if outcome == "sent" else {}
     try:
         if outcome == "sent":
-            selection = _selection(form, consent)
             presented = await presenting.answer(wallet, consent.id, digest=digest, selection=selection)
         else:
             presented = await presenting.decline(wallet, consent.id, digest=digest)
     except Unreachable:
         form.fail("", "wallet.consent.not_reached")
         return await _show(face, request, wallet, consent, form, status=502)
-    await _note(wallet, consent, presented, outcome)
+    await _note(wallet, consent, presented, outcome, selection)
     return face.pages.to(request, f"/requests/{consent.id}/done")
 
 
-async def _note(wallet: OpenWallet, consent: Consent, presented: Presented, outcome: str) -> None:
+async def _note(
+    wallet: OpenWallet, consent: Consent, presented: Presented, outcome: str, selection: Mapping[str, str]
+) -> None:
     """Keep what came of it for the page that follows; the journal has its own line."""
+    shared = [
+        [each.get("type_name", ""), [claim["claim"] for claim in each["leaving"]]]
+        for each in consent.content["credentials"]
+        if selection.get(each["query_id"]) == each["credential_id"]
+    ]
     content = {
         "what": "answer",
         "outcome": outcome,
         "who": consent.content["who"],
         "back": presented.redirect_uri,
-        "link": "",
-        "state": "done",
+        "shared": shared,
     }
     await wallet.put(DOOR, consent.id, content)
 

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
 from comity.errors import Code, NotFound
@@ -51,6 +51,15 @@ def router(face: Face) -> APIRouter:
         return pages.render(request, "open.html", text=text, found=scan.read(text))
 
     return routes
+
+
+def add_link(face: Face, app: FastAPI) -> None:
+    """Answer links that issuers and verifiers make: they know no language, and lead to the page in the person's."""
+
+    async def arrive(request: Request) -> Response:
+        return face.pages.to(request, f"/open?{request.url.query}")
+
+    app.add_route("/open", arrive, methods=["GET"], include_in_schema=False)
 
 
 async def _text(form: Form) -> str:

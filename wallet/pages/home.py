@@ -82,7 +82,7 @@ def _add_card(routes: APIRouter, face: Face) -> None:
         held = await holdings.find_held(wallet, request.path_params["credential_id"])
         now, snapshot = deployment.clock.now(), face.snapshot()
         drawn = cards.card(held, language, now, snapshot)
-        claims = [held.described(name, value, language) for name, value in held.processed.claims.items()]
+        claims = [held.described(name, value, language) for name, value in cards.in_order(held)]
         pictures = [each for each in claims if _is_picture(each["value"])]
         return pages.render(
             request,

@@ -45,6 +45,12 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
+// Instants in the reader's own time; without scripts they stand there in UTC.
+const ownTime = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+for (const time of document.querySelectorAll("time[datetime*=T]")) {
+  time.textContent = ownTime.format(new Date(time.dateTime));
+}
+
 document.querySelector("[data-focus]")?.focus();
 
 // <meta name="auto-lock" content="#form or /path" data-seconds>: after that long without a sign of life.
