@@ -45,7 +45,7 @@ def card(held: Held, language: str, now: datetime, snapshot: RegistrySnapshot | 
     state = state_of(held.about)
     return Card(
         id=held.id,
-        css=css_of(held.processed.type),
+        css=css_of(held.processed.type) if held.about["recognised"] else "",
         title=held.title(language),
         issuer=name,
         initials=initials(issuer, name, snapshot),
@@ -69,7 +69,10 @@ def badge(held: Held, language: str, now: datetime) -> tuple[str, str]:
 
 
 def css_of(kind: CredentialType | None) -> str:
-    """Return the class with the colours of a type; empty for one of somebody else."""
+    """Return the class with the colours of a type; empty for one of somebody else.
+
+    Whoever may not issue a type does not get its colours either: its cards are drawn plain.
+    """
     if kind is None or (kind.slug, kind.version) not in schemas.all_types():
         return ""
     return card_class(kind.slug, kind.version)

@@ -115,7 +115,7 @@ def _offered(face: Face, preview: Preview, configuration_id: str, issuer: str, l
     return {
         "card": Card(
             id=each.id,
-            css=cards.css_of(each.credential_type),
+            css=cards.css_of(each.credential_type) if preview.facts[each.id]["may_issue"] == _PASSED else "",
             title=title,
             issuer=issuer,
             initials=cards.initials(preview.metadata.credential_issuer, issuer, snapshot),

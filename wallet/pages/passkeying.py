@@ -6,10 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from comity import strict_json
-from comity.errors import Code, Conflict
+from comity.errors import Code, Conflict, Denied, Malformed
 from comity.web.forms import Form
-from comity.web.pages import next_path
-from wallet.pages.entering import let_in
+from wallet.pages.entering import kept_in, let_in
 from wallet.pages.face import Face
 from wallet.passkeys import MAX_LABEL
 
@@ -60,12 +59,14 @@ def _add_sign_in(routes: APIRouter, face: Face) -> None:
     @routes.post("/sign-in/passkey")
     async def sign_in(request: Request) -> Response:
         form = await pages.form(request)
-        if not form.is_ok:
-            where = next_path(form.values.get("next", ""), "")
-            kept = {"next": where} if where else {}
-            return pages.render(request, "sign_in.html", status=422, form=form, kept=kept, is_locked=False)
-        wallet = await passkeys.sign_in(_answer(form), form.secret("secret"))
-        return await let_in(face, request, wallet, form)
+        if form.is_ok:
+            try:
+                wallet = await passkeys.sign_in(_answer(form), form.secret("secret"))
+            except (Denied, Malformed):
+                form.fail("", "wallet.passkey.failed")
+            else:
+                return await let_in(face, request, wallet, form)
+        return pages.render(request, "sign_in.html", status=422, form=form, kept=kept_in(form), is_locked=False)
 
 
 def _answer(form: Form) -> dict[str, Any]:
