@@ -6,13 +6,11 @@ from tests.browser.visitor import Visitor
 from tests.browser.wallets import Citizen, person_offer
 
 COOKIE, EVIL = "comity_wallet", "http://evil.example"
-HOSTILE = {
-    "markup": "<img src=x onerror=alert(1)><script>alert(1)</script>",
-    "right to left": "\u202eeilE\u202c",
-    "zero width": "El\u200bi\ufeffse",
-    "arabic": "إليز",
-    "long": "Élise-Marguerite" * 12,
-}
+HOSTILE = (
+    "<img src=x onerror=alert(1)><script>alert(1)</script>\u202eeil\u200bE\u202c\ufeff",
+    "إليز",
+    "Élise-Marguerite" * 12,
+)
 
 
 async def at_wallet(visitor: NewVisitor, play: Play, **how: object) -> Citizen:
@@ -75,7 +73,7 @@ async def test_an_answer_sent_twice_is_shown_and_not_sent_again(visitor: NewVisi
 
 async def test_hostile_names_are_only_text(visitor: NewVisitor, play: Play) -> None:
     maya = await at_wallet(visitor, play)
-    for name in HOSTILE.values():
+    for name in HOSTILE:
         await maya.collect(await person_offer(play, given_names=name[:100]))
         assert await maya.at.page.locator("main script, main img").count() == 0
         shown = await maya.at.page.locator(".card-holder").inner_text()

@@ -51,7 +51,7 @@ def router(face: Face) -> APIRouter:
         if found is None or found.content.get("what") != "answer":
             raise NotFound(Code.CONSENT_REQUIRED, "there is no such request to answer, or it was answered")
         language = face.language(request)
-        shared = [label for each in found.content["shared"] for label in cards.labels(*each, language)]
+        shared = [label for name, claims in found.content["shared"] for label in cards.labels(name, claims, language)]
         return pages.render(request, "answered.html", answer=found.content, shared=shared)
 
     return routes
