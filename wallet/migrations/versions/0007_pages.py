@@ -1,14 +1,14 @@
 """Challenges of passkeys, each used once.
 
 Revision ID: 0007
-Revises: 0001
+Revises: 0002
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -20,3 +20,8 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(64), primary_key=True),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
+
+
+def downgrade() -> None:
+    """Drop it; questions that wait for an answer are asked again."""
+    op.drop_table("challenges")
