@@ -11,7 +11,7 @@ DECIDES := comity/jose.py,comity/formats/*,comity/status/*,comity/trust/*,comity
 LANGUAGE_OPTION = $(if $(LANG_CHOICE),--lang $(LANG_CHOICE),)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long coverage check bench locks clean
+.PHONY: help demo serve test screenshots test-long coverage check bench locks clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ check: $(TEST_STAMP) ## lint, types, import rules, French gate
 test: $(TEST_STAMP) ## everything, ending with pytest's own summary line
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
+screenshots: $(TEST_STAMP) ## pictures of every page, phone and desktop, both languages, into screenshots/
+	@rm -rf screenshots && COMITY_SCREENSHOTS=1 $(BIN)/pytest -q tests/browser
+
 test-long: $(TEST_STAMP) ## the fuller matrices
 	@COMITY_LONG=1 $(BIN)/pytest -n 2 --dist loadgroup
 
@@ -67,4 +70,4 @@ locks: ## resolve requirements/*.in again for 3.11 to 3.13 (needs uv)
 	  --no-emit-index-url --no-header --no-annotate --quiet requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean: ## remove what make and the demo made
-	rm -rf .venv .comity .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+	rm -rf .venv .comity screenshots .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

@@ -14,9 +14,11 @@ from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from comity.runtime.periodic import periodic
 from comity.web.app import create_base
+from wallet import pages
 from wallet.api import accounts, authorization, openid, read
 from wallet.deployment import Deployment, of_settings, open_deployment
 from wallet.settings import WalletSettings
+from wallet.settings_shown import Shown
 
 PURGE_EVERY_SECONDS = 60.0
 
@@ -62,9 +64,16 @@ def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher:
         max_body_bytes=read.MAX_IMPORT_BYTES,
     )
     app.state.deployment = deployment
+    shown = Shown(
+        public_url=settings.public_url,
+        folder=settings.data_folder,
+        lock_seconds=settings.session_seconds,
+        contact=settings.contact,
+    )
     app.include_router(accounts.router(deployment, settings.public_url))
     app.include_router(openid.router(deployment, settings.public_url))
     app.include_router(authorization.router(deployment, settings.public_url))
+    pages.add(app, deployment, shown)
     return app
 
 

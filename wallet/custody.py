@@ -19,7 +19,7 @@ from comity import base64url, strict_json
 from comity.errors import Code, Denied, Malformed
 from comity.ports import Clock
 from comity.runtime.database import Database
-from wallet import store, vault
+from wallet import passkey_store, store, vault
 from wallet.records import HISTORY, OpenWallet
 from wallet.vault import PASSPHRASE, RECOVERY, Slot
 
@@ -108,6 +108,15 @@ class Custody:
             await wallet.put(HISTORY, _identifier(), {"what": "recovery_code_used"})
         return wallet
 
+    def passkey_slot(self, wallet: OpenWallet, kind: str, secret: str) -> Slot:
+        """Return a slot that an authenticator's secret opens; :mod:`wallet.passkeys` keeps it."""
+        return vault.passkey_slot(wallet.data_key, secret, kind=kind, citizen=wallet.citizen, pepper=self._pepper)
+
+    async def unlock_slot(self, citizen: str, slot: Slot, secret: str) -> OpenWallet:
+        """Return the wallet that ``secret`` opens; raises ``Denied(passphrase_wrong)``."""
+        data_key = await self.in_thread(partial(vault.unlock, slot, secret, citizen=citizen, pepper=self._pepper))
+        return self._opened(citizen, data_key)
+
     async def confirm(self, wallet: OpenWallet, secret: str, *, by: str = PASSPHRASE) -> None:
         """Ask once more for the secret of a wallet that is open already, before what an open session may not do alone.
 
@@ -185,6 +194,7 @@ class Custody:
         def unit(connection: Any) -> None:
             store.purge_sessions(connection, now)
             store.purge_attempts(connection, now, idle_since=now - KEEP_ATTEMPTS)
+            passkey_store.purge_challenges(connection, now)
 
         await self._database.write(unit)
 

@@ -23,6 +23,7 @@ from wallet.holdings import Held
 from wallet.opening import DigitalRequest, Opened, Opening
 from wallet.outbound import FORM, Outbound, accepted
 from wallet.records import CONSENT, HISTORY, OpenWallet, Sheet
+from wallet.unanswered import NothingAnswers, asked_types
 
 LONGEST_CONSENT = timedelta(hours=1)
 SHOWN = ("who", "purposes", "transactions", "warnings", "needed", "credentials", "missing")
@@ -85,7 +86,7 @@ class Presenting:
         asked, held = found.asked, await holdings.all_held(wallet)
         match = dcql.match(asked.query, [each.holding() for each in held])
         if not match.is_satisfied:
-            raise Denied(Code.NO_MATCHING_CREDENTIAL, "the wallet holds nothing that answers this request")
+            raise NothingAnswers(self.opening.who(found), asked_types(asked.query))
         transactions.require_possible(asked.transactions, match)
         content = {
             "who": self.opening.who(found),
@@ -105,6 +106,13 @@ class Presenting:
         await wallet.put(CONSENT, consent.id, content)
         await self._forget_old(wallet)
         return consent
+
+    async def find(self, wallet: OpenWallet, consent_id: str) -> Consent | None:
+        """Return a question that waits for its answer, or None when there is none of this name."""
+        found = await wallet.find(CONSENT, consent_id)
+        if found is None:
+            return None
+        return Consent(id=found.id, content=found.content, digest=_digest(found.content))
 
     async def answer(
         self, wallet: OpenWallet, consent_id: str, *, digest: str, selection: Selection | None = None
@@ -305,6 +313,7 @@ def _shown(candidate: dcql.Candidate, held: Held, language: str) -> dict[str, An
         "query_id": candidate.query_id,
         "credential_id": held.id,
         "title": held.title(language),
+        "type_name": held.processed.type_name,
         "format": held.signed.format.value,
         "status": held.about["status"],
         "recognised": held.about["recognised"],
@@ -325,7 +334,12 @@ def _history(content: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) ->
 def _line(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the history keeps of one shared credential: names of claims, never their values."""
     claims = [each["claim"] for each in chosen["leaving"]]
-    return {"credential": chosen["credential_id"], "title": chosen["title"], "claims": claims}
+    return {
+        "credential": chosen["credential_id"],
+        "title": chosen["title"],
+        "type_name": chosen.get("type_name", ""),
+        "claims": claims,
+    }
 
 
 def _amended(line: Sheet, **changes: str) -> Sheet:

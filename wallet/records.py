@@ -21,6 +21,8 @@ from wallet.store import Record
 
 CREDENTIAL, KEY, HISTORY, MESSAGE, PENDING, CONSENT = "credential", "key", "history", "message", "pending", "consent"
 SIGN_IN, GRANT = "sign_in", "grant"
+DOOR = "door"
+"""What was scanned, pasted or followed, until the person has decided about it."""
 MAX_RECORD_BYTES = 8 << 20
 
 _log = structlog.get_logger("wallet")

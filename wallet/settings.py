@@ -24,6 +24,7 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
         provider_key_file: private key (PEM, mode 600) with which this deployment vouches for its wallets towards
             issuers; absent: wallets stay anonymous. A chain beside it, ``<name>.x5c.json``, is sent along.
         client_id: the client that all wallets of this deployment are towards issuers; absent: the public URL.
+        contact: how people reach whoever runs the wallet, an e-mail address or a telephone number; shown under Help.
         unlock_threads: passphrases tried at one time; each costs some 100 ms and 19 MiB.
         encrypt_requests: whether verifiers must encrypt their requests to this wallet where it posts for them; what is
             asked then stays hidden from whoever ends their TLS, and verifiers that cannot do it are refused.
@@ -40,6 +41,7 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
     status_refresh_seconds: float = Field(default=3600, gt=0)
     attempts: int = Field(default=5, ge=1, le=20)
     wait_seconds: int = Field(default=60, ge=1, le=86_400)
+    contact: str = Field(default="", max_length=200)
     unlock_threads: int = Field(default=2, ge=1, le=64)
     encrypt_requests: bool = False
 

@@ -73,6 +73,13 @@ sessions = Table(
     Column("ends_at", _INSTANT, nullable=False),
 )
 
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
 records = Table(
     "records",
     metadata,

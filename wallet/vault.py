@@ -57,7 +57,8 @@ LOCAL_COST = Cost(memory_kib=64 * 1024, passes=3, lanes=4)
 """Without one (RFC 9106, second recommended option)."""
 _NO_STRETCH = Cost(memory_kib=8, passes=1, lanes=1)
 
-PASSPHRASE, RECOVERY = "passphrase", "recovery"
+PASSPHRASE, RECOVERY, PASSKEY = "passphrase", "recovery", "passkey"
+"""Kinds of slots. There may be several passkeys: their kinds go on with a point and the passkey's own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Slot:
     """One way to unlock: the data key, wrapped.
 
     Attributes:
-        kind: ``passphrase`` or ``recovery``.
+        kind: ``passphrase``, ``recovery``, or ``passkey.`` with a name.
         salt: of the key derivation.
         cost: of the key derivation, kept with the slot so that it can grow.
         wrapped: nonce and ciphertext of the data key.
@@ -130,6 +131,11 @@ def recovery_slot(data_key: bytes, code: str, *, citizen: str, pepper: bytes | N
     """Return a slot that the recovery ``code`` opens; 160 random bits need no stretching."""
     secret, cost = _secret(RECOVERY, code), _cost(RECOVERY, pepper)
     return _wrap(RECOVERY, data_key, secret, cost=cost, citizen=citizen, pepper=pepper)
+
+
+def passkey_slot(data_key: bytes, secret: str, *, kind: str, citizen: str, pepper: bytes | None) -> Slot:
+    """Return a slot that the secret of an authenticator opens: 32 bytes of its PRF (WebAuthn §10.1.4), base64url."""
+    return _wrap(kind, data_key, _secret(kind, secret), cost=_NO_STRETCH, citizen=citizen, pepper=pepper)
 
 
 def decoy_slot(kind: str, *, pepper: bytes | None) -> Slot:

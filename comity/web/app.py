@@ -24,11 +24,13 @@ from comity.errors import Code, ComityError, Denied, Malformed, NotFound
 from comity.runtime.logging import without_message
 from comity.runtime.settings import ServiceSettings
 from comity.web import problems
+from comity.web.pages import Pages, is_page
 
 MAX_BODY_BYTES = 1 << 20
 READY_SECONDS = 3.0
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; object-src 'none'"
 )
 _UNTRUSTED = (b"host", b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port")
 
@@ -138,7 +140,7 @@ class _Base:
             except Exception as error:  # noqa: BLE001  (the outermost line of defence)
                 _log.error("unexpected error", **without_message(error, with_message=self._with_messages))
                 if not started:
-                    answer = problems.problem(Request(scope), ComityError(Code.INTERNAL))
+                    answer = await _answer(Request(scope), ComityError(Code.INTERNAL))
                     await answer(scope, receive, send_with_headers)
 
     def _settle(self, scope: Scope, request_id: str) -> None:
@@ -151,7 +153,8 @@ class _Base:
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if not declared.isdigit() or int(declared) > self._max_body_bytes:
-            await problems.problem(Request(scope), _too_large())(scope, receive, send)
+            answer = await _answer(Request(scope, receive), _too_large())
+            await answer(scope, receive, send)
             return
         left = self._max_body_bytes
 
@@ -173,14 +176,22 @@ def _too_large() -> Malformed:
 # --- what errors become ----------------------------------------------------------------------------------------------
 
 
-async def _on_comity_error(request: Request, error: ComityError) -> Response:
+async def _answer(request: Request, error: ComityError) -> Response:
+    """Answer a person with a page, where the service has pages, and a program with a problem document."""
+    pages: Pages | None = getattr(request.app.state, "pages", None)
+    if pages is not None and is_page(request):
+        return await pages.error(request, error)
     return problems.problem(request, error)
+
+
+async def _on_comity_error(request: Request, error: ComityError) -> Response:
+    return await _answer(request, error)
 
 
 async def _on_invalid_request(request: Request, error: RequestValidationError) -> Response:
     """Name the parameters that are wrong; never what was sent."""
     places = sorted({".".join(str(part) for part in each["loc"]) for each in error.errors()})
-    return problems.problem(request, Malformed(Code.MALFORMED, f"not as documented: {', '.join(places)[:200]}"))
+    return await _answer(request, Malformed(Code.MALFORMED, f"not as documented: {', '.join(places)[:200]}"))
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> Response:
@@ -192,7 +203,7 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
         413: _too_large(),
         415: Malformed(Code.UNSUPPORTED_MEDIA_TYPE),
     }
-    answer = problems.problem(request, known.get(error.status_code, Malformed(Code.MALFORMED)))
+    answer = await _answer(request, known.get(error.status_code, Malformed(Code.MALFORMED)))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer

@@ -15,7 +15,7 @@ from babel import Locale
 from babel.dates import format_date, format_time
 from babel.lists import format_list
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
 
 LANGUAGES = ("en", "fr")
 DEFAULT_LANGUAGE = "en"
@@ -88,6 +88,11 @@ def instant(at: dt.datetime, language: str) -> str:
 def money(amount: str, currency: str, language: str) -> str:
     """Return a decimal ``amount`` of ``currency`` as it is written: ``$25.00``, ``25,00 $``."""
     return format_currency(Decimal(amount), currency, locale=_LOCALES[language])
+
+
+def number(value: float, language: str) -> str:
+    """Return ``value`` as it is written: ``1,234.5`` or ``1 234,5``."""
+    return format_decimal(value, locale=_LOCALES[language])
 
 
 def enumeration(items: list[str], language: str) -> str:

@@ -2,7 +2,10 @@
 
 import asyncio
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 import qrcode
 import zxingcpp
@@ -26,14 +29,52 @@ def png(text: str, *, pixels_per_module: int = 8) -> bytes:
     Raises:
         Malformed: ``too_large``: the text does not fit into a QR code.
     """
+    out = io.BytesIO()
+    _code(text, pixels_per_module).make_image().save(out, "PNG")
+    return out.getvalue()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """A QR code as one SVG path, for a page that draws it without a request of its own.
+
+    Attributes:
+        size: width and height in modules, quiet zone included.
+        path: the dark modules, each row's runs as rectangles of height 1.
+    """
+
+    size: int
+    path: str
+
+
+def outline(text: str) -> Outline:
+    """Return ``text`` as a QR code in a vector form; as :func:`png`.
+
+    Raises:
+        Malformed: ``too_large``: the text does not fit into a QR code.
+    """
+    rows = _code(text, 1).get_matrix()
+    runs = [f"M{start} {y}h{length}v1h-{length}z" for y, row in enumerate(rows) for start, length in _runs(row)]
+    return Outline(size=len(rows), path="".join(runs))
+
+
+def _runs(row: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Yield start and length of each run of dark modules."""
+    start = 0
+    for is_dark, group in groupby(row):
+        length = len(list(group))
+        if is_dark:
+            yield start, length
+        start += length
+
+
+def _code(text: str, pixels_per_module: int) -> "qrcode.QRCode[Any]":
     if len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
         raise Malformed(Code.TOO_LARGE, "the text does not fit into a QR code")
     drawing = qrcode.QRCode(error_correction=ERROR_CORRECT_M, box_size=pixels_per_module, border=_QUIET_ZONE)
     drawing.add_data(text)
     drawing.make(fit=True)
-    out = io.BytesIO()
-    drawing.make_image().save(out, "PNG")
-    return out.getvalue()
+    return drawing
 
 
 def read_all(image: bytes) -> tuple[str, ...]:
@@ -68,6 +109,11 @@ async def png_async(text: str, *, pixels_per_module: int = 8) -> bytes:
 async def read_async(image: bytes) -> str:
     """Do as :func:`read`, in a thread."""
     return await asyncio.to_thread(read, image)
+
+
+async def read_all_async(image: bytes) -> tuple[str, ...]:
+    """Do as :func:`read_all`, in a thread."""
+    return await asyncio.to_thread(read_all, image)
 
 
 def _grey(data: bytes) -> Image.Image:

@@ -1,29 +1,18 @@
 """The cookie, and whose wallet a request may open. A foreign page cannot make a browser send JSON with our Origin."""
 
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
-from comity.errors import Code, Denied
+from comity.errors import Denied
 from comity.web import body
+from comity.web.csrf import check_origin
 from wallet.custody import Custody
 from wallet.records import OpenWallet
 
+__all__ = ["COOKIE", "check_origin", "clear_cookie", "end_session", "members", "set_cookie", "wallet_of"]
+
 COOKIE = "comity_wallet"
-
-
-def check_origin(request: Request, public_url: str) -> None:
-    """Refuse a request that a foreign page made (catalogue W01).
-
-    Raises:
-        Denied: ``not_permitted``.
-    """
-    origin = request.headers.get("origin")
-    parts = urlsplit(public_url)
-    foreign = origin is not None and origin != f"{parts.scheme}://{parts.netloc}"
-    if foreign or request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-        raise Denied(Code.NOT_PERMITTED, "this request comes from another site")
 
 
 async def members(request: Request, public_url: str) -> dict[str, object]:

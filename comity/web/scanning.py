@@ -1,0 +1,43 @@
+"""Reading QR codes for a page: frames of a camera where the browser cannot read codes itself, and uploaded images.
+
+Images are decoded in memory and kept nowhere.
+"""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from comity.errors import Code, Conflict, Malformed
+from comity.web import qr
+from comity.web.forms import Form
+from comity.web.pages import Pages
+
+IMAGE = "image"
+MAX_FRAME_BYTES = 2 << 20
+
+
+async def frame(request: Request, pages: Pages) -> JSONResponse:
+    """Answer one frame, sent by ``scan.js``, with ``{"text": …}``; empty when no code is in it.
+
+    Raises:
+        Denied: another site sent it.
+        Conflict: the page is older than the session: it must be loaded again.
+        Malformed: it is no image, or too large.
+    """
+    form = await pages.form(request, max_bytes=MAX_FRAME_BYTES)
+    if not form.is_genuine:
+        raise Conflict(Code.CONFLICT, "the page is older than the session; load it again")
+    texts = await qr.read_all_async(form.file(IMAGE))
+    return JSONResponse({"text": texts[0] if len(texts) == 1 else ""})
+
+
+async def uploaded(form: Form, name: str = IMAGE) -> str:
+    """Return the text of the one QR code in an uploaded image; what is wrong becomes the field's error."""
+    image = form.file(name)
+    if not image:
+        form.fail(name, "pages.image_needed")
+        return ""
+    try:
+        return await qr.read_async(image)
+    except Malformed as error:
+        form.fail(name, "pages.image_too_large" if error.code is Code.TOO_LARGE else "pages.image_without_code")
+        return ""

@@ -1,0 +1,88 @@
+// What every page has: forms that are sent once, copy buttons, passphrases made visible, focus on what is wrong,
+// a lock after idle time, live states. Without scripts each page works all the same.
+
+for (const form of document.querySelectorAll("form:not([data-again])")) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+    for (const button of form.querySelectorAll("button[type=submit]")) button.setAttribute("aria-disabled", "true");
+  });
+}
+// Going back brings the page as it was left: it may be sent again.
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form")) {
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("[aria-disabled]")) button.removeAttribute("aria-disabled");
+  }
+});
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+    const words = button.querySelector("span");
+    const before = words.textContent;
+    words.textContent = button.dataset.copied;
+    setTimeout(() => { words.textContent = before; }, 3000);
+  });
+}
+
+for (const box of document.querySelectorAll("[data-reveals]")) {
+  box.closest("[hidden]")?.removeAttribute("hidden");
+  box.addEventListener("change", () => {
+    for (const id of box.dataset.reveals.split(" ")) {
+      document.getElementById(id).type = box.checked ? "text" : "password";
+    }
+  });
+}
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
+// Instants in the reader's own time; without scripts they stand there in UTC.
+const ownTime = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+for (const time of document.querySelectorAll("time[datetime*=T]")) {
+  time.textContent = ownTime.format(new Date(time.dateTime));
+}
+
+document.querySelector("[data-focus]")?.focus();
+
+// <meta name="auto-lock" content="#form or /path" data-seconds>: after that long without a sign of life.
+const lock = document.querySelector("meta[name=auto-lock]");
+if (lock) {
+  let timer;
+  const restart = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const form = lock.content.startsWith("#") ? document.querySelector(lock.content) : null;
+      if (form) form.requestSubmit(); else location.assign(lock.content);
+    }, Number(lock.dataset.seconds) * 1000);
+  };
+  for (const sign of ["pointerdown", "keydown", "scroll"]) addEventListener(sign, restart, { passive: true });
+  restart();
+}
+
+// <div data-live="/en/…/events"> holds parts with data-when="state …"; an event {state, go?} shows the right ones.
+for (const place of document.querySelectorAll("[data-live]")) {
+  const source = new EventSource(place.dataset.live);
+  source.addEventListener("message", (event) => {
+    const told = JSON.parse(event.data);
+    for (const part of place.querySelectorAll("[data-when]")) {
+      part.hidden = !part.dataset.when.split(" ").includes(told.state);
+    }
+    for (const [name, value] of Object.entries(told.words ?? {})) {
+      for (const part of place.querySelectorAll(`[data-word="${name}"]`)) part.textContent = value;
+    }
+    for (const bar of place.querySelectorAll("progress")) {
+      if (told.done !== undefined) { bar.max = told.of; bar.value = told.done; }
+    }
+    if (told.go) { source.close(); location.assign(told.go); }
+    if (told.final) source.close();
+  });
+}

@@ -1,0 +1,81 @@
+// The camera reads a QR code into a field and sends its form: by the browser's own BarcodeDetector where there is one,
+// else by frames that go to our own service, which decodes them in memory.
+
+const EVERY_MS = 350;
+const WIDEST = 1280;
+
+for (const place of document.querySelectorAll("[data-scan]")) {
+  if (!navigator.mediaDevices?.getUserMedia) continue;
+  const video = place.querySelector("video");
+  const said = place.querySelector("[data-said]");
+  const start = place.querySelector("[data-start]");
+  const stop = place.querySelector("[data-stop]");
+  const canvas = document.createElement("canvas");
+  let stream;
+  place.hidden = false;
+
+  const end = () => {
+    stream?.getTracks().forEach((track) => track.stop());
+    stream = undefined;
+    video.hidden = stop.hidden = true;
+    start.hidden = false;
+  };
+  stop.addEventListener("click", () => { end(); said.textContent = ""; start.focus(); });
+
+  start.addEventListener("click", async () => {
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: WIDEST } } });
+    } catch {
+      said.textContent = place.dataset.denied;
+      return;
+    }
+    video.srcObject = stream;
+    video.hidden = stop.hidden = false;
+    start.hidden = true;
+    said.textContent = place.dataset.searching;
+    await video.play();
+    const text = await search(place, video, canvas, () => stream !== undefined);
+    if (!text) return;
+    end();
+    said.textContent = place.dataset.found;
+    const field = document.getElementById(place.dataset.into);
+    field.value = text;
+    field.form.requestSubmit();
+  });
+  addEventListener("pagehide", end);
+}
+
+async function search(place, video, canvas, goesOn) {
+  const detector = await ownDetector();
+  while (goesOn()) {
+    if (video.videoWidth) {
+      const text = detector ? await detected(detector, video) : await decoded(place, video, canvas);
+      if (text) return text;
+    }
+    await new Promise((resume) => setTimeout(resume, EVERY_MS));
+  }
+  return "";
+}
+
+async function ownDetector() {
+  if (!("BarcodeDetector" in window)) return null;
+  const formats = await BarcodeDetector.getSupportedFormats();
+  return formats.includes("qr_code") ? new BarcodeDetector({ formats: ["qr_code"] }) : null;
+}
+
+async function detected(detector, video) {
+  const found = await detector.detect(video).catch(() => []);
+  return found.length === 1 ? found[0].rawValue : "";
+}
+
+async function decoded(place, video, canvas) {
+  canvas.width = video.videoWidth;
+  canvas.height = video.videoHeight;
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  const image = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.85));
+  const body = new FormData();
+  body.append("form_token", place.dataset.token);
+  body.append("image", image, "frame.jpg");
+  const answer = await fetch(place.dataset.scan, { method: "POST", body }).catch(() => null);
+  return answer?.ok ? (await answer.json()).text : "";
+}

@@ -1,0 +1,100 @@
+"""Every page of the wallet: nothing for axe to find in either language, light or dark; nothing sticks out at 320 px."""
+
+from comity.demo import cast
+from comity.demo.play import Play
+from tests.browser.conftest import NewVisitor
+from tests.browser.visitor import Visitor
+from tests.browser.wallets import Citizen, person_offer
+
+CLOSED = ("/", "/sign-up", "/sign-in", "/recover", "/help", "/offline", "/nowhere", "/sign-in?locked=yes")
+OPEN = ("/", "/door", "/history", "/settings", "/settings/passphrase", "/settings/backup", "/settings/restore")
+
+
+async def look(at: Visitor, name: str) -> None:
+    """Judge the page that is open, in this language and by its toggle in the other one, and take its pictures."""
+    for _ in range(2):
+        await at.shoot(name)
+        await at.check()
+        await at.page.locator(".toggle").click()
+
+
+async def test_pages_for_everybody(visitor: NewVisitor, play: Play) -> None:
+    at = await visitor()
+    for path in CLOSED:
+        await at.go(f"{play.stage.urls['wallet']}/en{path}")
+        await look(at, f"wallet{path.partition('?')[0].replace('/', '-') if path != '/' else '-welcome'}")
+
+
+async def test_forms_with_errors(visitor: NewVisitor, play: Play) -> None:
+    at = await visitor()
+    for path, button in (("/sign-up", "Create my wallet"), ("/sign-in", "Unlock"), ("/recover", "Open my wallet")):
+        await at.go(f"{play.stage.urls['wallet']}/en{path}")
+        await at.page.locator("form").first.evaluate("form => { form.noValidate = true; }")
+        await at.press(button, exact=True)
+        assert await at.page.locator("[data-focus]").count() == 1
+        await at.shoot(f"wallet{path.replace('/', '-')}-errors")
+        await at.check()
+
+
+async def test_the_recovery_code(visitor: NewVisitor, play: Play) -> None:
+    maya = Citizen(at=await visitor(), url=play.stage.urls["wallet"], play=play)
+    await maya.go("/sign-up")
+    await maya.at.type("Account name", f"code {id(maya)}")
+    await maya.at.type("Passphrase", "several words of my own")
+    await maya.at.press("Create my wallet")
+    await maya.at.shoot("wallet-recovery-code")
+    await maya.at.check()
+
+
+async def test_pages_of_an_open_wallet(visitor: NewVisitor, play: Play) -> None:
+    maya = Citizen(at=await visitor(), url=play.stage.urls["wallet"], play=play)
+    await maya.settle()
+    await look(maya.at, "wallet-home-empty")
+    await maya.collect()
+    await look(maya.at, "wallet-card-new")
+    licence = await play.desk.offer("ca-on/services", "drivers-licence/1", cast.drivers_licence(cast.ELISE, 38, "77"))
+    await maya.collect(licence)
+    await maya.at.press("Delete this card")
+    await look(maya.at, "wallet-card-delete")
+    await maya.asked()
+    await look(maya.at, "wallet-consent")
+    await maya.at.press("Share this")
+    await look(maya.at, "wallet-answered")
+    for path in OPEN:
+        await maya.go(path)
+        await look(maya.at, f"wallet-open{path.replace('/', '-')}")
+    await maya.go("/settings/delete")
+    await look(maya.at, "wallet-delete")
+
+
+async def test_pages_on_the_way(visitor: NewVisitor, play: Play) -> None:
+    maya = Citizen(at=await visitor(), url=play.stage.urls["wallet"], play=play)
+    await maya.settle()
+    await maya.bring((await person_offer(play)).link)
+    await look(maya.at, "wallet-offer")
+    stranger = await play.desk.offer("ca-on/stranger", "person/1", cast.person(cast.ELISE, 38))
+    await maya.bring(stranger.link)
+    assert "No trust registry knows this issuer." in await maya.text()
+    await look(maya.at, "wallet-offer-stranger")
+    await maya.go(f"/open?{stranger.link.partition('?')[2]}")
+    await look(maya.at, "wallet-open-link")
+    await maya.bring("WIFI:T:WPA;S:guest;;")
+    await maya.at.shoot("wallet-not-ours")
+    await maya.at.check()
+    started = await play.counter.ask("drivers-licence-valid", place="ca-on")
+    await maya.bring(started["link"])
+    await maya.at.shoot("wallet-nothing-answers")
+    await maya.at.check()
+
+
+async def test_several_cards_that_would_do(visitor: NewVisitor, play: Play) -> None:
+    maya = Citizen(at=await visitor(), url=play.stage.urls["wallet"], play=play)
+    await maya.settle()
+    await maya.collect()
+    await maya.collect(await person_offer(play, given_names="Maya"))
+    await maya.asked()
+    assert await maya.at.page.get_by_role("radio").count() == 2
+    await look(maya.at, "wallet-consent-choice")
+    await maya.at.page.get_by_role("radio").nth(1).check()
+    await maya.at.press("Share this")
+    assert await maya.at.heading() == "Shared"

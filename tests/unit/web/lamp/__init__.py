@@ -1,0 +1,1 @@
+"""A made-up face for the tests of pages."""

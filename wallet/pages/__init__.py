@@ -1,0 +1,20 @@
+"""The citizen's wallet as pages: they call the use cases, not the wallet's own HTTP interface."""
+
+from fastapi import FastAPI
+
+from wallet.deployment import Deployment
+from wallet.pages import collecting, consenting, door, entering, home, installing, keeping, passkeying, remembering
+from wallet.pages.face import Face
+from wallet.settings_shown import Shown
+
+PARTS = (home, entering, passkeying, door, collecting, consenting, remembering, keeping, installing)
+
+
+def add(app: FastAPI, deployment: Deployment, shown: Shown) -> None:
+    """Put the pages into the wallet's application."""
+    face = Face.of(deployment, shown)
+    for part in PARTS:
+        app.include_router(part.router(face))
+    door.add_link(face, app)
+    installing.add_worker(face, app)
+    face.pages.install(app)

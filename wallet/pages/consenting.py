@@ -1,0 +1,158 @@
+"""Consent: who asks, why, what leaves with its value, what stays; the answer; and what came of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from comity.errors import Code, NotFound, Unreachable
+from comity.web import i18n
+from comity.web.forms import Form
+from wallet import holdings
+from wallet.holdings import Held
+from wallet.pages import cards
+from wallet.pages.face import Face
+from wallet.presenting import Consent, Presented
+from wallet.records import DOOR, OpenWallet
+
+_PASSED = "passed"
+_CHOICE = "choice."
+
+
+def router(face: Face) -> APIRouter:
+    """Return the routes."""
+    routes, pages = face.routes(), face.pages
+
+    @routes.get("/requests/{consent_id}")
+    async def show(request: Request) -> Response:
+        wallet = await face.wallet(request)
+        consent = await _consent(face, wallet, request)
+        if consent is None:
+            return pages.to(request, f"/requests/{request.path_params['consent_id']}/done")
+        return await _show(face, request, wallet, consent, Form())
+
+    @routes.post("/requests/{consent_id}")
+    async def decide(request: Request) -> Response:
+        form = await pages.form(request)
+        wallet = await face.wallet(request)
+        consent = await _consent(face, wallet, request)
+        if consent is None:
+            return pages.to(request, f"/requests/{request.path_params['consent_id']}/done")
+        if not form.is_ok:
+            return await _show(face, request, wallet, consent, form, status=422)
+        return await _answer(face, request, wallet, consent, form)
+
+    @routes.get("/requests/{consent_id}/done")
+    async def done(request: Request) -> Response:
+        wallet = await face.wallet(request)
+        found = await wallet.find(DOOR, request.path_params["consent_id"])
+        if found is None or found.content.get("what") != "answer":
+            raise NotFound(Code.CONSENT_REQUIRED, "there is no such request to answer, or it was answered")
+        language = face.language(request)
+        shared = [label for name, claims in found.content["shared"] for label in cards.labels(name, claims, language)]
+        return pages.render(request, "answered.html", answer=found.content, shared=shared)
+
+    return routes
+
+
+async def _consent(face: Face, wallet: OpenWallet, request: Request) -> Consent | None:
+    return await face.deployment.presenting.find(wallet, request.path_params["consent_id"])
+
+
+async def _answer(face: Face, request: Request, wallet: OpenWallet, consent: Consent, form: Form) -> Response:
+    """Send what the person agreed to, or the person's no."""
+    presenting, digest = face.deployment.presenting, form.values.get("digest", "")
+    outcome = "sent" if form.values.get("answer") == "agree" else "declined"
+    selection = _selection(form, consent) if outcome == "sent" else {}
+    try:
+        if outcome == "sent":
+            presented = await presenting.answer(wallet, consent.id, digest=digest, selection=selection)
+        else:
+            presented = await presenting.decline(wallet, consent.id, digest=digest)
+    except Unreachable:
+        form.fail("", "wallet.consent.not_reached")
+        return await _show(face, request, wallet, consent, form, status=502)
+    await _note(wallet, consent, presented, outcome, selection)
+    return face.pages.to(request, f"/requests/{consent.id}/done")
+
+
+async def _note(
+    wallet: OpenWallet, consent: Consent, presented: Presented, outcome: str, selection: Mapping[str, str]
+) -> None:
+    """Keep what came of it for the page that follows; the journal has its own line."""
+    shared = [
+        [each.get("type_name", ""), [claim["claim"] for claim in each["leaving"]]]
+        for each in consent.content["credentials"]
+        if selection.get(each["query_id"]) == each["credential_id"]
+    ]
+    content = {
+        "what": "answer",
+        "outcome": outcome,
+        "who": consent.content["who"],
+        "back": presented.redirect_uri,
+        "shared": shared,
+    }
+    await wallet.put(DOOR, consent.id, content)
+
+
+def _selection(form: Form, consent: Consent) -> dict[str, str]:
+    """Return the person's choice for each query that is answered."""
+    offered = {each["query_id"] for each in consent.content["credentials"]}
+    chosen = {name.removeprefix(_CHOICE): value for name, value in form.values.items() if name.startswith(_CHOICE)}
+    return {query: value for query, value in chosen.items() if query in offered and value}
+
+
+async def _show(
+    face: Face, request: Request, wallet: OpenWallet, consent: Consent, form: Form, *, status: int = 200
+) -> Response:
+    language, content = face.language(request), consent.content
+    who = content["who"]
+    held = {each.id: each for each in await holdings.all_held(wallet)}
+    return face.pages.render(
+        request,
+        "consent.html",
+        status=status,
+        form=form,
+        consent=consent,
+        asker=i18n.pick(who["name"], language) if who["name"] else "",
+        who=who,
+        is_known=who["known"],
+        may_ask=who["may_ask"] == _PASSED,
+        purposes=[_purpose(each, language) for each in content["purposes"]],
+        groups=_groups(face, content, held, language),
+        missing=len(content["missing"]),
+        ends_at=datetime.fromisoformat(content["expires_at"]),
+    )
+
+
+def _purpose(purpose: str, language: str) -> str:
+    key = f"wallet.purpose.{purpose.replace('-', '_')}"
+    return i18n.text(key, language) if i18n.has(key, language) else purpose
+
+
+def _groups(face: Face, content: Mapping[str, Any], held: Mapping[str, Held], language: str) -> list[dict[str, Any]]:
+    """Return one group for each question, with every credential that could answer it, in the page's language.
+
+    What was noted when the request was opened says which claims leave; their words are made anew, so that the page
+    reads the same in both languages.
+    """
+    groups: dict[str, dict[str, Any]] = {}
+    for each in content["credentials"]:
+        if each["credential_id"] in held:
+            needed = each["query_id"] in content["needed"]
+            group = groups.setdefault(each["query_id"], {"id": each["query_id"], "needed": needed, "options": []})
+            group["options"].append(_option(face, each, held[each["credential_id"]], language))
+    return [groups[each] for each in [*content["needed"], *(set(groups) - set(content["needed"]))] if each in groups]
+
+
+def _option(face: Face, shown: Mapping[str, Any], held: Held, language: str) -> dict[str, Any]:
+    drawn = cards.card(held, language, face.deployment.clock.now(), face.snapshot())
+    leaving = [held.described(each["claim"], each["value"], language) for each in shown["leaving"]]
+    return {
+        "id": held.id,
+        "card": drawn,
+        "leaving": leaving,
+        "staying": [held.label(each["claim"], language) for each in shown["staying"]],
+    }

@@ -1,0 +1,85 @@
+"""History: what was received, shared with whom, declined, refused, deleted. Names of claims, never their values."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from comity.web import i18n
+from wallet import holdings
+from wallet.holdings import Held
+from wallet.pages import cards
+from wallet.pages.face import Face
+from wallet.records import HISTORY, Kept
+
+_SIGNS = {
+    "received": ("good", "card"),
+    "presented": ("info", "arrow"),
+    "declined": ("quiet", "cross"),
+    "offer_declined": ("quiet", "cross"),
+    "refused": ("bad", "warn"),
+    "not_received": ("bad", "warn"),
+    "deleted": ("quiet", "bin"),
+    "recovery_code_used": ("warn", "lock"),
+}
+
+
+def router(face: Face) -> APIRouter:
+    """Return the routes."""
+    routes, pages = face.routes(), face.pages
+
+    @routes.get("/history")
+    async def history(request: Request) -> Response:
+        wallet, language = await face.wallet(request), face.language(request)
+        held = {each.id: each for each in await holdings.all_held(wallet)}
+        lines = [_line(each, held, language) for each in reversed(await wallet.all(HISTORY))]
+        return pages.render(request, "history.html", lines=lines)
+
+    @routes.post("/history/{line_id}/delete")
+    async def delete(request: Request) -> Response:
+        form = await pages.form(request)
+        wallet = await face.wallet(request)
+        if form.is_genuine:
+            await wallet.delete(HISTORY, request.path_params["line_id"])
+        return pages.to(request, "/history")
+
+    return routes
+
+
+def _line(line: Kept, held: dict[str, Held], language: str) -> dict[str, Any]:
+    content = line.content
+    what = str(content["what"])
+    kind, sign = _SIGNS.get(what, ("quiet", "info"))
+    who = content.get("who")
+    credential = held.get(str(content.get("credential", "")))
+    return {
+        "id": line.id,
+        "at": line.created_at,
+        "kind": kind,
+        "sign": sign,
+        "what": f"wallet.did.{what}",
+        "outcome": f"wallet.did_outcome.{content['outcome']}" if content.get("outcome") not in {None, "sent"} else "",
+        "title": credential.title(language) if credential else "",
+        "who": _name(who, language) if who else _issuer(content, credential, language),
+        "shared": [_shared(each, held, language) for each in content.get("shared", ())],
+        "codes": [f"codes.{each}.title" for each in content.get("codes", ())],
+    }
+
+
+def _shared(each: dict[str, Any], held: dict[str, Held], language: str) -> dict[str, Any]:
+    credential = held.get(each["credential"])
+    type_name = credential.processed.type_name if credential else str(each.get("type_name", ""))
+    return {
+        "title": cards.type_title(type_name, language) if type_name else each["title"],
+        "claims": cards.labels(type_name, list(each["claims"]), language),
+    }
+
+
+def _name(who: dict[str, Any], language: str) -> str:
+    return i18n.pick(who["name"], language) if who["name"] else str(who["client_id"])
+
+
+def _issuer(content: Any, credential: Held | None, language: str) -> str:
+    if credential is not None and credential.about["issuer_name"]:
+        return i18n.pick(credential.about["issuer_name"], language)
+    return str(content.get("issuer", ""))
