@@ -160,6 +160,7 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         publisher=Publisher(authorities=opened, database=database, clock=clock, rules=rules),
         limits=Limits(
             offer_seconds=settings.offer_seconds,
+            long_offer_seconds=settings.long_offer_seconds,
             token_seconds=settings.token_seconds,
             nonce_seconds=settings.nonce_seconds,
             retry_seconds=settings.retry_seconds,
@@ -167,6 +168,7 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
             batch_size=settings.batch_size,
         ),
         require_dpop=settings.require_dpop,
+        wallet_url=settings.wallet_url,
     )
 
 

@@ -29,6 +29,7 @@ CREDENTIAL_FRAGMENT, STATUS_FRAGMENT = "credential-1", "status-1"
 _ANCHOR_LIFE, _LEAF_LIFE = timedelta(days=3650), timedelta(days=730)
 _PATH = re.compile(r"ca(?:-[a-z]{2}(?:/[a-z][a-z0-9-]{0,40})?)?/[a-z][a-z0-9-]{0,40}\Z")
 _MAX_FILE_BYTES = 1 << 20
+_MEMBERS = {"authority", "jurisdiction", "name", "types", "source", "revocation_approval"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Description:
         name: by language, ``en`` and ``fr``.
         types: what it issues.
         source: where its claims come from, as :mod:`issuer.sources` reads it; None when clerks type them.
+        revocation_approval: whether a second person has to agree to a revocation.
     """
 
     path: str
@@ -48,6 +50,7 @@ class Description:
     name: Mapping[str, str]
     types: tuple[CredentialType, ...]
     source: Mapping[str, Any] | None = None
+    revocation_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +178,10 @@ def load(file: Path) -> tuple[Description, ...]:
 
 
 def _description(entry: object) -> Description:
-    if not isinstance(entry, dict) or not set(entry) <= {"authority", "jurisdiction", "name", "types", "source"}:
-        raise _wrong("an authority is described by authority, jurisdiction, name, types and perhaps source")
+    if not isinstance(entry, dict) or not set(entry) <= _MEMBERS:
+        raise _wrong(
+            "an authority is described by authority, jurisdiction, name, types and perhaps source, revocation_approval"
+        )
     path, jurisdiction, name = entry.get("authority"), entry.get("jurisdiction"), entry.get("name")
     if not isinstance(path, str) or not _PATH.match(path) or jurisdiction != path.rpartition("/")[0]:
         raise _wrong("an authority is named <jurisdiction>/<agency>, and its jurisdiction is the first part")
@@ -189,12 +194,16 @@ def _description(entry: object) -> Description:
     types = entry.get("types")
     if not isinstance(types, list) or not types:
         raise _wrong(f"authority {path}: types must be a list such as person/1")
+    approval = entry.get("revocation_approval", False)
+    if not isinstance(approval, bool):
+        raise _wrong(f"authority {path}: revocation_approval must be true or false")
     return Description(
         path=path,
         jurisdiction=jurisdiction,
         name=name,
         types=tuple(_type(path, each) for each in types),
         source=entry.get("source"),
+        revocation_approval=approval,
     )
 
 

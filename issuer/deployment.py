@@ -17,6 +17,7 @@ class Limits:
     """Numbers from the settings, named as there; durations in seconds."""
 
     offer_seconds: int
+    long_offer_seconds: int
     token_seconds: int
     nonce_seconds: int
     retry_seconds: int
@@ -39,6 +40,7 @@ class Deployment:
         publisher: writes status lists.
         limits: numbers.
         require_dpop: whether bearer tokens are refused.
+        wallet_url: the hosted wallet that a clerk may open for the person present; None for none.
     """
 
     public_url: str
@@ -51,6 +53,7 @@ class Deployment:
     publisher: Publisher
     limits: Limits
     require_dpop: bool = False
+    wallet_url: str | None = None
 
     def now(self) -> int:
         """Return the current instant in whole Unix seconds."""

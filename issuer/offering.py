@@ -1,6 +1,5 @@
 """Offering: a clerk's wish becomes an offer that a wallet can fetch, and records can be found again."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +32,7 @@ class Wanted:
         formats: in which formats.
         transaction_code: whether a code is told to the person apart from the offer.
         batch_size: most copies of each; None for the most there is.
+        is_for_later: collected in the next days, not at the counter; such an offer always asks for a code.
     """
 
     authority: str
@@ -43,6 +43,7 @@ class Wanted:
     formats: tuple[Format, ...] = (Format.DC_SD_JWT,)
     transaction_code: bool = True
     batch_size: int | None = None
+    is_for_later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,23 @@ async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) ->
     """Store an offer: claims sealed, codes hashed.
 
     Raises:
+        NotFound, Malformed, Unreachable: as for :func:`prepare_offer`.
+    """
+    prepared = await prepare_offer(deployment, wanted)
+    await deployment.database.write(lambda connection: save_offer(connection, prepared.offer, actor=actor))
+    return prepared
+
+
+def save_offer(connection: Connection, offer: Offer, *, actor: str) -> None:
+    """Store a prepared offer, and the line of the audit log that tells of it."""
+    offers.save(connection, offer)
+    audit.record(connection, event(offer, "offer_created", actor=actor, at=offer.created_at))
+
+
+async def prepare_offer(deployment: Deployment, wanted: Wanted) -> CreatedOffer:
+    """Return an offer that :func:`save_offer` can store, perhaps together with something else.
+
+    Raises:
         NotFound: ``authority_unknown``, ``credential_type_unknown``, or the record is not known.
         Malformed: ``claims_invalid``.
         Unreachable: the authority's own system does not answer.
@@ -69,8 +87,10 @@ async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) ->
     ends_at = catalog.end_of_validity(credential_type, claims, wanted.valid_until, datetime.fromtimestamp(now, tz=UTC))
     secrecy, offer_id = deployment.secrecy, credentials.new_id()
     code_hash = hashed(secrecy.code_of(offer_id))
-    digits = secrets.randbelow(10**_TRANSACTION_CODE_LENGTH)
-    transaction_code = f"{digits:0{_TRANSACTION_CODE_LENGTH}d}" if wanted.transaction_code else None
+    asks = wanted.transaction_code or wanted.is_for_later
+    transaction_code = transaction_code_of(deployment, offer_id) if asks else None
+    limits = deployment.limits
+    ends = now + (limits.long_offer_seconds if wanted.is_for_later else limits.offer_seconds)
     number, name = catalog.number_of(credential_type, claims), catalog.name_of(credential_type, claims)
     offer = Offer(
         id=offer_id,
@@ -81,26 +101,25 @@ async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) ->
             for entry in deployment.catalogs[authority.path].values()
             if entry.type == credential_type and entry.format in wanted.formats
         ),
-        batch_size=min(wanted.batch_size or deployment.limits.batch_size, deployment.limits.batch_size),
+        batch_size=min(wanted.batch_size or limits.batch_size, limits.batch_size),
         state=OfferState.OPEN,
         code_hash=code_hash,
         transaction_code_hash=secrecy.transaction_code_hash(code_hash, transaction_code) if transaction_code else None,
         sealed_claims=secrecy.seal(claims, offer_id),
-        erase_at=now + deployment.limits.offer_seconds,
+        erase_at=ends,
         record_reference=wanted.record_reference,
         number_index=secrecy.number_index(authority.path, number) if number else None,
         name_index=secrecy.name_index(authority.path, name) if name else None,
         credential_valid_until=int(ends_at.timestamp()),
         created_at=now,
-        expires_at=now + deployment.limits.offer_seconds,
+        expires_at=ends,
     )
-
-    def save(connection: Connection) -> None:
-        offers.save(connection, offer)
-        audit.record(connection, event(offer, "offer_created", actor=actor, at=now))
-
-    await deployment.database.write(save)
     return CreatedOffer(offer=offer, transaction_code=transaction_code)
+
+
+def transaction_code_of(deployment: Deployment, offer_id: str) -> str:
+    """Return the digits of an offer that asks for some; derived from the deployment's secret and stored nowhere."""
+    return deployment.secrecy.transaction_code_of(offer_id, _TRANSACTION_CODE_LENGTH)
 
 
 async def _claims(deployment: Deployment, wanted: Wanted, type_slug: str) -> Mapping[str, Any]:

@@ -49,6 +49,7 @@ offers = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Index(None, "erase_at"),
+    Index(None, "authority", "created_at"),
 )
 
 issuances = Table(
@@ -108,6 +109,7 @@ credentials = Table(
     Index(None, "authority", "record_reference"),
     Index(None, "authority", "number_index"),
     Index(None, "authority", "name_index"),
+    Index(None, "authority", "valid_until"),
 )
 
 nonces = Table(
@@ -133,4 +135,6 @@ audit = Table(
     Column("action", String(40), nullable=False),
     Column("authority", String(200), nullable=False),
     Column("subject", String(43), nullable=False),  # id of an offer or credential, never of a person
+    Index(None, "subject"),
+    Index(None, "authority", "at"),
 )
