@@ -19,9 +19,10 @@ from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
 from comity.web.app import ReadyCheck, create_base
-from issuer import authorities, catalog, issuing, sources
+from issuer import approving, authorities, bulk, catalog, issuing, sources
 from issuer.api import openid, operators, public
 from issuer.authorities import Authority, Description
+from issuer.console import pages as console
 from issuer.deployment import Deployment, Limits
 from issuer.operators import Operators
 from issuer.secrecy import Secrecy
@@ -46,11 +47,13 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with _opened(settings, clock) as opened:
             app.state.deployment, app.state.operators = opened.deployment, opened.operators
+            app.state.bulk = opened.bulk
             ready.update(_ready_checks(opened))
             yield
 
     app = create_base(settings, title="comity issuer", version=version("comity"), lifespan=lifespan, ready=ready)
     app.exception_handler(OAuthError)(openid.answer_refusal)
+    console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
     # In this order: the path of an authority may stand at the start of the routes of the last two.
     for router in (operators.router, openid.router, public.router):
         app.include_router(router)
@@ -104,6 +107,7 @@ def open_authorities(settings: IssuerSettings, at: datetime) -> dict[str, Author
 class _Opened:
     deployment: Deployment
     operators: Operators
+    bulk: bulk.Runner
 
 
 @contextlib.asynccontextmanager
@@ -116,9 +120,11 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
         fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
         stack.push_async_callback(fetcher.close)
         deployment = _deployment(settings, clock, database, fetcher)
-        opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file))
+        runner = bulk.Runner(deployment)
+        opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file), bulk=runner)
         await deployment.publisher.start()
-        for timer in (deployment.publisher.run(), _erase_on_time(deployment, settings.erase_every_seconds)):
+        every = settings.erase_every_seconds
+        for timer in (deployment.publisher.run(), _erase_on_time(deployment, every), runner.run()):
             task = asyncio.create_task(timer)
             stack.push_async_callback(_stop, task)
         yield opened
@@ -185,7 +191,8 @@ async def _erase_on_time(deployment: Deployment, every_seconds: float) -> None:
     """Erase claims when their time has come; until cancelled."""
     while True:
         try:
-            erased = await issuing.erase_due(deployment)
+            await approving.finish_due(deployment)
+            erased = await issuing.erase_due(deployment) + await bulk.erase_due(deployment)
             if erased:
                 _log.info("claims erased", offers=erased)
         except Exception as error:  # noqa: BLE001 - the next round must come

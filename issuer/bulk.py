@@ -187,6 +187,12 @@ async def start(deployment: Deployment, job: Job, *, actor: str) -> None:
     await deployment.database.write(move)
 
 
+async def erase_due(deployment: Deployment) -> int:
+    """Erase what stood in files whose time has come; return of how many rows."""
+    now = deployment.now()
+    return await deployment.database.write(lambda connection: bulk.erase_due(connection, now=now))
+
+
 class Runner:
     """Makes the offers of started jobs, one after the other, in every process that runs it."""
 
@@ -216,10 +222,12 @@ class Runner:
         for job in await self._deployment.database.read(bulk.running):
             while (row := await self._next(job)) is not None:
                 made += await self._settle(job, row)
-            await self._deployment.database.write(
-                lambda connection, job=job: bulk.move(connection, job.id, start=JobState.RUNNING, end=JobState.DONE)
-            )
+            await self._finish(job)
         return made
+
+    async def _finish(self, job: Job) -> None:
+        start, end = JobState.RUNNING, JobState.DONE
+        await self._deployment.database.write(lambda connection: bulk.move(connection, job.id, start=start, end=end))
 
     async def _next(self, job: Job) -> StoredRow | None:
         return await self._deployment.database.read(lambda connection: bulk.next_ready(connection, job.id))
@@ -233,11 +241,8 @@ class Runner:
             raise
         except ComityError as error:
             problem = (f"$: {error.code.value}",)
-            return await deployment.database.write(
-                lambda connection: (
-                    bulk.settle(connection, job.id, row.number, state=RowState.REFUSED, problems=problem) and False
-                )
-            )
+            await self._refuse(job, row, problem)
+            return False
 
         def save(connection: Connection) -> bool:
             with connection.begin_nested() as together:
@@ -250,6 +255,11 @@ class Runner:
             return is_ours
 
         return await deployment.database.write(save)
+
+    async def _refuse(self, job: Job, row: StoredRow, problem: tuple[str, ...]) -> None:
+        await self._deployment.database.write(
+            lambda connection: bulk.settle(connection, job.id, row.number, state=RowState.REFUSED, problems=problem)
+        )
 
 
 def _wanted(deployment: Deployment, job: Job, row: StoredRow) -> Wanted:

@@ -91,6 +91,12 @@ def type_name(credential_type: CredentialType, language: str) -> str:
     return str(next(each["name"] for each in display if each["locale"].startswith(language)))
 
 
+def counts_ages(credential_type: CredentialType) -> bool:
+    """Say whether ages are counted for this type."""
+    schema = schemas.type_schema(credential_type.slug, credential_type.version)
+    return any(_is_counted(name) for name in schema["properties"])
+
+
 def defaults(credential_type: CredentialType, today: date) -> dict[str, str]:
     """Return what most people would type: from today, for as long as the type is valid."""
     names = {each.name for each in fields_of(credential_type)}

@@ -30,9 +30,10 @@ def hash_of(password: str) -> str:
 def is_right(password: str, stored: str | None) -> bool:
     """Say whether ``password`` is the one whose hash is ``stored``; takes as long for a person who does not exist."""
     try:
-        return _HASHER.verify(stored or _NOBODY, _normal(password)[: MAXIMUM + 1]) and stored is not None
+        _HASHER.verify(stored or _NOBODY, _normal(password)[: MAXIMUM + 1])
     except (VerificationError, InvalidHashError):
         return False
+    return stored is not None
 
 
 def _normal(password: str) -> str:
