@@ -15,7 +15,7 @@ _KEPT = "kept."
 
 
 def add_routes(routes: APIRouter, desk: Desk) -> None:
-    """Add the pages where nobody is signed in yet, and the way out."""
+    """Add the page where nobody is signed in yet, and the way out."""
 
     @routes.get("/sign-in")
     async def show(request: Request) -> Response:
@@ -39,9 +39,17 @@ def add_routes(routes: APIRouter, desk: Desk) -> None:
                 return _enter(request, desk, found.token, target, kept)
         return desk.render(request, "sign_in.html", status=422, target=target, kept=kept, form=form)
 
+    add_leaving(routes, desk)
+
+
+def add_leaving(routes: APIRouter, desk: Desk) -> None:
+    """Add the way out."""
+
     @routes.post("/sign-out")
     async def sign_out(request: Request) -> Response:
-        await desk.pages.form(request)
+        form = await desk.pages.form(request)
+        if not form.is_ok:
+            return desk.to(request, "/")
         await signing_in.sign_out(deployment_of(request), request.cookies.get(desk.cookie))
         response = desk.to(request, "/sign-in")
         response.delete_cookie(desk.cookie, path="/", secure=desk.is_secure, httponly=True, samesite="lax")

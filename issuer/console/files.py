@@ -77,11 +77,12 @@ def add_running(routes: APIRouter, desk: Desk) -> None:
 
     @routes.post("/files/{job_id}")
     async def start(request: Request, job_id: str) -> Response:
-        await desk.pages.form(request)
+        form = await desk.pages.form(request)
         clerk, deployment = await desk.clerk(request, Right.ISSUE), deployment_of(request)
         standing = await bulk.find(deployment, job_id, authority=clerk.authority)
-        await bulk.start(deployment, standing.job, actor=clerk.name)
-        request.app.state.bulk.wake()
+        if form.is_ok:
+            await bulk.start(deployment, standing.job, actor=clerk.name)
+            request.app.state.bulk.wake()
         return desk.to(request, f"/files/{job_id}")
 
     @routes.get("/files/{job_id}/events")

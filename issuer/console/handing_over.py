@@ -48,6 +48,10 @@ def add_routes(routes: APIRouter, desk: Desk) -> None:
         await looking_up.note(deployment, clerk.authority, "slip_opened", offer.id, actor=clerk.name)
         return desk.render(request, "slip.html", **await _handed(request, desk, offer))
 
+
+def add_settled(routes: APIRouter, desk: Desk) -> None:
+    """Add what an offer leads to: its record, or nothing any more."""
+
     @routes.get("/offers/{offer_id}/record")
     async def record(request: Request, offer_id: str) -> Response:
         clerk = await desk.clerk(request, Right.LOOK_UP)
@@ -57,10 +61,11 @@ def add_routes(routes: APIRouter, desk: Desk) -> None:
 
     @routes.post("/offers/{offer_id}")
     async def cancel(request: Request, offer_id: str) -> Response:
-        await desk.pages.form(request)
+        form = await desk.pages.form(request)
         clerk = await desk.clerk(request, Right.ISSUE)
         offer = await _offer(request, clerk, offer_id)
-        await offering.cancel_offer(deployment_of(request), offer, actor=clerk.name)
+        if form.is_ok:
+            await offering.cancel_offer(deployment_of(request), offer, actor=clerk.name)
         return desk.to(request, f"/offers/{offer.id}")
 
 

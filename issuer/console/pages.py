@@ -32,6 +32,7 @@ def install(app: FastAPI, *, public_url: str, data_folder: Path) -> None:
         issuing.add_routes,
         issuing.add_making,
         handing_over.add_routes,
+        handing_over.add_settled,
         files.add_routes,
         files.add_running,
         files.add_downloads,
