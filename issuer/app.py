@@ -130,6 +130,18 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
         yield opened
 
 
+@contextlib.asynccontextmanager
+async def open_for_command(settings: IssuerSettings, clock: Clock) -> AsyncIterator[Deployment]:
+    """Open the deployment for one command: the database is ready, no timer runs, nothing is published."""
+    await asyncio.to_thread(_prepare, settings, clock.now())
+    async with contextlib.AsyncExitStack() as stack:
+        database = open_database(settings.database)
+        stack.push_async_callback(database.close)
+        fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
+        stack.push_async_callback(fetcher.close)
+        yield _deployment(settings, clock, database, fetcher)
+
+
 async def _stop(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

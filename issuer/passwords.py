@@ -11,6 +11,7 @@ from comity.errors import Code, Malformed
 MINIMUM = 12
 """Shortest password, in characters after NFKC. Length is asked for, no mixture of signs (NIST SP 800-63B)."""
 MAXIMUM = 200
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's floor for Argon2id
 _NOBODY = _HASHER.hash(secrets.token_hex(16))
 
@@ -25,6 +26,11 @@ def hash_of(password: str) -> str:
     if not MINIMUM <= len(text) <= MAXIMUM:
         raise Malformed(Code.REQUEST_INVALID, f"a password has {MINIMUM} to {MAXIMUM} characters")
     return _HASHER.hash(text)
+
+
+def new() -> str:
+    """Return a password that can be read out: four groups of four letters and digits, some 79 random bits."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
 
 
 def is_right(password: str, stored: str | None) -> bool:

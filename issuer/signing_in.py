@@ -49,8 +49,17 @@ def require(clerk: Clerk, right: Right, authority: str | None = None) -> None:
         raise Denied(Code.NOT_PERMITTED, "this account does not include that")
 
 
-async def add(deployment: Deployment, *, name: str, role: Role, authority: str, password: str, actor: str) -> Clerk:
-    """Add a clerk.
+async def add(
+    deployment: Deployment,
+    *,
+    name: str,
+    role: Role,
+    authority: str,
+    password: str,
+    actor: str,
+    stored: str | None = None,
+) -> Clerk:
+    """Add a clerk; ``stored`` is the hash of the password where that was made already.
 
     Raises:
         Malformed: ``request_invalid``: the name or the password is not fit.
@@ -61,7 +70,7 @@ async def add(deployment: Deployment, *, name: str, role: Role, authority: str, 
         raise Malformed(Code.REQUEST_INVALID, "a name has 3 to 60 of a-z, 0-9, dot, hyphen and underscore")
     deployment.authority(authority)
     now = deployment.now()
-    stored = await asyncio.to_thread(passwords.hash_of, password)
+    stored = stored or await asyncio.to_thread(passwords.hash_of, password)
     clerk = Clerk(
         id=credentials.new_id(), name=name, authority=authority, role=role.value, password_hash=stored, created_at=now
     )
@@ -92,6 +101,26 @@ async def set_disabled(deployment: Deployment, name: str, *, authority: str | No
         if found is not None:
             _tell(connection, found, "clerk_disabled" if disabled else "clerk_enabled", actor=actor, at=now)
         return True
+
+    if not await deployment.database.write(change):
+        raise NotFound(Code.NOT_FOUND, "there is no such clerk")
+
+
+async def reset(deployment: Deployment, name: str, *, authority: str | None, password: str, actor: str) -> None:
+    """Give a clerk a new password, which ends the sessions and the lock of the account.
+
+    Raises:
+        NotFound: ``not_found``: no such clerk of this authority.
+        Malformed: ``request_invalid``: the password is not fit.
+    """
+    now, stored = deployment.now(), await asyncio.to_thread(passwords.hash_of, password)
+
+    def change(connection: Connection) -> bool:
+        found = clerks.by_name(connection, name)
+        if found is None or authority not in {None, found.authority}:
+            return False
+        _tell(connection, found, "clerk_password", actor=actor, at=now)
+        return clerks.set_password(connection, name, stored)
 
     if not await deployment.database.write(change):
         raise NotFound(Code.NOT_FOUND, "there is no such clerk")

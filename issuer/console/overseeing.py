@@ -1,6 +1,5 @@
 """Overseeing: the audit log with its filter and export, and the accounts of the clerks."""
 
-import secrets
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +11,7 @@ from starlette.responses import Response
 from comity.errors import ComityError, Conflict
 from comity.web import i18n
 from comity.web.forms import Form
-from issuer import looking_up, signing_in, spreadsheet
+from issuer import looking_up, passwords, signing_in, spreadsheet
 from issuer.api.access import deployment_of
 from issuer.console.desk import Desk, time_of
 from issuer.operators import Right, Role
@@ -26,10 +25,9 @@ ACTIONS = (
     "offer_created", "offer_cancelled", "credential_issued", "suspended", "reinstated", "revocation_asked",
     "revocation_started", "revocation_refused", "revocation_undone", "revoked", "slip_opened", "file_checked",
     "file_started", "file_links", "file_codes", "signed_in", "sign_in_refused", "clerk_added", "clerk_disabled",
-    "clerk_enabled", "log_exported",
+    "clerk_enabled", "clerk_password", "log_exported",
 )  # fmt: skip
 """What the log may hold; the pages have words for each."""
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def add_log(routes: APIRouter, desk: Desk) -> None:
@@ -116,13 +114,17 @@ def add_clerks(routes: APIRouter, desk: Desk) -> None:
     async def change(request: Request) -> Response:
         form = await desk.pages.form(request)
         clerk, deployment = await desk.clerk(request, Right.MANAGE_CLERKS), deployment_of(request)
-        wish = form.choice("wish", ("add", "close", "open"))
+        wish = form.choice("wish", ("add", "close", "open", "reset"))
         name = form.text("name", most=60).lower()
         if wish == "add":
             role = form.choice("role", [each.value for each in Role])
             return await _add(request, desk, clerk, form, name=name, role=role)
         if name == clerk.name:
             form.fail("", "console.clerk_self")
+        if form.is_ok and wish == "reset":
+            password = passwords.new()
+            await signing_in.reset(deployment, name, authority=clerk.authority, password=password, actor=clerk.name)
+            return await _clerks(request, desk, clerk, Form(), added=name, password=password)
         if form.is_ok:
             await signing_in.set_disabled(
                 deployment, name, authority=clerk.authority, disabled=wish == "close", actor=clerk.name
@@ -133,7 +135,7 @@ def add_clerks(routes: APIRouter, desk: Desk) -> None:
 
 async def _add(request: Request, desk: Desk, clerk: Clerk, form: Form, *, name: str, role: str) -> Response:
     """Add a clerk and show the first password, this once."""
-    deployment, password = deployment_of(request), new_password()
+    deployment, password = deployment_of(request), passwords.new()
     if form.is_ok:
         try:
             await signing_in.add(
@@ -150,11 +152,6 @@ async def _add(request: Request, desk: Desk, clerk: Clerk, form: Form, *, name: 
         except ComityError:
             form.fail("name", "console.clerk_name_form")
     return await _clerks(request, desk, clerk, form)
-
-
-def new_password() -> str:
-    """Return a password that can be read out: four groups of four letters and digits, some 79 random bits."""
-    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
 
 
 async def _clerks(request: Request, desk: Desk, clerk: Clerk, form: Form, **shown: Any) -> Response:
