@@ -22,7 +22,7 @@ cli = typer.Typer(no_args_is_help=True, help="Accounts at the console. / Comptes
 
 DEMO_PASSWORD = "a password for the demo only"
 """Of every account that ``clerk demo`` opens; everybody may know it, and production refuses it."""
-ACTOR = "command line"
+ACTOR = "command_line"
 
 _Language = Annotated[str, typer.Option("--lang", help="en | fr")]
 

@@ -8,7 +8,9 @@ stranger's dictionary, is what that costs).
 
 import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from comity.errors import Code, Conflict, Denied, Malformed, NotFound
 from issuer import passwords
@@ -197,6 +199,19 @@ def kept_search(deployment: Deployment, session: Session) -> str:
     if session.sealed_search is None:
         return ""
     return str(deployment.secrecy.unseal(session.sealed_search, session.token_hash)["search"])
+
+
+async def keep_draft(deployment: Deployment, session: Session, draft: Mapping[str, Any]) -> None:
+    """Keep a form that was filled in, sealed, with the session: going back in the browser loses nothing."""
+    sealed = deployment.secrecy.seal(draft, f"draft {session.token_hash}")
+    await deployment.database.write(lambda connection: clerks.keep_draft(connection, session.token_hash, sealed))
+
+
+def kept_draft(deployment: Deployment, session: Session) -> dict[str, Any] | None:
+    """Return the form that was filled in last; None when there is none."""
+    if session.sealed_draft is None:
+        return None
+    return deployment.secrecy.unseal(session.sealed_draft, f"draft {session.token_hash}")
 
 
 def _tell(connection: Connection, clerk: Clerk, action: str, *, actor: str, at: int) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -12,15 +11,15 @@ from starlette.responses import Response
 
 from comity.credential import CredentialType
 from comity.errors import Code, ComityError, Malformed, NotFound
-from comity.web.forms import Form
-from issuer import catalog, fields, offering_once
+from comity.web.forms import ONCE, Form
+from issuer import catalog, fields, offering_once, signing_in
 from issuer.api.access import deployment_of
 from issuer.console.desk import Desk, time_of, type_of
 from issuer.deployment import Deployment
 from issuer.fields import Field
 from issuer.offering import Wanted
 from issuer.operators import Right
-from issuer.store.clerks import Clerk
+from issuer.store.clerks import Clerk, Session
 
 RECORD = "record"
 NOW, LATER = "now", "later"
@@ -46,7 +45,7 @@ class Filled:
 
 
 def add_routes(routes: APIRouter, desk: Desk) -> None:
-    """Add the pages from the choice of a type to the review."""
+    """Add the choice of a type, and its empty form."""
 
     @routes.get("/issue")
     async def choose(request: Request) -> Response:
@@ -59,49 +58,96 @@ def add_routes(routes: APIRouter, desk: Desk) -> None:
 
     @routes.get("/issue/{slug}/{version}")
     async def fill_in(request: Request) -> Response:
-        clerk = await desk.clerk(request, Right.ISSUE)
-        return _form_page(request, desk, type_of(request, clerk), Form(), is_new=True)
+        session = await desk.session(request, Right.ISSUE)
+        chosen = type_of(request, session.clerk)
+        draft = _draft_of(deployment_of(request), session, chosen)
+        if draft is not None and request.query_params.get("draft"):
+            return _form_page(request, desk, chosen, draft.form)
+        has_draft = draft is not None and not draft.is_made
+        return _form_page(request, desk, chosen, Form(), is_new=True, has_draft=has_draft)
+
+
+def add_taking(routes: APIRouter, desk: Desk) -> None:
+    """Add what becomes of a form that was filled in."""
 
     @routes.post("/issue/{slug}/{version}")
-    async def review(request: Request) -> Response:
+    async def take(request: Request) -> Response:
         form = await desk.pages.form(request)
-        clerk = await desk.clerk(request, Right.ISSUE)
-        chosen = type_of(request, clerk)
+        session = await desk.session(request, Right.ISSUE)
+        chosen = type_of(request, session.clerk)
         if "fetch" in form.values:
-            return await _from_record(request, desk, clerk, chosen, form)
+            return await _from_record(request, desk, session.clerk, chosen, form)
         filled = _read(request, chosen, form)
-        if "change" in form.values or not form.is_ok:
+        if form.is_ok and not _can_begin(request, chosen, filled):
+            form.fail("", "console.rule_ended")
+        if not form.is_ok:
             return _form_page(request, desk, chosen, form)
-        return _review_page(request, desk, chosen, form, filled)
+        await _keep(deployment_of(request), session, chosen, form, is_made=False)
+        return desk.to(request, f"/issue/{chosen.slug}/{chosen.version}/review")
 
 
 def add_making(routes: APIRouter, desk: Desk) -> None:
-    """Add the making of an offer."""
+    """Add the review, and the making of an offer."""
+
+    @routes.get("/issue/{slug}/{version}/review")
+    async def review(request: Request) -> Response:
+        session = await desk.session(request, Right.ISSUE)
+        chosen = type_of(request, session.clerk)
+        draft = _draft_of(deployment_of(request), session, chosen)
+        if draft is None:
+            return desk.to(request, f"/issue/{chosen.slug}/{chosen.version}")
+        return _review_page(request, desk, chosen, draft.form)
 
     @routes.get("/issue/{slug}/{version}/offer")
     async def back(request: Request) -> Response:
         clerk = await desk.clerk(request, Right.ISSUE)
         chosen = type_of(request, clerk)
-        return desk.to(request, f"/issue/{chosen.slug}/{chosen.version}")
+        return desk.to(request, f"/issue/{chosen.slug}/{chosen.version}/review")
 
     @routes.post("/issue/{slug}/{version}/offer")
     async def make(request: Request) -> Response:
         form = await desk.pages.form(request)
-        clerk = await desk.clerk(request, Right.ISSUE)
-        chosen = type_of(request, clerk)
+        session, deployment = await desk.session(request, Right.ISSUE), deployment_of(request)
+        chosen = type_of(request, session.clerk)
         filled, when = _read(request, chosen, form), form.choice("when", (NOW, LATER))
         if not form.is_ok:
-            return (
-                _review_page(request, desk, chosen, form, filled)
-                if filled.claims
-                else _form_page(request, desk, chosen, form)
-            )
-        try:
-            offer_id = await _make(deployment_of(request), clerk, chosen, filled, when, once=form.once)
-        except Malformed:
-            form.fail("", "console.rule_ended")
-            return _form_page(request, desk, chosen, form)
+            is_fit = set(form.errors) <= {"when", ""} and _can_begin(request, chosen, filled)
+            return (_review_page if is_fit else _form_page)(request, desk, chosen, form)
+        offer_id = await _make(deployment, session.clerk, chosen, filled, when, once=form.once)
+        await _keep(deployment, session, chosen, form, is_made=True)
         return desk.to(request, f"/offers/{offer_id}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A form that was filled in, and whether an offer was made of it."""
+
+    form: Form
+    is_made: bool
+
+
+async def _keep(deployment: Deployment, session: Session, chosen: CredentialType, form: Form, *, is_made: bool) -> None:
+    """Keep the form with its own key of idempotency: whoever goes back and sends it again gets the same offer."""
+    values = {**form.typed(), ONCE: form.once}
+    kept = {"type": f"{chosen.slug}/{chosen.version}", "values": values, "is_made": is_made}
+    await signing_in.keep_draft(deployment, session, kept)
+
+
+def _draft_of(deployment: Deployment, session: Session, chosen: CredentialType) -> Draft | None:
+    """Return the form of this type that the clerk filled in last."""
+    kept = signing_in.kept_draft(deployment, session)
+    if kept is None or kept["type"] != f"{chosen.slug}/{chosen.version}":
+        return None
+    return Draft(form=Form(values=dict(kept["values"])), is_made=kept["is_made"])
+
+
+def _can_begin(request: Request, chosen: CredentialType, filled: Filled) -> bool:
+    """Say whether a credential of these claims would not have ended already."""
+    try:
+        catalog.end_of_validity(chosen, filled.claims, None, deployment_of(request).clock.now())
+    except Malformed:
+        return False
+    return True
 
 
 async def _make(
@@ -132,13 +178,20 @@ def _read(request: Request, chosen: CredentialType, form: Form) -> Filled:
     for entry in entries:
         typed[entry.field.name] = _typed(form, entry)
     reading = fields.read(chosen, typed, today=_today(request))
-    by_claim = {entry.field.name: entry.name for entry in entries}
-    for claim, rule in reading.problems.items():
-        form.fail(by_claim.get(claim, ""), f"console.rule_{rule if rule in _RULES else 'other'}")
+    problems = dict(reading.problems)
+    for entry in entries:  # in the order of the page
+        if (rule := problems.pop(entry.field.name, None)) is not None:
+            form.fail(entry.name, _words(rule))
+    for rule in problems.values():
+        form.fail("", _words(rule))
     record = form.text(RECORD, is_needed=False, most=MAX_RECORD)
     if not record.isprintable():
         form.fail(RECORD, "console.rule_pattern")
     return Filled(typed=typed, claims=reading.claims, record_reference=record)
+
+
+def _words(rule: str) -> str:
+    return f"console.rule_{rule if rule in _RULES else 'other'}"
 
 
 def _typed(form: Form, entry: Entry) -> str:
@@ -175,7 +228,15 @@ def _fill(form: Form, chosen: CredentialType, claims: Mapping[str, Any]) -> None
             form.values[entry.name] = {True: "true", False: "false"}.get(value, str(value))
 
 
-def _form_page(request: Request, desk: Desk, chosen: CredentialType, form: Form, *, is_new: bool = False) -> Response:
+def _form_page(
+    request: Request,
+    desk: Desk,
+    chosen: CredentialType,
+    form: Form,
+    *,
+    is_new: bool = False,
+    has_draft: bool = False,
+) -> Response:
     clerk: Clerk = request.state.clerk
     return desk.render(
         request,
@@ -187,28 +248,25 @@ def _form_page(request: Request, desk: Desk, chosen: CredentialType, form: Form,
         defaults=fields.defaults(chosen, _today(request)) if is_new else {},
         has_source=clerk.authority in deployment_of(request).sources,
         counts_ages=fields.counts_ages(chosen),
-        choices=len(deployment_of(request).authority(clerk.authority).description.types),
+        has_draft=has_draft,
     )
 
 
-def _review_page(request: Request, desk: Desk, chosen: CredentialType, form: Form, filled: Filled) -> Response:
+def _review_page(request: Request, desk: Desk, chosen: CredentialType, form: Form) -> Response:
+    """Return the page on which clerk and person read what will be signed; the form was found fit before."""
     deployment, language = deployment_of(request), desk.pages.language(request)
-    try:
-        ends = catalog.end_of_validity(chosen, filled.claims, None, deployment.clock.now())
-    except Malformed:
-        form.fail("", "console.rule_ended")
-        return _form_page(request, desk, chosen, form)
+    filled = _read(request, chosen, form)
     return desk.render(
         request,
         "review.html",
+        status=200 if form.is_ok else 422,
         form=form,
         chosen=chosen,
         record_reference=filled.record_reference,
         claims=shown_claims(chosen, filled.claims, language),
-        ends=ends,
+        ends=catalog.end_of_validity(chosen, filled.claims, None, deployment.clock.now()),
         later_days=deployment.limits.long_offer_seconds // 86_400,
         now_minutes=deployment.limits.offer_seconds // 60,
-        is_warned=not form.is_ok,
     )
 
 
@@ -234,7 +292,7 @@ def wallet_link(deployment: Deployment, link: str, language: str) -> str | None:
     """Return where a wallet is opened for the person present, with the offer in it; None where there is none."""
     if deployment.wallet_url is None:
         return None
-    return f"{deployment.wallet_url}/{language}/?link={quote(link, safe='')}"
+    return f"{deployment.wallet_url}/{language}/open?{link.partition('?')[2]}"
 
 
 def not_found() -> NotFound:

@@ -30,6 +30,7 @@ def install(app: FastAPI, *, public_url: str, data_folder: Path) -> None:
         records.add_routes,
         records.add_approving,
         issuing.add_routes,
+        issuing.add_taking,
         issuing.add_making,
         handing_over.add_routes,
         handing_over.add_settled,

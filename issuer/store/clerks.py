@@ -41,6 +41,7 @@ class Session:
     clerk: Clerk
     seen_at: int
     sealed_search: bytes | None = field(repr=False)
+    sealed_draft: bytes | None = field(repr=False)
 
 
 def add(connection: Connection, clerk: Clerk) -> bool:
@@ -132,7 +133,13 @@ def open_session(connection: Connection, *, token_hash: str, clerk_id: str, now:
 def session(connection: Connection, token_hash: str, *, seen_after: int, created_after: int) -> Session | None:
     """Return a session that was neither idle too long nor is too old, of a clerk whose account is open."""
     row = connection.execute(
-        select(clerks, clerk_sessions.c.token_hash, clerk_sessions.c.seen_at, clerk_sessions.c.sealed_search)
+        select(
+            clerks,
+            clerk_sessions.c.token_hash,
+            clerk_sessions.c.seen_at,
+            clerk_sessions.c.sealed_search,
+            clerk_sessions.c.sealed_draft,
+        )
         .join(clerks, clerks.c.id == clerk_sessions.c.clerk_id)
         .where(
             clerk_sessions.c.token_hash == token_hash,
@@ -143,7 +150,13 @@ def session(connection: Connection, token_hash: str, *, seen_after: int, created
     ).one_or_none()
     if row is None:
         return None
-    return Session(token_hash=row.token_hash, clerk=_clerk(row), seen_at=row.seen_at, sealed_search=row.sealed_search)
+    return Session(
+        token_hash=row.token_hash,
+        clerk=_clerk(row),
+        seen_at=row.seen_at,
+        sealed_search=row.sealed_search,
+        sealed_draft=row.sealed_draft,
+    )
 
 
 def touch(connection: Connection, token_hash: str, *, now: int) -> None:
@@ -155,6 +168,13 @@ def keep_search(connection: Connection, token_hash: str, sealed: bytes | None) -
     """Keep what was searched for, so that a results page can be shown again without its being in a URL."""
     connection.execute(
         update(clerk_sessions).where(clerk_sessions.c.token_hash == token_hash).values(sealed_search=sealed)
+    )
+
+
+def keep_draft(connection: Connection, token_hash: str, sealed: bytes) -> None:
+    """Keep a form that was filled in, so that its review can be gone back to."""
+    connection.execute(
+        update(clerk_sessions).where(clerk_sessions.c.token_hash == token_hash).values(sealed_draft=sealed)
     )
 
 

@@ -36,6 +36,7 @@ clerk_sessions = Table(
     Column("clerk_id", String(43), ForeignKey("clerks.id"), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+    Column("sealed_draft", LargeBinary),  # a form that was filled in and is being reviewed
     Column("sealed_search", LargeBinary),  # what was last searched for: personal, so sealed, and gone with the session
 )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from comity.credential import CredentialType, Status
 from issuer.store.audit import Event
@@ -14,7 +14,7 @@ from issuer.store.tables import audit, credentials, issuances, offers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferLine:
-    """An offer as a list shows it. ``state`` is as stored, except that an open one past its end is ``EXPIRED``."""
+    """An offer as a list shows it. ``state`` is as it is seen, not only as it is stored."""
 
     id: str
     type: CredentialType
@@ -45,12 +45,13 @@ class LogFilter:
 def recent_offers(connection: Connection, authority: str, *, since: int, now: int, limit: int) -> tuple[OfferLine, ...]:
     """Return the offers of one authority since an instant, newest first."""
     statement = select(offers).where(offers.c.authority == authority, offers.c.created_at >= since)
-    rows = connection.execute(statement.order_by(offers.c.created_at.desc(), offers.c.id).limit(limit))
+    rows = connection.execute(statement.order_by(offers.c.created_at.desc(), offers.c.id).limit(limit)).all()
+    delivered = _delivered(connection, [row.id for row in rows])
     return tuple(
         OfferLine(
             id=row.id,
             type=CredentialType(slug=row.type_slug, version=row.type_version),
-            state=_seen(OfferState(row.state), row.expires_at, now),
+            state=_seen(row, delivered.get(row.id, 0), now),
             record_reference=row.record_reference,
             created_at=row.created_at,
             expires_at=row.expires_at,
@@ -59,8 +60,23 @@ def recent_offers(connection: Connection, authority: str, *, since: int, now: in
     )
 
 
-def _seen(state: OfferState, expires_at: int, now: int) -> OfferState:
-    return OfferState.EXPIRED if state is OfferState.OPEN and expires_at <= now else state
+def _delivered(connection: Connection, offer_ids: Sequence[str]) -> Mapping[str, int]:
+    """Return how many configurations of each offer left."""
+    statement = (
+        select(issuances.c.offer_id, func.count())
+        .where(issuances.c.offer_id.in_(list(offer_ids)), issuances.c.delivered_at.is_not(None))
+        .group_by(issuances.c.offer_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def _seen(row: "Row[tuple[object, ...]]", delivered: int, now: int) -> OfferState:
+    state = OfferState(row.state)
+    if state is OfferState.OPEN and row.expires_at <= now:
+        return OfferState.EXPIRED
+    if state is OfferState.REDEEMED and delivered >= len(row.configuration_ids.split(" ")):
+        return OfferState.DELIVERED
+    return state
 
 
 def expiring(

@@ -30,7 +30,7 @@ async def fill_in_licence(clerk: Visitor, record: str) -> None:
     await clerk.press("Issue a credential")
     await clerk.type("File number", record)
     for label, text in LICENCE.items():
-        await clerk.page.get_by_label(label, exact=True).first.fill(text)
+        await clerk.page.get_by_label(re.compile(f"^{label}")).first.fill(text)
     await clerk.page.get_by_label("Class").select_option(label="G (full)")
 
 

@@ -60,6 +60,7 @@ def _make_clerks() -> None:
         sa.Column("clerk_id", sa.String(length=43), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("sealed_draft", sa.LargeBinary(), nullable=True),
         sa.Column("sealed_search", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["clerk_id"], ["clerks.id"], name=op.f("fk_clerk_sessions_clerk_id_clerks")),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_clerk_sessions")),

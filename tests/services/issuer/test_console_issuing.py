@@ -136,13 +136,25 @@ async def test_a_session_that_ends_while_somebody_types_loses_nothing(desk: AtDe
     assert "corrective lenses" in words(review)
 
 
-async def test_back_and_change_keep_what_was_typed(desk: AtDesk) -> None:
+async def test_back_and_change_keep_what_was_typed(desk: AtDesk, issuer: Deployed) -> None:
     review = await desk.post(FORM, typed(CLAIMS, record="F-1"))
-    form = await desk.send(FORM, hidden(review.text) | {"change": "yes"})
-    assert form.status_code == 200
+    assert review.url.path == f"/en{FORM}/review"
+    form = await desk.get(f"{FORM}?draft=yes")
     assert 'value="Gagné-O’Brien"' in form.text
-    reached_by_address = await desk.get(f"{FORM}/offer")
-    assert reached_by_address.status_code == 200
+    fresh = await desk.get(FORM)  # the next person's form is empty, and says that one was begun
+    assert "Gagné" not in fresh.text
+    assert "Go on with it" in words(fresh)
+    made = await desk.send(f"{FORM}/offer", hidden(review.text) | {"when": "now"}, follow=False)
+    gone_back = await desk.get(f"{FORM}/offer")
+    assert gone_back.url.path == f"/en{FORM}/review"
+    again = await desk.send(f"{FORM}/offer", hidden(gone_back.text) | {"when": "now"}, follow=False)
+    assert again.headers["location"] == made.headers["location"]
+    assert "Go on with it" not in words(await desk.get(FORM))
+    stored = (issuer.settings.data_folder / "issuer.sqlite3").read_bytes()
+    wal = issuer.settings.data_folder / "issuer.sqlite3-wal"
+    assert "Gagné".encode() not in stored + (wal.read_bytes() if wal.exists() else b"")
+    colleague = await sign_in(issuer, "supervisor")
+    assert "Gagné" not in (await colleague.get(f"{FORM}/review")).text
 
 
 HOSTILE = {
@@ -214,7 +226,7 @@ async def test_a_wallet_is_opened_at_the_counter_where_there_is_one(place: Place
         desk = await sign_in(issuer, "clerk")
         page, _ = await offer_of(desk, issuer)
         (link,) = re.findall(r'href="(http://localhost:8102/en/[^"]+)"', page.text)
-        assert "openid-credential-offer%3A" in link
+        assert "/open?credential_offer_uri=" in link
 
 
 async def test_the_form_is_filled_in_from_the_authoritys_own_file(desk: AtDesk) -> None:
