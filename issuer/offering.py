@@ -205,6 +205,7 @@ async def search(
     record_reference: str | None,
     number: str | None,
     name: str | None,
+    after: tuple[int, str] | None = None,
     limit: int = 100,
 ) -> tuple[IssuedCredential, ...]:
     """Return the records of one authority that match a file number, a document number, an exact name, or all given.
@@ -222,6 +223,7 @@ async def search(
             record_reference=record_reference,
             number_index=None if number is None else secrecy.number_index(authority.path, number),
             name_index=None if name is None else secrecy.name_index(authority.path, name),
+            after=after,
             limit=limit,
         )
     )

@@ -11,7 +11,6 @@ from enum import StrEnum
 from comity.credential import Status
 from comity.errors import Code, Conflict, Denied, NotFound
 from issuer import catalog
-from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.store import Connection, audit, credentials, revocations
 from issuer.store.credentials import IssuedCredential
@@ -98,8 +97,3 @@ async def change_status(
         raise Conflict(Code.STATUS_CHANGE_NOT_ALLOWED, "the credential is revoked, and that is for good")
     deployment.publisher.wake()
     return changed
-
-
-async def recent_events(deployment: Deployment, authority: Authority, *, limit: int) -> tuple[audit.Event, ...]:
-    """Return the latest lines of the audit log of one authority, newest first."""
-    return await deployment.database.read(lambda connection: audit.recent(connection, authority.path, limit=limit))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from comity.credential import CredentialType, Status
 from issuer.store.audit import Event
@@ -159,12 +159,6 @@ def _conditions(wanted: LogFilter, before: int | None) -> list[ColumnElement[boo
     if before is not None:
         found.append(audit.c.id < before)
     return found
-
-
-def after(issued_at: int, credential_id: str) -> ColumnElement[bool]:
-    """Return what holds for the records that a list newest first shows after this one."""
-    later = and_(credentials.c.issued_at == issued_at, credentials.c.id > credential_id)
-    return or_(credentials.c.issued_at < issued_at, later)
 
 
 def _event(row: "Row[tuple[object, ...]]") -> Event:
