@@ -21,9 +21,10 @@ async def find_any(deployment: Deployment, authority: str, text: str) -> tuple[I
     """
     whose = deployment.authority(authority)
     found: dict[str, IssuedCredential] = {}
-    for wish in ("record_reference", "number", "name"):
-        wishes = {"record_reference": None, "number": None, "name": None, wish: text}
-        for each in await offering.search(deployment, whose, **wishes, limit=FOUND_LIMIT):
+    for record, number, name in ((text, None, None), (None, text, None), (None, None, text)):
+        for each in await offering.search(
+            deployment, whose, record_reference=record, number=number, name=name, limit=FOUND_LIMIT
+        ):
             found.setdefault(each.id, each)
     return await _one_for_each_offer(deployment, tuple(found.values()))
 
