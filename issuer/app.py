@@ -18,9 +18,10 @@ from comity.runtime.database import Database, open_database
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
+from comity.web import api_docs
 from comity.web.app import ReadyCheck, create_base
-from issuer import approving, authorities, bulk, catalog, issuing, sources
-from issuer.api import openid, operators, public
+from issuer import approving, authorities, bulk, catalog, issuing, signing_in, sources
+from issuer.api import described, openid, operators, public
 from issuer.authorities import Authority, Description
 from issuer.console import pages as console
 from issuer.deployment import Deployment, Limits
@@ -55,6 +56,7 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     app.exception_handler(OAuthError)(openid.answer_refusal)
     console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
     # In this order: the path of an authority may stand at the start of the routes of the last two.
+    api_docs.require_bearer(app, described.SECURITY)
     for router in (operators.router, openid.router, public.router):
         app.include_router(router)
     return app
@@ -200,15 +202,15 @@ def _sources(settings: IssuerSettings, descriptions: list[Description], fetcher:
 
 
 async def _erase_on_time(deployment: Deployment, every_seconds: float) -> None:
-    """Erase claims when their time has come; until cancelled."""
+    """Erase what is due, and revoke for good what can no longer be undone; until cancelled."""
     while True:
-        try:
-            await approving.finish_due(deployment)
-            erased = await issuing.erase_due(deployment) + await bulk.erase_due(deployment)
-            if erased:
-                _log.info("claims erased", offers=erased)
-        except Exception as error:  # noqa: BLE001 - the next round must come
-            _log.error("erasure failed", **without_message(error))
+        for act in (issuing.erase_due, bulk.erase_due, signing_in.erase_due, approving.finish_due):
+            try:
+                done = await act(deployment)
+                if done:
+                    _log.info("done in time", what=f"{act.__module__}.{act.__name__}", count=done)
+            except Exception as error:  # noqa: BLE001 - the next act and the next round must come
+                _log.error("timer failed", what=f"{act.__module__}.{act.__name__}", **without_message(error))
         await asyncio.sleep(every_seconds)
 
 

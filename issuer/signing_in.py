@@ -193,6 +193,12 @@ async def sign_out(deployment: Deployment, token: str | None) -> None:
         await deployment.database.write(lambda connection: clerks.close_session(connection, token_hash))
 
 
+async def erase_due(deployment: Deployment) -> int:
+    """Remove sessions that ended by themselves, with what was searched for and begun in them; return how many."""
+    before = deployment.now() - IDLE_SECONDS
+    return await deployment.database.write(lambda connection: clerks.erase_sessions(connection, seen_before=before))
+
+
 async def keep_search(deployment: Deployment, session: Session, text: str) -> None:
     """Keep what a clerk searches for, sealed, with the session: it is personal and stays out of every URL."""
     sealed = deployment.secrecy.seal({"search": text}, session.token_hash)

@@ -12,7 +12,7 @@ from comity.formats.instants import date_time_stamp, to_date_time_stamp
 from comity.web import qr
 from comity.web.body import json_object
 from issuer import looking_up, offering, offering_once, revoking
-from issuer.api import paging
+from issuer.api import described, paging
 from issuer.api.access import deployment_of, operator_of
 from issuer.api.members import Members
 from issuer.deployment import Deployment
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/v1")
 _SEARCH = frozenset({"authority", "record_reference", "number", "name", "cursor", "limit"})
 
 
-@router.post("/offers", status_code=201)
+@router.post("/offers", status_code=201, **described.CREATE_OFFER)
 async def create_offer(request: Request) -> JSONResponse:
     """Create an offer. The answer alone holds the transaction code: tell it to the person apart from the link.
 
@@ -48,7 +48,7 @@ async def create_offer(request: Request) -> JSONResponse:
     return JSONResponse(body, 201)
 
 
-@router.get("/offers/{offer_id}")
+@router.get("/offers/{offer_id}", **described.SHOW_OFFER)
 async def show_offer(request: Request, offer_id: str) -> JSONResponse:
     """Tell how an offer stands and what came of it; its link only to those who may issue, and only while open."""
     deployment, operator = deployment_of(request), operator_of(request)
@@ -59,7 +59,7 @@ async def show_offer(request: Request, offer_id: str) -> JSONResponse:
     return JSONResponse(body | {"credentials": [_credential(deployment, each) for each in issued]})
 
 
-@router.get("/offers/{offer_id}/qr.png")
+@router.get("/offers/{offer_id}/qr.png", **described.OFFER_QR)
 async def offer_qr(request: Request, offer_id: str) -> Response:
     """Draw the link of an open offer."""
     deployment, operator = deployment_of(request), operator_of(request)
@@ -69,7 +69,7 @@ async def offer_qr(request: Request, offer_id: str) -> Response:
     return Response(image, media_type="image/png")
 
 
-@router.post("/offers/{offer_id}/cancel")
+@router.post("/offers/{offer_id}/cancel", **described.CANCEL_OFFER)
 async def cancel_offer(request: Request, offer_id: str) -> JSONResponse:
     """Withdraw an offer."""
     deployment, operator = deployment_of(request), operator_of(request)
@@ -79,7 +79,7 @@ async def cancel_offer(request: Request, offer_id: str) -> JSONResponse:
     return JSONResponse(_offer(deployment, await offering.find_offer(deployment, offer_id), with_link=False))
 
 
-@router.post("/credentials/search")
+@router.post("/credentials/search", **described.SEARCH)
 async def search_credentials(request: Request) -> JSONResponse:
     """Find records: ``{authority}`` and one of ``record_reference``, ``number`` and ``name`` (exact, in full).
 
@@ -103,7 +103,7 @@ async def search_credentials(request: Request) -> JSONResponse:
     return JSONResponse({"credentials": [_credential(deployment, each) for each in page], **cursor})
 
 
-@router.get("/credentials/{credential_id}")
+@router.get("/credentials/{credential_id}", **described.SHOW_CREDENTIAL)
 async def show_credential(request: Request, credential_id: str) -> JSONResponse:
     """Show one record."""
     deployment, operator = deployment_of(request), operator_of(request)
@@ -112,7 +112,7 @@ async def show_credential(request: Request, credential_id: str) -> JSONResponse:
     return JSONResponse(_credential(deployment, found))
 
 
-@router.post("/credentials/{credential_id}/{change}")
+@router.post("/credentials/{credential_id}/{change}", **described.CHANGE_STATUS)
 async def change_status(request: Request, credential_id: str, change: Change) -> JSONResponse:
     """Revoke, suspend or reinstate, with a reason for the authority's own file."""
     deployment, operator = deployment_of(request), operator_of(request)
@@ -123,7 +123,7 @@ async def change_status(request: Request, credential_id: str, change: Change) ->
     return JSONResponse(_credential(deployment, changed))
 
 
-@router.get("/audit")
+@router.get("/audit", **described.AUDIT)
 async def show_audit(
     request: Request, authority: str, cursor: str | None = None, limit: int | None = None
 ) -> JSONResponse:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from comity.web import csrf
+from comity.web import api_docs, csrf
 from comity.web.pages import Pages
 from issuer.console import entering, files, handing_over, home, issuing, overseeing, records
 from issuer.console.desk import Desk, context_of, cookie_name
@@ -41,5 +41,6 @@ def install(app: FastAPI, *, public_url: str, data_folder: Path) -> None:
         overseeing.add_clerks,
     ):
         add(routes, desk)
+    api_docs.add_routes(routes, pages)
     app.include_router(routes)
     pages.install(app)

@@ -158,6 +158,8 @@ async def test_the_pages_of_those_who_oversee(visitor: NewVisitor, stage: Stage)
     ):
         await admin.page.get_by_role("link", name=link, exact=True).click()
         await look(admin, name)
+    await admin.go(f"{stage.urls['issuer']}/en/api")
+    await look(admin, "console-api")
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

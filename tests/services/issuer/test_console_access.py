@@ -122,6 +122,8 @@ async def test_a_session_ends_when_idle_when_old_when_left_and_when_the_account_
     desk.clock.advance(timedelta(seconds=100))
     assert "Sign in" in words(await busy.get("/"))
 
+    assert await signing_in.erase_due(desk.deployment) == 1
+
     left = await sign_in(desk, "clerk")
     kept = dict(left.client.cookies)
     await left.post("/sign-out", {}, page="/")
