@@ -153,7 +153,6 @@ async def sign_in(deployment: Deployment, name: str, password: str) -> SignedIn:
 
     def open_session(connection: Connection) -> None:
         clerks.forgive(connection, clerk.id)
-        clerks.erase_sessions(connection, seen_before=now - IDLE_SECONDS)
         clerks.open_session(connection, token_hash=hashed(token), clerk_id=clerk.id, now=now)
         _tell(connection, clerk, "signed_in", actor=clerk.name, at=now)
 
@@ -195,8 +194,12 @@ async def sign_out(deployment: Deployment, token: str | None) -> None:
 
 async def erase_due(deployment: Deployment) -> int:
     """Remove sessions that ended by themselves, with what was searched for and begun in them; return how many."""
-    before = deployment.now() - IDLE_SECONDS
-    return await deployment.database.write(lambda connection: clerks.erase_sessions(connection, seen_before=before))
+    now = deployment.now()
+    return await deployment.database.write(
+        lambda connection: clerks.erase_sessions(
+            connection, seen_before=now - IDLE_SECONDS, created_before=now - LONGEST_SECONDS
+        )
+    )
 
 
 async def keep_search(deployment: Deployment, session: Session, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Row, case, delete, insert, literal, select, update
+from sqlalchemy import Connection, Row, case, delete, insert, literal, or_, select, update
 
 from issuer.store.console_tables import clerk_sessions, clerks
 from issuer.store.insert import insert_if_absent
@@ -183,9 +183,10 @@ def close_session(connection: Connection, token_hash: str) -> None:
     connection.execute(delete(clerk_sessions).where(clerk_sessions.c.token_hash == token_hash))
 
 
-def erase_sessions(connection: Connection, *, seen_before: int) -> int:
-    """Remove sessions that ended by themselves, and what they had searched for."""
-    return connection.execute(delete(clerk_sessions).where(clerk_sessions.c.seen_at <= seen_before)).rowcount
+def erase_sessions(connection: Connection, *, seen_before: int, created_before: int) -> int:
+    """Remove sessions that ended by themselves, and what had been searched for and begun in them."""
+    ended = or_(clerk_sessions.c.seen_at <= seen_before, clerk_sessions.c.created_at <= created_before)
+    return connection.execute(delete(clerk_sessions).where(ended)).rowcount
 
 
 def _clerk(row: "Row[tuple[object, ...]]") -> Clerk:
