@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from comity import strict_json
-from comity.errors import Code, Conflict
+from comity.errors import Code, Conflict, Unreachable
 from issuer import offering
 from issuer.deployment import Deployment
 from issuer.offering import CreatedOffer, Wanted
@@ -47,7 +47,10 @@ async def create(
     def save(connection: Connection) -> Kept | None:
         once.erase_due(connection, now=now)
         if not once.keep(connection, key_digest, mine, expires_at=now + KEEP_SECONDS):
-            return once.find(connection, key_digest, now=now)
+            earlier = once.find(connection, key_digest, now=now)
+            if earlier is None:
+                raise Unreachable(Code.BUSY, "the same wish is being granted just now; ask again")
+            return earlier
         offering.save_offer(connection, prepared.offer, actor=actor)
         return None
 

@@ -69,3 +69,5 @@ class IssuerSettings(ServiceSettings):
         """See :meth:`ServiceSettings.refuse_in_production`."""
         yield from super().refuse_in_production()
         yield from reasons_against_url("STATUS_PUBLIC_URL", self.status_public_url)
+        if self.wallet_url is not None:
+            yield from reasons_against_url("WALLET_URL", self.wallet_url)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Row, case, delete, insert, literal, or_, select, update
+from sqlalchemy import BigInteger, Connection, Row, case, delete, insert, literal, or_, select, update
 
 from issuer.store.console_tables import clerk_sessions, clerks
 from issuer.store.insert import insert_if_absent
@@ -84,7 +84,7 @@ def count_failure(connection: Connection, clerk_id: str, *, limit: int, lock_unt
         .where(clerks.c.id == clerk_id)
         .values(
             failures=case((last, 0), else_=clerks.c.failures + 1),
-            locked_until=case((last, literal(lock_until)), else_=clerks.c.locked_until),
+            locked_until=case((last, literal(lock_until, BigInteger)), else_=clerks.c.locked_until),
         )
     )
 
