@@ -72,13 +72,14 @@ async def add(
         raise Malformed(Code.REQUEST_INVALID, "a name has 3 to 60 of a-z, 0-9, dot, hyphen and underscore")
     deployment.authority(authority)
     now = deployment.now()
-    password_hash = stored or await asyncio.to_thread(passwords.hash_of, password)
+    if stored is None:
+        stored = await asyncio.to_thread(passwords.hash_of, password)
     clerk = Clerk(
         id=credentials.new_id(),
         name=name,
         authority=authority,
         role=role.value,
-        password_hash=password_hash,
+        password_hash=stored,
         created_at=now,
     )
 
