@@ -118,6 +118,7 @@ class Code(StrEnum):
     OFFER_EXPIRED = "offer_expired"
     OFFER_INVALID = "offer_invalid"
     CODE_ALREADY_USED = "code_already_used"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     TRANSACTION_CODE_WRONG = "transaction_code_wrong"
     TRANSACTION_CODE_REQUIRED = "transaction_code_required"
     TRANSACTION_CODE_ATTEMPTS_EXHAUSTED = "transaction_code_attempts_exhausted"

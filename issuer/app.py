@@ -18,11 +18,13 @@ from comity.runtime.database import Database, open_database
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
+from comity.web import api_docs
 from comity.web.app import ReadyCheck, create_base
-from issuer import authorities, catalog, client_trust, identity, issuing, sources
-from issuer.api import authorization, openid, operators, public, sign_in
+from issuer import approving, authorities, bulk, catalog, client_trust, identity, issuing, signing_in, sources
+from issuer.api import authorization, described, openid, operators, public, sign_in
 from issuer.authorities import Authority, Description
 from issuer.client_trust import ClientTrust
+from issuer.console import pages as console
 from issuer.deployment import Deployment, Limits
 from issuer.identity import IdentityProvider, Registration
 from issuer.operators import Operators
@@ -48,11 +50,14 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with _opened(settings, clock) as opened:
             app.state.deployment, app.state.operators = opened.deployment, opened.operators
+            app.state.bulk = opened.bulk
             ready.update(_ready_checks(opened))
             yield
 
     app = create_base(settings, title="comity issuer", version=version("comity"), lifespan=lifespan, ready=ready)
     app.exception_handler(OAuthError)(openid.answer_refusal)
+    console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
+    api_docs.require_bearer(app, described.SECURITY)
     # In this order: the path of an authority may stand at the start of the routes of the last ones.
     for router in (operators.router, sign_in.router, authorization.router, openid.router, public.router):
         app.include_router(router)
@@ -109,6 +114,7 @@ def open_authorities(settings: IssuerSettings, at: datetime) -> dict[str, Author
 class _Opened:
     deployment: Deployment
     operators: Operators
+    bulk: bulk.Runner
 
 
 @contextlib.asynccontextmanager
@@ -121,12 +127,26 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
         fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
         stack.push_async_callback(fetcher.close)
         deployment = _deployment(settings, clock, database, fetcher)
-        opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file))
+        runner = bulk.Runner(deployment)
+        opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file), bulk=runner)
         await deployment.publisher.start()
-        for timer in (deployment.publisher.run(), _erase_on_time(deployment, settings.erase_every_seconds)):
+        every = settings.erase_every_seconds
+        for timer in (deployment.publisher.run(), _erase_on_time(deployment, every), runner.run()):
             task = asyncio.create_task(timer)
             stack.push_async_callback(_stop, task)
         yield opened
+
+
+@contextlib.asynccontextmanager
+async def open_for_command(settings: IssuerSettings, clock: Clock) -> AsyncIterator[Deployment]:
+    """Open the deployment for one command: the database is ready, no timer runs, nothing is published."""
+    await asyncio.to_thread(_prepare, settings, clock.now())
+    async with contextlib.AsyncExitStack() as stack:
+        database = open_database(settings.database)
+        stack.push_async_callback(database.close)
+        fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
+        stack.push_async_callback(fetcher.close)
+        yield _deployment(settings, clock, database, fetcher)
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
@@ -167,6 +187,7 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         publisher=Publisher(authorities=opened, database=database, clock=clock, rules=rules),
         limits=Limits(
             offer_seconds=settings.offer_seconds,
+            long_offer_seconds=settings.long_offer_seconds,
             token_seconds=settings.token_seconds,
             nonce_seconds=settings.nonce_seconds,
             retry_seconds=settings.retry_seconds,
@@ -181,6 +202,7 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         identity_provider=_identity_provider(settings, fetcher, clock),
         demo_sign_in=settings.is_demo_sign_in,
         client_trust=trust,
+        wallet_url=settings.wallet_url,
     )
 
 
@@ -229,14 +251,15 @@ def _sources(settings: IssuerSettings, descriptions: list[Description], fetcher:
 
 
 async def _erase_on_time(deployment: Deployment, every_seconds: float) -> None:
-    """Erase claims when their time has come; until cancelled."""
+    """Erase what is due, and revoke for good what can no longer be undone; until cancelled."""
     while True:
-        try:
-            erased = await issuing.erase_due(deployment)
-            if erased:
-                _log.info("claims erased", offers=erased)
-        except Exception as error:  # noqa: BLE001 - the next round must come
-            _log.error("erasure failed", **without_message(error))
+        for act in (issuing.erase_due, bulk.erase_due, signing_in.erase_due, approving.finish_due):
+            try:
+                done = await act(deployment)
+                if done:
+                    _log.info("done in time", what=f"{act.__module__}.{act.__name__}", count=done)
+            except Exception as error:  # noqa: BLE001 - the next act and the next round must come
+                _log.error("timer failed", what=f"{act.__module__}.{act.__name__}", **without_message(error))
         await asyncio.sleep(every_seconds)
 
 

@@ -32,7 +32,7 @@ CREDENTIAL_FRAGMENT, STATUS_FRAGMENT = "credential-1", "status-1"
 _ANCHOR_LIFE, _LEAF_LIFE = timedelta(days=3650), timedelta(days=730)
 _PATH = re.compile(r"ca(?:-[a-z]{2}(?:/[a-z][a-z0-9-]{0,40})?)?/[a-z][a-z0-9-]{0,40}\Z")
 _MAX_FILE_BYTES = 1 << 20
-_MEMBERS = {"authority", "jurisdiction", "name", "types", "source", "key_attestations"}
+_MEMBERS = {"authority", "jurisdiction", "name", "types", "source", "key_attestations", "revocation_approval"}
 _REFUSE = Refusal(code=Code.MISCONFIGURED)
 
 
@@ -47,6 +47,7 @@ class Description:
         types: what it issues.
         source: where its claims come from, as :mod:`issuer.sources` reads it; None when clerks type them.
         key_attestations: types whose holder keys must be attested, and what the attestations must state.
+        revocation_approval: whether a second person has to agree to a revocation.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Description:
     types: tuple[CredentialType, ...]
     source: Mapping[str, Any] | None = None
     key_attestations: Mapping[CredentialType, Demand] = field(default_factory=dict)
+    revocation_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +201,9 @@ def _description(entry: object) -> Description:
     types = entry.get("types")
     if not isinstance(types, list) or not types:
         raise _wrong(f"authority {path}: types must be a list such as person/1")
+    approval = entry.get("revocation_approval", False)
+    if not isinstance(approval, bool):
+        raise _wrong(f"authority {path}: revocation_approval must be true or false")
     return Description(
         path=path,
         jurisdiction=jurisdiction,
@@ -206,6 +211,7 @@ def _description(entry: object) -> Description:
         types=tuple(_type(path, each) for each in types),
         source=entry.get("source"),
         key_attestations=_demands(path, entry.get("key_attestations", {})),
+        revocation_approval=approval,
     )
 
 

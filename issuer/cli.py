@@ -11,6 +11,7 @@ from comity.runtime.clock import SystemClock
 from comity.runtime.logging import configure
 from comity.runtime.settings import load
 from comity.web import i18n
+from issuer import clerk_cli
 from issuer.operators import Role
 from issuer.settings import IssuerSettings
 
@@ -19,6 +20,7 @@ _keys = typer.Typer(no_args_is_help=True, help="Keys of the authorities. / Clés
 _operators = typer.Typer(no_args_is_help=True, help="Who may use the operators' API. / Qui peut utiliser l’API.")
 cli.add_typer(_keys, name="keys")
 cli.add_typer(_operators, name="operators")
+cli.add_typer(clerk_cli.cli, name="clerk")
 
 _Language = Annotated[str, typer.Option("--lang", help="en | fr")]
 _Host = Annotated[str, typer.Option(help="Address to listen on. / Adresse d’écoute.")]

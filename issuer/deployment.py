@@ -20,6 +20,7 @@ class Limits:
     """Numbers from the settings, named as there; durations in seconds."""
 
     offer_seconds: int
+    long_offer_seconds: int
     token_seconds: int
     nonce_seconds: int
     retry_seconds: int
@@ -49,6 +50,7 @@ class Deployment:
         identity_provider: where people sign in; None for the demo's own page, or for nowhere.
         demo_sign_in: whether people sign in by choosing a name from a list. Never in production.
         client_trust: whom this deployment trusts as client.
+        wallet_url: the hosted wallet that a clerk may open for the person present; None for none.
     """
 
     public_url: str
@@ -64,6 +66,7 @@ class Deployment:
     identity_provider: IdentityProvider | None = None
     demo_sign_in: bool = False
     client_trust: ClientTrust = field(default_factory=ClientTrust)
+    wallet_url: str | None = None
 
     def can_sign_in(self, authority: Authority) -> bool:
         """Say whether people can sign in and get credentials of this authority: it needs a source of claims."""

@@ -1,6 +1,5 @@
 """Offering: a clerk's wish becomes an offer that a wallet can fetch, and records can be found again."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +39,7 @@ class Wanted:
         transaction_code: whether a code is told to the person apart from the offer.
         by_sign_in: the person signs in instead of using a code, and the claims are those of that person's file.
         batch_size: most copies of each; None for the most there is.
+        is_for_later: collected in the next days, not at the counter; such an offer always asks for a code.
     """
 
     authority: str
@@ -51,6 +51,7 @@ class Wanted:
     transaction_code: bool = True
     batch_size: int | None = None
     by_sign_in: bool = False
+    is_for_later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,23 @@ async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) ->
     """Store an offer: claims sealed, codes hashed.
 
     Raises:
+        NotFound, Malformed, Unreachable: as for :func:`prepare_offer`.
+    """
+    prepared = await prepare_offer(deployment, wanted)
+    await deployment.database.write(lambda connection: save_offer(connection, prepared.offer, actor=actor))
+    return prepared
+
+
+def save_offer(connection: Connection, offer: Offer, *, actor: str) -> None:
+    """Store a prepared offer, and the line of the audit log that tells of it."""
+    offers.save(connection, offer)
+    audit.record(connection, event(offer, "offer_created", actor=actor, at=offer.created_at))
+
+
+async def prepare_offer(deployment: Deployment, wanted: Wanted) -> CreatedOffer:
+    """Return an offer that :func:`save_offer` can store, perhaps together with something else.
+
+    Raises:
         NotFound: ``authority_unknown``, ``credential_type_unknown``, or the record is not known.
         Malformed: ``claims_invalid``.
         Unreachable: the authority's own system does not answer.
@@ -72,47 +90,43 @@ async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) ->
     authority = deployment.authority(wanted.authority)
     credential_type = catalog.find_type(authority, wanted.type_name)
     if wanted.by_sign_in:
-        return await _create_for_sign_in(deployment, authority, credential_type, wanted, actor=actor)
+        return _prepare_for_sign_in(deployment, authority, credential_type, wanted)
     claims = await _claims(deployment, wanted, credential_type.slug)
     catalog.check_claims(credential_type, claims)
     now = deployment.now()
     ends_at = catalog.end_of_validity(credential_type, claims, wanted.valid_until, datetime.fromtimestamp(now, tz=UTC))
     secrecy, offer_id = deployment.secrecy, credentials.new_id()
     code_hash = hashed(secrecy.code_of(offer_id))
-    digits = secrets.randbelow(10**_TRANSACTION_CODE_LENGTH)
-    transaction_code = f"{digits:0{_TRANSACTION_CODE_LENGTH}d}" if wanted.transaction_code else None
+    asks = wanted.transaction_code or wanted.is_for_later
+    transaction_code = transaction_code_of(deployment, offer_id) if asks else None
+    limits = deployment.limits
+    ends = now + (limits.long_offer_seconds if wanted.is_for_later else limits.offer_seconds)
     number, name = catalog.number_of(credential_type, claims), catalog.name_of(credential_type, claims)
     offer = Offer(
         id=offer_id,
         authority=authority.path,
         type=credential_type,
         configuration_ids=_configurations(deployment, authority, credential_type, wanted.formats),
-        batch_size=min(wanted.batch_size or deployment.limits.batch_size, deployment.limits.batch_size),
+        batch_size=min(wanted.batch_size or limits.batch_size, limits.batch_size),
         state=OfferState.OPEN,
         code_hash=code_hash,
         transaction_code_hash=secrecy.transaction_code_hash(code_hash, transaction_code) if transaction_code else None,
         sealed_claims=secrecy.seal(claims, offer_id),
-        erase_at=now + deployment.limits.offer_seconds,
+        erase_at=ends,
         record_reference=wanted.record_reference,
         number_index=secrecy.number_index(authority.path, number) if number else None,
         name_index=secrecy.name_index(authority.path, name) if name else None,
         credential_valid_until=int(ends_at.timestamp()),
         created_at=now,
-        expires_at=now + deployment.limits.offer_seconds,
+        expires_at=ends,
     )
-
-    def save(connection: Connection) -> None:
-        offers.save(connection, offer)
-        audit.record(connection, event(offer, "offer_created", actor=actor, at=now))
-
-    await deployment.database.write(save)
     return CreatedOffer(offer=offer, transaction_code=transaction_code)
 
 
-async def _create_for_sign_in(
-    deployment: Deployment, authority: Authority, credential_type: CredentialType, wanted: Wanted, *, actor: str
+def _prepare_for_sign_in(
+    deployment: Deployment, authority: Authority, credential_type: CredentialType, wanted: Wanted
 ) -> CreatedOffer:
-    """Store an offer that holds no claims: whoever takes it signs in, and gets what that person's file says.
+    """Return an offer that holds no claims: whoever takes it signs in, and gets what that person's file says.
 
     With ``record_reference`` only the person of that file can take it.
     """
@@ -141,12 +155,6 @@ async def _create_for_sign_in(
         expires_at=now + deployment.limits.offer_seconds,
         by_sign_in=True,
     )
-
-    def save(connection: Connection) -> None:
-        offers.save(connection, offer)
-        audit.record(connection, event(offer, "offer_created", actor=actor, at=now))
-
-    await deployment.database.write(save)
     return CreatedOffer(offer=offer, transaction_code=None)
 
 
@@ -158,6 +166,11 @@ def _configurations(
         for entry in deployment.catalogs[authority.path].values()
         if entry.type == credential_type and entry.format in formats
     )
+
+
+def transaction_code_of(deployment: Deployment, offer_id: str) -> str:
+    """Return the digits of an offer that asks for some; derived from the deployment's secret and stored nowhere."""
+    return deployment.secrecy.transaction_code_of(offer_id, _TRANSACTION_CODE_LENGTH)
 
 
 async def _claims(deployment: Deployment, wanted: Wanted, type_slug: str) -> Mapping[str, Any]:
@@ -249,6 +262,7 @@ async def search(
     record_reference: str | None,
     number: str | None,
     name: str | None,
+    after: tuple[int, str] | None = None,
     limit: int = 100,
 ) -> tuple[IssuedCredential, ...]:
     """Return the records of one authority that match a file number, a document number, an exact name, or all given.
@@ -266,6 +280,7 @@ async def search(
             record_reference=record_reference,
             number_index=None if number is None else secrecy.number_index(authority.path, number),
             name_index=None if name is None else secrecy.name_index(authority.path, name),
+            after=after,
             limit=limit,
         )
     )

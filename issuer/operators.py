@@ -35,11 +35,13 @@ class Right(StrEnum):
     LOOK_UP = "look_up"
     CHANGE_STATUS = "change_status"
     READ_AUDIT = "read_audit"
+    ASK_REVOCATION = "ask_revocation"
+    MANAGE_CLERKS = "manage_clerks"
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
-    Role.CLERK: frozenset({Right.ISSUE, Right.LOOK_UP}),
-    Role.SUPERVISOR: frozenset({Right.ISSUE, Right.LOOK_UP, Right.CHANGE_STATUS}),
+    Role.CLERK: frozenset({Right.ISSUE, Right.LOOK_UP, Right.ASK_REVOCATION}),
+    Role.SUPERVISOR: frozenset({Right.ISSUE, Right.LOOK_UP, Right.CHANGE_STATUS, Right.ASK_REVOCATION}),
     Role.AUDITOR: frozenset({Right.LOOK_UP, Right.READ_AUDIT}),
     Role.ADMIN: frozenset(Right),
 }

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from comity.credential import Status
-from comity.errors import Code, Conflict, NotFound
+from comity.errors import Code, Conflict, Denied, NotFound
 from issuer import catalog
-from issuer.authorities import Authority
 from issuer.deployment import Deployment
-from issuer.store import Connection, audit, credentials
+from issuer.store import Connection, audit, credentials, revocations
 from issuer.store.credentials import IssuedCredential
 
 
@@ -62,13 +61,19 @@ async def change_status(
     """Revoke, suspend or reinstate a credential; doing again what was done changes nothing and succeeds.
 
     Raises:
-        Conflict: ``status_change_not_allowed``: it is revoked, or credentials of its type are not suspended.
+        Conflict: ``status_change_not_allowed``: it is revoked, credentials of its type are not suspended, or it is to
+            be reinstated while a revocation is under way (which is undone instead).
+        Denied: ``not_permitted``: to revoke here takes a second person (:mod:`issuer.approving`).
     """
+    if change is Change.REVOKE and deployment.authority(credential.authority).description.revocation_approval:
+        raise Denied(Code.NOT_PERMITTED, "this authority wants a second person for a revocation: use the console")
     if change is Change.SUSPEND and not catalog.is_suspendable(credential.type):
         raise Conflict(Code.STATUS_CHANGE_NOT_ALLOWED, "credentials of this type cannot be suspended, only revoked")
     rule, now = _RULES[change], deployment.now()
 
     def apply(connection: Connection) -> IssuedCredential | None:
+        if change is Change.REINSTATE and revocations.open_for(connection, credential.id) is not None:
+            raise Conflict(Code.STATUS_CHANGE_NOT_ALLOWED, "a revocation is under way; undo that")
         if credentials.set_status(
             connection,
             credential.id,
@@ -92,8 +97,3 @@ async def change_status(
         raise Conflict(Code.STATUS_CHANGE_NOT_ALLOWED, "the credential is revoked, and that is for good")
     deployment.publisher.wake()
     return changed
-
-
-async def recent_events(deployment: Deployment, authority: Authority, *, limit: int) -> tuple[audit.Event, ...]:
-    """Return the latest lines of the audit log of one authority, newest first."""
-    return await deployment.database.read(lambda connection: audit.recent(connection, authority.path, limit=limit))

@@ -20,6 +20,7 @@ _PURPOSES = (
     "claims",
     "code",
     "transaction code",
+    "digits",
     "blind index",
     "holder",
     "nonce",
@@ -28,6 +29,8 @@ _PURPOSES = (
     "link",
     "state",
     "sign-in",
+    "once",
+    "row",
 )
 _CLIENT_PURPOSES = ("client challenge", "client proof")
 _NONCE = struct.Struct(">Q16s16s")
@@ -97,6 +100,19 @@ class Secrecy:
     def transaction_code_hash(self, code_hash: str, transaction_code: str) -> str:
         """Return the keyed hash of a transaction code, bound to its offer."""
         return self._mac("transaction code", code_hash, transaction_code)
+
+    def transaction_code_of(self, offer_id: str, length: int) -> str:
+        """Return the digits of an offer's transaction code: derived, so that a clerk can be shown them again."""
+        number = int.from_bytes(hmac.digest(self._keys["digits"], offer_id.encode(), hashlib.sha256))
+        return f"{number % 10**length:0{length}d}"
+
+    def once_digest(self, *parts: str) -> str:
+        """Return what recognises the same wish of the same caller, and means nothing elsewhere."""
+        return self._mac("once", *parts)
+
+    def row_digest(self, *parts: str) -> str:
+        """Return what recognises the same row of a file for the same authority and type."""
+        return self._mac("row", *parts)
 
     def holder_digest(self, token_hash: str, configuration_id: str, thumbprint: str) -> str:
         """Return what recognises the same holder key on a repeated request, and means nothing elsewhere."""

@@ -27,6 +27,8 @@ class IssuerSettings(ServiceSettings):
         status_lists_open: lists of one authority that take entries at one time.
         publish_seconds: how long changes are gathered before lists are written.
         offer_seconds: how long a pre-authorized code can be used.
+        long_offer_seconds: how long an offer can be used that is collected later, at home; always with a code.
+        wallet_url: the hosted wallet that a clerk may open at the counter for a person without a phone.
         token_seconds: how long an access token can be used; a bearer token lives 5 minutes at most.
         nonce_seconds: how long a nonce can be used.
         require_dpop: refuse wallets that do not prove that an access token is theirs; recommended in production.
@@ -64,6 +66,8 @@ class IssuerSettings(ServiceSettings):
     status_lists_open: int = Field(default=2, ge=2, le=64)
     publish_seconds: float = Field(default=1.0, ge=0)
     offer_seconds: int = Field(default=600, ge=1, le=600)
+    long_offer_seconds: int = Field(default=259_200, ge=600, le=1_209_600)
+    wallet_url: BaseUrl | None = None
     token_seconds: int = Field(default=300, ge=1, le=300)
     nonce_seconds: int = Field(default=300, ge=1, le=600)
     require_dpop: bool = False
@@ -123,3 +127,5 @@ class IssuerSettings(ServiceSettings):
             yield "DEMO_SIGN_IN must not be set: it lets everybody sign in as anybody"
         if self.identity_provider_issuer is not None:
             yield from reasons_against_url("IDENTITY_PROVIDER_ISSUER", self.identity_provider_issuer)
+        if self.wallet_url is not None:
+            yield from reasons_against_url("WALLET_URL", self.wallet_url)

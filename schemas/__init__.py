@@ -94,6 +94,16 @@ def age_rules() -> dict[str, Any]:
 
 
 @cache
+def undo_minutes(slug: str) -> int:
+    """Return for how long the law of a type lets a revocation be taken back, 0 for not at all.
+
+    Kept apart from the type's own file, whose digest the registry holds: it binds the authority, not the world.
+    """
+    minutes: int = _object(_ROOT.joinpath("rules", "revocation.json"))["undo_minutes"].get(slug, 0)
+    return minutes
+
+
+@cache
 def algorithms() -> dict[str, list[str]]:
     """Return the signature or encryption algorithms allowed in each context."""
     return _object(_ROOT.joinpath("algorithms.json"))

@@ -180,6 +180,7 @@ def _authority(member: Member, types: tuple[str, ...]) -> dict[str, Any]:
         "jurisdiction": member.id,
         "name": member.authority_name,
         "types": list(types),
+        "revocation_approval": member.id == "ca-bc",  # where two people revoke, for the console to show
     }
 
 

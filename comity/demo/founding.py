@@ -36,6 +36,7 @@ class Stage:
         processes: service name → process.
         operator_token: a supervisor's token at the issuer.
         relying_party_token: a relying party's token at the verifier.
+        desk: the accounts at the issuer's console: ``{password, accounts: [{name, role, authority}]}``.
         entries: the registry entry of each authority as its software printed it, by authority.
         admitted: jurisdictions that joined while everything was running.
         databases: service name → database URL; a service without one keeps an SQLite file in its data folder.
@@ -46,6 +47,7 @@ class Stage:
     processes: dict[str, Process] = field(default_factory=dict)
     operator_token: str = ""
     relying_party_token: str = ""
+    desk: dict[str, Any] = field(default_factory=dict)
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     admitted: set[str] = field(default_factory=set)
     databases: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class Stage:
                 "STATUS_DIRECTORY": str(self.folder / "status-lists"),
                 "PUBLISH_SECONDS": str(PUBLISH_SECONDS),
                 "WALLET_PROVIDERS_FILE": str(self.folder / wallet_provider.TRUST_FILE),
+                "WALLET_URL": self.urls["wallet"],
             },
             "wallet": {**reader, "PROVIDER_KEY_FILE": str(self.folder / wallet_provider.KEY_FILE)},
             "verifier": {
@@ -148,7 +151,7 @@ async def found(folder: Path, *, fixed_ports: bool = False, databases: Mapping[s
     await asyncio.to_thread(_write, folder / cast.PEOPLE_FILE, cast.people())
     await asyncio.to_thread(wallet_provider.found, folder, wallet_url=stage.urls["wallet"])
     await _make_keys(stage)
-    await _read_entries(stage)
+    await asyncio.gather(_read_entries(stage), _open_desks(stage))
     await stage.apply(first_plan(stage, await _verifier_entry(stage)))
     try:
         await start(stage)
@@ -199,6 +202,11 @@ async def _make_keys(stage: Stage) -> None:
 async def _read_entries(stage: Stage) -> None:
     printed = await run("issuer", "identifiers", "--json", settings=stage.settings("issuer"))
     stage.entries = {each["authority"]: each for each in strict_json.parse(printed)}
+
+
+async def _open_desks(stage: Stage) -> None:
+    """Let the issuer open the accounts of the demo's clerks, whose password everybody may know."""
+    stage.desk = strict_json.parse_object(await run("issuer", "clerk", "demo", settings=stage.settings("issuer")))
 
 
 async def _verifier_entry(stage: Stage) -> dict[str, Any]:

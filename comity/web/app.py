@@ -23,7 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from comity.errors import Code, ComityError, Denied, Malformed, NotFound
 from comity.runtime.logging import without_message
 from comity.runtime.settings import ServiceSettings
-from comity.web import problems
+from comity.web import metrics, problems
+from comity.web.metrics import Metrics
 from comity.web.pages import Pages, is_page
 
 MAX_BODY_BYTES = 1 << 20
@@ -80,6 +81,7 @@ def create_base(
     app.exception_handler(ComityError)(_on_comity_error)
     app.exception_handler(RequestValidationError)(_on_invalid_request)
     app.exception_handler(HTTPException)(_on_http_error)
+    metrics.install(app, Metrics(title, version))
     _add_health(app, title, version, ready if ready is not None else {})
     return app
 

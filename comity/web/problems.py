@@ -19,6 +19,7 @@ MEDIA_TYPE = "application/problem+json"
 _BY_CODE: Mapping[Code, int] = {
     Code.TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.IDEMPOTENCY_KEY_REUSED: 422,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.NOT_FOUND: 404,
     Code.NOT_AUTHENTICATED: 401,

@@ -12,7 +12,8 @@ from comity.formats.instants import date_time_stamp, to_date_time_stamp
 from comity.openid.code_flow import CODE_GRANT
 from comity.web import qr
 from comity.web.body import json_object
-from issuer import offering, revoking
+from issuer import looking_up, offering, offering_once, revoking
+from issuer.api import described, paging
 from issuer.api.access import deployment_of, operator_of
 from issuer.api.members import Members
 from issuer.deployment import Deployment
@@ -20,27 +21,35 @@ from issuer.offering import Wanted
 from issuer.operators import Right
 from issuer.revoking import Change
 from issuer.store.credentials import IssuedCredential
+from issuer.store.desk import LogFilter
 from issuer.store.offers import Offer, OfferState
 
 router = APIRouter(prefix="/api/v1")
 
-_AUDIT_LIMIT = 200
+_SEARCH = frozenset({"authority", "record_reference", "number", "name", "cursor", "limit"})
 
 
-@router.post("/offers", status_code=201)
+@router.post("/offers", status_code=201, **described.CREATE_OFFER)
 async def create_offer(request: Request) -> JSONResponse:
-    """Create an offer. The answer alone holds the transaction code: tell it to the person apart from the link."""
+    """Create an offer. The answer alone holds the transaction code: tell it to the person apart from the link.
+
+    With an ``Idempotency-Key`` the same call gives the same offer for a day, however often it is sent.
+    """
     deployment, operator = deployment_of(request), operator_of(request)
-    wanted = _wanted(await json_object(request))
+    said = await json_object(request)
+    wanted = _wanted(said)
     operator.require(Right.ISSUE, wanted.authority)
-    created = await offering.create_offer(deployment, wanted, actor=operator.name)
+    if (key := paging.idempotency_key(request)) is None:
+        created = await offering.create_offer(deployment, wanted, actor=operator.name)
+    else:
+        created = await offering_once.create(deployment, wanted, actor=f"api {operator.name}", key=key, said=said)
     body = _offer(deployment, created.offer, with_link=True)
     if created.transaction_code is not None:
         body["transaction_code"] = created.transaction_code
     return JSONResponse(body, 201)
 
 
-@router.get("/offers/{offer_id}")
+@router.get("/offers/{offer_id}", **described.SHOW_OFFER)
 async def show_offer(request: Request, offer_id: str) -> JSONResponse:
     """Tell how an offer stands and what came of it; its link only to those who may issue, and only while open."""
     deployment, operator = deployment_of(request), operator_of(request)
@@ -51,7 +60,7 @@ async def show_offer(request: Request, offer_id: str) -> JSONResponse:
     return JSONResponse(body | {"credentials": [_credential(deployment, each) for each in issued]})
 
 
-@router.get("/offers/{offer_id}/qr.png")
+@router.get("/offers/{offer_id}/qr.png", **described.OFFER_QR)
 async def offer_qr(request: Request, offer_id: str) -> Response:
     """Draw the link of an open offer."""
     deployment, operator = deployment_of(request), operator_of(request)
@@ -61,7 +70,7 @@ async def offer_qr(request: Request, offer_id: str) -> Response:
     return Response(image, media_type="image/png")
 
 
-@router.post("/offers/{offer_id}/cancel")
+@router.post("/offers/{offer_id}/cancel", **described.CANCEL_OFFER)
 async def cancel_offer(request: Request, offer_id: str) -> JSONResponse:
     """Withdraw an offer."""
     deployment, operator = deployment_of(request), operator_of(request)
@@ -71,14 +80,14 @@ async def cancel_offer(request: Request, offer_id: str) -> JSONResponse:
     return JSONResponse(_offer(deployment, await offering.find_offer(deployment, offer_id), with_link=False))
 
 
-@router.post("/credentials/search")
+@router.post("/credentials/search", **described.SEARCH)
 async def search_credentials(request: Request) -> JSONResponse:
     """Find records: ``{authority}`` and one of ``record_reference``, ``number`` and ``name`` (exact, in full).
 
     A search posts, because what is searched for is personal and URLs are written down by every proxy.
     """
     deployment, operator = deployment_of(request), operator_of(request)
-    members = Members(await json_object(request), allowed={"authority", "record_reference", "number", "name"})
+    members = Members(await json_object(request), allowed=_SEARCH)
     path = members.required_text("authority")
     operator.require(Right.LOOK_UP, path)
     found = await offering.search(
@@ -87,11 +96,15 @@ async def search_credentials(request: Request) -> JSONResponse:
         record_reference=members.text("record_reference"),
         number=members.text("number"),
         name=members.text("name"),
+        after=paging.record_after(members.text("cursor")),
+        limit=paging.limit(members.count("limit")) + 1,
     )
-    return JSONResponse({"credentials": [_credential(deployment, each) for each in found]})
+    page, more = paging.cut(found, members.count("limit"))
+    cursor = {"next_cursor": paging.after_record(page[-1])} if more else {}
+    return JSONResponse({"credentials": [_credential(deployment, each) for each in page], **cursor})
 
 
-@router.get("/credentials/{credential_id}")
+@router.get("/credentials/{credential_id}", **described.SHOW_CREDENTIAL)
 async def show_credential(request: Request, credential_id: str) -> JSONResponse:
     """Show one record."""
     deployment, operator = deployment_of(request), operator_of(request)
@@ -100,7 +113,7 @@ async def show_credential(request: Request, credential_id: str) -> JSONResponse:
     return JSONResponse(_credential(deployment, found))
 
 
-@router.post("/credentials/{credential_id}/{change}")
+@router.post("/credentials/{credential_id}/{change}", **described.CHANGE_STATUS)
 async def change_status(request: Request, credential_id: str, change: Change) -> JSONResponse:
     """Revoke, suspend or reinstate, with a reason for the authority's own file."""
     deployment, operator = deployment_of(request), operator_of(request)
@@ -111,16 +124,28 @@ async def change_status(request: Request, credential_id: str, change: Change) ->
     return JSONResponse(_credential(deployment, changed))
 
 
-@router.get("/audit")
-async def show_audit(request: Request, authority: str) -> JSONResponse:
-    """Show the latest lines of an authority's audit log."""
+@router.get("/audit", **described.AUDIT)
+async def show_audit(
+    request: Request, authority: str, cursor: str | None = None, limit: int | None = None
+) -> JSONResponse:
+    """Show an authority's audit log, the newest lines first; ``cursor`` is the ``next_cursor`` of the page before."""
     deployment, operator = deployment_of(request), operator_of(request)
     operator.require(Right.READ_AUDIT, authority)
-    events = await revoking.recent_events(deployment, deployment.authority(authority), limit=_AUDIT_LIMIT)
-    lines = [
-        {"at": _time(each.at), "actor": each.actor, "action": each.action, "subject": each.subject} for each in events
+    whose = deployment.authority(authority)
+    lines = await looking_up.log(
+        deployment, whose.path, LogFilter(), before=paging.line_before(cursor), limit=paging.limit(limit) + 1
+    )
+    page, more = paging.cut(lines, limit)
+    told = [
+        {
+            "at": _time(each.event.at),
+            "actor": each.event.actor,
+            "action": each.event.action,
+            "subject": each.event.subject,
+        }
+        for each in page
     ]
-    return JSONResponse({"events": lines})
+    return JSONResponse({"events": told, **({"next_cursor": paging.before_line(page[-1])} if more else {})})
 
 
 # --- reading

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
 from issuer.store.tables import audit
 
@@ -36,15 +36,4 @@ def record(connection: Connection, event: Event) -> None:
             authority=event.authority,
             subject=event.subject,
         )
-    )
-
-
-def recent(connection: Connection, authority: str, *, limit: int) -> tuple[Event, ...]:
-    """Return the latest events of one authority, newest first."""
-    rows = connection.execute(
-        select(audit).where(audit.c.authority == authority).order_by(audit.c.id.desc()).limit(limit)
-    )
-    return tuple(
-        Event(at=row.at, actor=row.actor, action=row.action, authority=row.authority, subject=row.subject)
-        for row in rows
     )

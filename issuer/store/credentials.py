@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, update
 
 from comity import base64url
 from comity.credential import CredentialType, Format, Status
@@ -245,9 +245,13 @@ def search(
     record_reference: str | None = None,
     number_index: str | None = None,
     name_index: str | None = None,
+    after: tuple[int, str] | None = None,
     limit: int,
 ) -> tuple[IssuedCredential, ...]:
-    """Return the records of one authority that match everything given, newest first."""
+    """Return the records of one authority that match everything given, newest first.
+
+    ``after`` is instant of issue and id of the last record of the page before.
+    """
     statement = _records().where(credentials.c.authority == authority)
     for column, value in (
         (credentials.c.record_reference, record_reference),
@@ -256,6 +260,9 @@ def search(
     ):
         if value is not None:
             statement = statement.where(column == value)
+    if after is not None:
+        same_instant = and_(credentials.c.issued_at == after[0], credentials.c.id > after[1])
+        statement = statement.where(or_(credentials.c.issued_at < after[0], same_instant))
     ordered = statement.order_by(credentials.c.issued_at.desc(), credentials.c.id).limit(limit)
     return tuple(_record(row) for row in connection.execute(ordered))
 

@@ -55,6 +55,7 @@ offers = Table(
     Column("authorization_id", String(43), index=True),  # the sign-in it came of
     Column("identified_ids", Text),  # configurations that have credential identifiers, separated by a space
     Index(None, "erase_at"),
+    Index(None, "authority", "created_at"),
 )
 
 authorizations = Table(
@@ -144,6 +145,7 @@ credentials = Table(
     Index(None, "authority", "record_reference"),
     Index(None, "authority", "number_index"),
     Index(None, "authority", "name_index"),
+    Index(None, "authority", "valid_until"),
 )
 
 nonces = Table(
@@ -176,4 +178,6 @@ audit = Table(
     Column("action", String(40), nullable=False),
     Column("authority", String(200), nullable=False),
     Column("subject", String(43), nullable=False),  # id of an offer or credential, never of a person
+    Index(None, "subject"),
+    Index(None, "authority", "at"),
 )

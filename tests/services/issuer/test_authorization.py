@@ -9,7 +9,7 @@ from comity import formats, jose
 from comity.keys import KeySigner
 from comity.openid import key_proof
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT, AuthorizationServerMetadata
-from issuer.store import audit
+from issuer.store import desk
 from tests.services.issuer.deployed import BC, CANARY, ON, PUBLIC_URL, Deployed, Place, running
 from tests.services.issuer.signing_in import CLIENT, FILE, PERSON, Browser, Wallet, answer_of
 
@@ -27,8 +27,11 @@ def bound(issuer: Deployed) -> Wallet:
 
 
 async def actions(issuer: Deployed) -> list[str]:
-    events = await issuer.deployment.database.read(lambda connection: audit.recent(connection, ON, limit=50))
-    return [each.action for each in reversed(events)]
+    everything = desk.LogFilter()
+    lines = await issuer.deployment.database.read(
+        lambda connection: desk.log(connection, ON, everything, before=None, limit=50)
+    )
+    return [each.event.action for each in reversed(lines)]
 
 
 # --- the way through

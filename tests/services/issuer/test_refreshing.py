@@ -14,7 +14,7 @@ from comity.errors import Code, Unreachable
 from comity.keys import KeySigner
 from issuer.issuing import erase_due
 from issuer.sources import PeopleSource
-from issuer.store import audit
+from issuer.store import desk
 from tests.services.issuer.deployed import ON, Deployed, Place, running
 from tests.services.issuer.deployed import PERSON as CLAIMS
 from tests.services.issuer.signing_in import FILE, Wallet
@@ -63,8 +63,10 @@ async def test_an_old_refresh_token_ends_everything(wallet: Wallet) -> None:
     refused(await wallet.refresh(first["refresh_token"]))
     refused(await wallet.refresh(second["refresh_token"]))
     refused(await wallet.ask(second["access_token"]), "invalid_token", 401)
-    events = await wallet.issuer.deployment.database.read(lambda found: audit.recent(found, ON, limit=20))
-    assert [each.action for each in events].count("refresh_token_replayed") == 1
+    lines = await wallet.issuer.deployment.database.read(
+        lambda found: desk.log(found, ON, desk.LogFilter(), before=None, limit=20)
+    )
+    assert [each.event.action for each in lines].count("refresh_token_replayed") == 1
     good = await wallet.tokens()
     assert (await wallet.refresh(good["refresh_token"])).status_code == 200
 

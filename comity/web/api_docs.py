@@ -1,0 +1,115 @@
+"""A page that shows a service's OpenAPI description: our own, static, and without anything from another host."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from comity import strict_json
+from comity.web.pages import Pages
+
+PATH = "/api"
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation as the page shows it.
+
+    Attributes:
+        id: where on the page it stands.
+        method: upper case.
+        path: the template.
+        summary: its first sentence.
+        about: the rest of what is said of it.
+        parameters: name, place and description of each.
+        fields: of the body: name, whether it is needed, description.
+        example: a body to try, as text; empty when it takes none.
+        answers: status and description of each.
+        curl: the call as a command line.
+    """
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    about: str
+    parameters: tuple[tuple[str, str, str], ...]
+    fields: tuple[tuple[str, bool, str], ...]
+    example: str
+    answers: tuple[tuple[str, str], ...]
+    curl: str
+
+
+def add_routes(routes: APIRouter, pages: Pages) -> None:
+    """Add the page at ``/{lang}/api``; anybody may read it, as they may read ``/openapi.json``."""
+
+    @routes.get(PATH)
+    async def show(request: Request) -> Response:
+        app: FastAPI = request.app
+        found = tuple(operations(app.openapi(), pages.public_url))
+        return pages.render(request, "api.html", operations=found, version=app.version)
+
+
+def require_bearer(app: FastAPI, schemes: Mapping[str, Any]) -> None:
+    """Let the description of ``app`` name how callers prove who they are."""
+    made = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = made()
+        document.setdefault("components", {})["securitySchemes"] = dict(schemes)
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI documents this very assignment
+
+
+def operations(document: Mapping[str, Any], public_url: str) -> Iterator[Operation]:
+    """Yield the operations of an OpenAPI document in its own order."""
+    for path, item in document.get("paths", {}).items():
+        for method in _METHODS:
+            if method in item:
+                yield _operation(path, method, item[method], public_url)
+
+
+def _operation(path: str, method: str, said: Mapping[str, Any], public_url: str) -> Operation:
+    content = said.get("requestBody", {}).get("content", {}).get("application/json", {})
+    example = _pretty(content["example"]) if "example" in content else ""
+    schema = content.get("schema", {})
+    first, _, rest = str(said.get("description", "")).partition("\n\n")
+    return Operation(
+        id=f"{method}{path}".replace("/", "-").replace("{", "").replace("}", ""),
+        method=method.upper(),
+        path=path,
+        summary=first or str(said.get("summary", "")),
+        about=rest,
+        parameters=tuple(
+            (each["name"], each["in"], str(each.get("description", ""))) for each in said.get("parameters", ())
+        ),
+        fields=tuple(
+            (name, name in schema.get("required", ()), str(rule.get("description", "")))
+            for name, rule in schema.get("properties", {}).items()
+        ),
+        example=example,
+        answers=tuple((status, str(each["description"])) for status, each in said.get("responses", {}).items()),
+        curl=_curl(path, method, example, public_url),
+    )
+
+
+def _curl(path: str, method: str, example: str, public_url: str) -> str:
+    lines = [f"curl -X {method.upper()} '{public_url}{path}'", "  -H 'Authorization: Bearer TOKEN'"]
+    if example:
+        quoted = example.replace("'", "'\\''")
+        lines += ["  -H 'Content-Type: application/json'", f"  -d '{quoted}'"]
+    return " \\\n".join(lines)
+
+
+def _pretty(value: Any, indent: str = "") -> str:
+    """Return JSON with one member on each line."""
+    if not isinstance(value, dict) or not value:
+        return strict_json.serialise(value).decode()
+    inner = f"{indent}  "
+    lines = (f"{inner}{strict_json.serialise(name).decode()}: {_pretty(each, inner)}" for name, each in value.items())
+    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"

@@ -1,0 +1,68 @@
+"""The description of the API, and that the service does what it says."""
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from issuer.api import described
+from tests.services.issuer.clerks import AtDesk, words
+from tests.services.issuer.deployed import Deployed
+
+
+@pytest.fixture
+async def document(issuer: Deployed) -> dict[str, Any]:
+    found: dict[str, Any] = (await issuer.client.get("/openapi.json")).json()
+    return found
+
+
+async def test_every_operation_is_described_with_its_answers_and_examples(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert document["components"]["securitySchemes"]["operator"]["scheme"] == "bearer"
+    operations = [(path, how, each) for path, item in document["paths"].items() for how, each in item.items()]
+    assert {path for path, _, _ in operations} == {
+        "/api/v1/offers",
+        "/api/v1/offers/{offer_id}",
+        "/api/v1/offers/{offer_id}/qr.png",
+        "/api/v1/offers/{offer_id}/cancel",
+        "/api/v1/credentials/search",
+        "/api/v1/credentials/{credential_id}",
+        "/api/v1/credentials/{credential_id}/{change}",
+        "/api/v1/audit",
+    }
+    for path, _, said in operations:
+        assert said["security"] == [{"operator": []}], path
+        assert {"401", "403"} <= set(said["responses"]), path
+        for content in said.get("requestBody", {}).get("content", {}).values():
+            Draft202012Validator(content["schema"]).validate(content["example"])
+    post = document["paths"]["/api/v1/offers"]["post"]
+    assert [each["name"] for each in post["parameters"]] == ["Idempotency-Key"]
+
+
+async def test_what_is_said_is_what_happens(issuer: Deployed) -> None:
+    headers = issuer.as_role("all")
+    made = await issuer.client.post("/api/v1/offers", json=dict(described.WANTED_EXAMPLE), headers=headers)
+    assert made.status_code == 201
+    Draft202012Validator(described.OFFER).validate(made.json())
+    shown = await issuer.client.get(f"/api/v1/offers/{made.json()['offer_id']}", headers=headers)
+    Draft202012Validator(described.OFFER).validate(shown.json())
+    token = await issuer.token(made.json(), tx_code=made.json()["transaction_code"])
+    assert (await issuer.receive(made.json(), token=token)).status_code == 200
+    found = await issuer.client.post("/api/v1/credentials/search", json=dict(described.SEARCH_EXAMPLE), headers=headers)
+    (record,) = found.json()["credentials"]
+    Draft202012Validator(described.CREDENTIAL).validate(record)
+    path = f"/api/v1/credentials/{record['id']}/revoke"
+    revoked = await issuer.client.post(path, json=dict(described.REASON_EXAMPLE), headers=headers)
+    Draft202012Validator(described.CREDENTIAL).validate(revoked.json())
+    log = await issuer.client.get("/api/v1/audit?authority=ca-on/services", headers=headers)
+    schema = described.AUDIT["responses"][200]["content"]["application/json"]["schema"]
+    Draft202012Validator(schema).validate(log.json())
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+async def test_the_description_is_a_page_without_scripts_of_others(issuer: Deployed, language: str) -> None:
+    page = await AtDesk(issuer.client, language).get("/api")
+    assert page.status_code == 200
+    assert "Idempotency-Key" in words(page)
+    assert "curl -X POST" in page.text
+    assert "cdn" not in page.text.lower()
