@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import Certificate
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from comity import base64url, keys
 from comity.errors import Code, Malformed
@@ -29,8 +29,8 @@ from comity.ports import Jwk
 
 __all__ = [
     "MAX_CHAIN", "Certificate", "authority_key_identifier", "dns_sans", "from_base64", "from_pem", "issue_anchor",
-    "issue_leaf", "parse_chain", "public_key", "sha256_b64url", "sha256_hex", "to_base64", "to_pem", "uri_sans",
-    "validate_chain",
+    "issue_host_anchor", "issue_host_leaf", "issue_leaf", "parse_chain", "public_key", "sha256_b64url", "sha256_hex",
+    "to_base64", "to_pem", "uri_sans", "validate_chain",
 ]  # fmt: skip
 
 MAX_CHAIN = 3
@@ -308,6 +308,52 @@ def issue_leaf(
     if names:
         builder = builder.add_extension(pkix.SubjectAlternativeName(names), critical=False)
     return builder.sign(anchor_signer.private_key, _hash_of(anchor_signer))
+
+
+def issue_host_anchor(
+    *, name: str, host: str, signer: KeySigner, not_before: datetime, not_after: datetime
+) -> Certificate:
+    """Return a CA certificate that can vouch for the web host ``host`` and for no other (RFC 5280 §4.2.1.10).
+
+    For a demonstration: a phone that is told to trust it trusts it for that one name.
+
+    Raises:
+        Malformed: ``malformed_certificate`` for a name that is not ASCII.
+    """
+    public = signer.private_key.public_key()
+    builder = _builder(name, not_before, not_after).issuer_name(_name(name)).public_key(public)
+    builder = builder.add_extension(pkix.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
+    builder = builder.add_extension(pkix.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    with _reading():
+        permitted = pkix.NameConstraints(permitted_subtrees=[pkix.DNSName(host)], excluded_subtrees=None)
+    return builder.add_extension(permitted, critical=True).sign(signer.private_key, _hash_of(signer))
+
+
+def issue_host_leaf(
+    *,
+    host: str,
+    public_jwk: Jwk,
+    anchor: Certificate,
+    anchor_signer: KeySigner,
+    not_before: datetime,
+    not_after: datetime,
+) -> Certificate:
+    """Return a certificate for serving https as ``host`` (RFC 9525; extended key usage *serverAuth*).
+
+    Raises:
+        Malformed: ``malformed_key`` for the JWK; ``malformed_certificate`` for a name that is not ASCII.
+    """
+    identifier = pkix.AuthorityKeyIdentifier.from_issuer_public_key(anchor_signer.private_key.public_key())
+    builder = _builder(host, not_before, not_after).issuer_name(anchor.subject)
+    builder = builder.public_key(keys.public_key(public_jwk))
+    builder = builder.add_extension(pkix.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
+    builder = builder.add_extension(pkix.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    builder = builder.add_extension(identifier, critical=False)
+    with _reading():
+        names = pkix.SubjectAlternativeName([pkix.DNSName(host)])
+    return builder.add_extension(names, critical=False).sign(anchor_signer.private_key, _hash_of(anchor_signer))
 
 
 def _builder(name: str, not_before: datetime, not_after: datetime) -> pkix.CertificateBuilder:
