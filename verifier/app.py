@@ -1,7 +1,7 @@
 """The verifier's web application."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
@@ -47,8 +47,8 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
             await _prepare(deployment)
             refresh = deployment.registry.refresh
             await stack.enter_async_context(periodic(settings.registry_refresh_seconds, "registry", refresh))
-            erase = deployment.verifying.erase
-            await stack.enter_async_context(periodic(settings.erase_every_seconds, "erasure", erase))
+            for name, job in _erasures(deployment).items():
+                await stack.enter_async_context(periodic(settings.erase_every_seconds, name, job))
             renew = partial(deployment.documents.renew, int(settings.status_refresh_seconds))
             await stack.enter_async_context(periodic(settings.status_refresh_seconds, "status lists", renew))
             yield
@@ -66,6 +66,12 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
         return PlainTextResponse(i18n.text("verifier.complete", problems.language_of(request)))
 
     return app
+
+
+def _erasures(deployment: Deployment) -> dict[str, Callable[[], Awaitable[object]]]:
+    """Return what is looked after on the timer of erasure; a counter's verdict is noted before its report goes."""
+    journal = deployment.journal
+    return {"counters": journal.look_after, "counter history": journal.erase, "erasure": deployment.verifying.erase}
 
 
 async def _prepare(deployment: Deployment) -> None:

@@ -14,8 +14,11 @@ from comity.runtime.status_cache import StatusCache
 from comity.verification.status import StatusDemand
 from comity.web.live import Bell
 from verifier import identity
+from verifier.journal import Journal
+from verifier.pairing import Pairing
 from verifier.relying_parties import RelyingParties
 from verifier.requesting import Requesting
+from verifier.scanning import Scanning
 from verifier.settings import VerifierSettings
 from verifier.verifying import Verifying
 
@@ -34,6 +37,8 @@ class Deployment:
     requesting: Requesting
     verifying: Verifying
     documents: StatusCache
+    pairing: Pairing
+    journal: Journal
 
     async def close(self) -> None:
         """Let go of connections, threads and files."""
@@ -61,7 +66,9 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
     keys = keys_of(settings)
     own = identity.load(keys, settings.public_url, settings.client_id_prefix)
     parties = RelyingParties.load(settings.relying_parties_file)
-    fetcher = fetcher or GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
+    fetcher = fetcher or GuardedFetcher(
+        clock, allow_loopback_http=settings.allow_loopback_http, neighbour=settings.neighbour()
+    )
     folder = settings.data_folder
     registry = RegistryClient(
         settings.registry_url, settings.registry_root_file, folder / "registry", fetcher=fetcher, clock=clock
@@ -85,6 +92,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         status=StatusDemand(max_age_seconds=settings.max_status_age_seconds, accept_stale=settings.accept_stale_status),
         keep=timedelta(seconds=settings.result_seconds),
     )
+    scanning = Scanning(clock=clock, snapshot=registry.snapshot, shell=verifying.shell, status=verifying.status)
     return Deployment(
         settings=settings,
         keys=keys,
@@ -96,4 +104,6 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         requesting=requesting,
         verifying=verifying,
         documents=documents,
+        pairing=Pairing(database=database, clock=clock),
+        journal=Journal(verifying=verifying, scanning=scanning, keep=timedelta(days=settings.history_days)),
     )

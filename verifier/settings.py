@@ -25,6 +25,8 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
         status_refresh_seconds: how often every status list at hand is read again, whether or not it is needed.
         max_status_age_seconds: status lists older than this are re-validated; absent: the list's own ttl.
         accept_stale_status: whether a list past its ttl whose host is down may still be used until it ends.
+        history_days: how long the counters' history is kept; it holds no personal data.
+        demo_counter: name of a relying party for which anybody may open a counter; only for demonstrations.
     """
 
     model_config = SettingsConfigDict(env_prefix="VERIFIER_", frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -40,6 +42,8 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
     status_refresh_seconds: float = Field(default=300, gt=0)
     max_status_age_seconds: int | None = Field(default=None, ge=0)
     accept_stale_status: bool = True
+    history_days: int = Field(default=90, ge=1, le=3650)
+    demo_counter: str = ""
 
     @field_validator("place")
     @classmethod
@@ -54,3 +58,5 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
         yield from self.reasons_against_registry()
         if self.response_mode == "direct_post":
             yield "RESPONSE_MODE must be direct_post.jwt"
+        if self.demo_counter:
+            yield "DEMO_COUNTER must not be set"

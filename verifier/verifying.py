@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import structlog
 
 from comity import base64url, strict_json
-from comity.errors import Code, Conflict, Denied, NotFound
+from comity.errors import Code, Conflict, Denied, NotFound, Unreachable
 from comity.openid.presentation import response
 from comity.openid.presentation.parameters import ResponseMode
 from comity.openid.presentation.response import ErrorAnswer, Received
@@ -25,7 +25,7 @@ from comity.verification.credential import Demand, HolderDemand
 from comity.verification.presentation import PresentationDemand, verify_presentation
 from comity.verification.status import StatusDemand
 from verifier import policies, store
-from verifier.requesting import SECRET_BYTES, Flow, PresentationRequest, Requesting, digest, state_of
+from verifier.requesting import SECRET_BYTES, Answered, Flow, PresentationRequest, Requesting, digest, state_of
 from verifier.store import RequestRow
 
 _log = structlog.get_logger("verifier")
@@ -111,6 +111,21 @@ class Verifying:
             raise Denied(Code.RESPONSE_CODE_INVALID, "the result needs the code that the wallet brought back")
         return {**document, "answered_at": row.answered_at.isoformat(), "result": self._report(row)}
 
+    async def answered(self, request_id: str, *, relying_party: str) -> tuple[PresentationRequest, dict[str, Any]]:
+        """Return the state of a request by its own name, and its report once it is answered (else an empty object).
+
+        For this verifier's own pages, which know what they started without keeping a transaction id; only for
+        requests across devices, since on one device the report needs the code that the wallet brought back.
+
+        Raises:
+            NotFound: this relying party has no such request across devices.
+        """
+        row = await self.requesting.database.read(partial(store.find_request, request_id=request_id))
+        if row is None or row.relying_party != relying_party or row.flow != Flow.CROSS_DEVICE:
+            raise NotFound(Code.REQUEST_UNKNOWN, "there is no such request")
+        state = state_of(row, self.requesting.clock.now())
+        return state, self._report(row) if isinstance(state, Answered) else {}
+
     async def erase(self) -> int:
         """Erase reports and keys whose time is over; returns how many records changed."""
         now = self.requesting.clock.now()
@@ -142,7 +157,7 @@ class Verifying:
         return await self.shell.settle(verify_presentation(vp_token, demand=demand, snapshot=self.snapshot()))
 
     async def _answer(self, row: RequestRow, result: Result) -> Received:
-        document = report.document(result)
+        document = {**report.document(result), "registry_read_at": self._registry_read_at()}
         is_same_device = row.flow == Flow.SAME_DEVICE
         response_code = base64url.encode(secrets.token_bytes(SECRET_BYTES)) if is_same_device else None
         given = store.Answer(
@@ -162,6 +177,13 @@ class Verifying:
         _log.info("request answered", policy=row.policy, place=row.place, **told)
         return Received(redirect_uri=self._redirect(row, response_code))
 
+    def _registry_read_at(self) -> str | None:
+        """Return when the registry that was used was last confirmed; None when it was never seen."""
+        try:
+            return self.snapshot().fetched_at.isoformat()
+        except Unreachable:
+            return None
+
     def _redirect(self, row: RequestRow, response_code: str | None) -> str | None:
         if response_code is None:
             return None
@@ -171,7 +193,8 @@ class Verifying:
     def _report(self, row: RequestRow) -> dict[str, Any]:
         """Return the report of an answered request; what is left of it once it was erased: verdict and codes."""
         if row.sealed_report is None:
-            return {"verdict": row.verdict, "codes": strict_json.parse(row.codes or "[]"), "erased": True}
+            codes = strict_json.parse(row.codes or "[]")
+            return {"verdict": row.verdict, "codes": codes, "erased": True}
         opened = unseal(self.requesting.identity.seal, row.sealed_report, context=_report_context(row.id))
         return strict_json.parse_object(opened)
 
