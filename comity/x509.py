@@ -29,7 +29,7 @@ from comity.ports import Jwk
 
 __all__ = [
     "MAX_CHAIN", "Certificate", "authority_key_identifier", "dns_sans", "from_base64", "from_pem", "issue_anchor",
-    "issue_host_anchor", "issue_host_leaf", "issue_leaf", "parse_chain", "public_key", "sha256_b64url", "sha256_hex",
+    "issue_leaf", "parse_chain", "public_key", "sha256_b64url", "sha256_hex",
     "to_base64", "to_pem", "uri_sans", "validate_chain",
 ]  # fmt: skip
 
@@ -269,13 +269,22 @@ def _check_leaf(certificate: Certificate) -> None:
 # --- issuing
 
 
-def issue_anchor(*, name: str, signer: KeySigner, not_before: datetime, not_after: datetime) -> Certificate:
-    """Return a self-signed CA certificate for ``name`` whose leaves it signs directly (path length 0)."""
+def issue_anchor(
+    *, name: str, signer: KeySigner, not_before: datetime, not_after: datetime, only_host: str = ""
+) -> Certificate:
+    """Return a self-signed CA certificate for ``name`` whose leaves it signs directly (path length 0).
+
+    With ``only_host`` it can vouch for that web host and for no other (RFC 5280 §4.2.1.10): whoever is told to trust a
+    demonstration's authority trusts it for one name.
+    """
     public = signer.private_key.public_key()
     builder = _builder(name, not_before, not_after).issuer_name(_name(name)).public_key(public)
     builder = builder.add_extension(pkix.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
     builder = builder.add_extension(pkix.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    if only_host:
+        permitted = pkix.NameConstraints(permitted_subtrees=[pkix.DNSName(only_host)], excluded_subtrees=None)
+        builder = builder.add_extension(permitted, critical=True)
     return builder.sign(signer.private_key, _hash_of(signer))
 
 
@@ -289,8 +298,11 @@ def issue_leaf(
     anchor_signer: KeySigner,
     not_before: datetime,
     not_after: datetime,
+    serves: bool = False,
 ) -> Certificate:
     """Return a signing certificate for ``public_jwk`` under ``anchor``, with at most one URI and one DNS name.
+
+    With ``serves`` it is one for serving https as ``dns_san`` (extended key usage *serverAuth*, RFC 5280 §4.2.1.12).
 
     Raises:
         Malformed: ``malformed_key`` for the JWK; ``malformed_certificate`` for a name that is not ASCII.
@@ -302,58 +314,14 @@ def issue_leaf(
     builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
     builder = builder.add_extension(pkix.SubjectKeyIdentifier.from_public_key(public), critical=False)
     builder = builder.add_extension(identifier, critical=False)
+    if serves:
+        builder = builder.add_extension(pkix.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     with _reading():
         names: list[pkix.GeneralName] = [pkix.UniformResourceIdentifier(uri_san)] if uri_san else []
         names += [pkix.DNSName(dns_san)] if dns_san else []
     if names:
         builder = builder.add_extension(pkix.SubjectAlternativeName(names), critical=False)
     return builder.sign(anchor_signer.private_key, _hash_of(anchor_signer))
-
-
-def issue_host_anchor(
-    *, name: str, host: str, signer: KeySigner, not_before: datetime, not_after: datetime
-) -> Certificate:
-    """Return a CA certificate that can vouch for the web host ``host`` and for no other (RFC 5280 §4.2.1.10).
-
-    For a demonstration: a phone that is told to trust it trusts it for that one name.
-
-    Raises:
-        Malformed: ``malformed_certificate`` for a name that is not ASCII.
-    """
-    public = signer.private_key.public_key()
-    builder = _builder(name, not_before, not_after).issuer_name(_name(name)).public_key(public)
-    builder = builder.add_extension(pkix.BasicConstraints(ca=True, path_length=0), critical=True)
-    builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
-    builder = builder.add_extension(pkix.SubjectKeyIdentifier.from_public_key(public), critical=False)
-    with _reading():
-        permitted = pkix.NameConstraints(permitted_subtrees=[pkix.DNSName(host)], excluded_subtrees=None)
-    return builder.add_extension(permitted, critical=True).sign(signer.private_key, _hash_of(signer))
-
-
-def issue_host_leaf(
-    *,
-    host: str,
-    public_jwk: Jwk,
-    anchor: Certificate,
-    anchor_signer: KeySigner,
-    not_before: datetime,
-    not_after: datetime,
-) -> Certificate:
-    """Return a certificate for serving https as ``host`` (RFC 9525; extended key usage *serverAuth*).
-
-    Raises:
-        Malformed: ``malformed_key`` for the JWK; ``malformed_certificate`` for a name that is not ASCII.
-    """
-    identifier = pkix.AuthorityKeyIdentifier.from_issuer_public_key(anchor_signer.private_key.public_key())
-    builder = _builder(host, not_before, not_after).issuer_name(anchor.subject)
-    builder = builder.public_key(keys.public_key(public_jwk))
-    builder = builder.add_extension(pkix.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
-    builder = builder.add_extension(pkix.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    builder = builder.add_extension(identifier, critical=False)
-    with _reading():
-        names = pkix.SubjectAlternativeName([pkix.DNSName(host)])
-    return builder.add_extension(names, critical=False).sign(anchor_signer.private_key, _hash_of(anchor_signer))
 
 
 def _builder(name: str, not_before: datetime, not_after: datetime) -> pkix.CertificateBuilder:

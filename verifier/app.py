@@ -17,8 +17,9 @@ from comity.runtime.clock import SystemClock
 from comity.runtime.periodic import periodic
 from comity.web import i18n, problems
 from comity.web.app import ReadyCheck, create_base
-from verifier import identity, store
+from verifier import counter, identity, store
 from verifier.api import openid, relying_party
+from verifier.counter import face
 from verifier.deployment import Deployment, open_deployment
 from verifier.settings import VerifierSettings
 
@@ -54,11 +55,17 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
             yield
 
     app = create_base(
-        settings, title="comity verifier", version=VERSION, lifespan=lifespan, ready=_ready_checks(deployment)
+        settings,
+        title="comity verifier",
+        version=VERSION,
+        lifespan=lifespan,
+        ready=_ready_checks(deployment),
+        max_page_bytes=face.MAX_FORM_BYTES,
     )
     app.state.deployment = deployment
     app.include_router(openid.router(deployment))
     app.include_router(relying_party.router(deployment))
+    counter.install(app, deployment)
 
     @app.get("/complete", include_in_schema=False)
     async def complete(request: Request) -> PlainTextResponse:

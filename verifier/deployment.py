@@ -92,7 +92,6 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         status=StatusDemand(max_age_seconds=settings.max_status_age_seconds, accept_stale=settings.accept_stale_status),
         keep=timedelta(seconds=settings.result_seconds),
     )
-    scanning = Scanning(clock=clock, snapshot=registry.snapshot, shell=verifying.shell, status=verifying.status)
     return Deployment(
         settings=settings,
         keys=keys,
@@ -105,5 +104,12 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         verifying=verifying,
         documents=documents,
         pairing=Pairing(database=database, clock=clock),
-        journal=Journal(verifying=verifying, scanning=scanning, keep=timedelta(days=settings.history_days)),
+        journal=_journal(verifying, settings),
     )
+
+
+def _journal(verifying: Verifying, settings: VerifierSettings) -> Journal:
+    """Return the counters' journal over the same registry, documents and demands as every verification."""
+    clock, shell = verifying.requesting.clock, verifying.shell
+    scanning = Scanning(clock=clock, snapshot=verifying.snapshot, shell=shell, status=verifying.status)
+    return Journal(verifying=verifying, scanning=scanning, keep=timedelta(days=settings.history_days))

@@ -23,6 +23,8 @@ FIXED_PORTS = {"issuer": 8101, "wallet": 8102, "verifier": 8103, "registry": 810
 MAX_STATUS_AGE_SECONDS = 1
 """The one thing the demo sets to see changes at once: how old a status list may be before it is re-validated."""
 REGISTRY_REFRESH_SECONDS = 1
+DEMO_COUNTER = "Demo counter"
+"""The relying party for which visitors of the demo may open counters without a pairing code."""
 PUBLISH_SECONDS = 0.1
 
 
@@ -90,6 +92,8 @@ class Stage:
                 "PLACE": "ca-on",
                 "RELYING_PARTIES_FILE": str(self.folder / "relying-parties.json"),
                 "MAX_STATUS_AGE_SECONDS": str(MAX_STATUS_AGE_SECONDS),
+                "DEMO_COUNTER": DEMO_COUNTER,
+                "WALLET_URL": self.urls["wallet"],
             },
         }
         return {f"{prefix}_{name}": value for name, value in {**common, **special[service]}.items()}
@@ -184,7 +188,7 @@ async def _make_keys(stage: Stage) -> None:
             "verifier",
             "relying-party",
             "add",
-            "Demo counter",
+            DEMO_COUNTER,
             "--file",
             str(stage.folder / "relying-parties.json"),
         ),

@@ -14,7 +14,7 @@ from comity.verification.checks import ORDER
 from comity.web import i18n, live
 from comity.web.forms import Form
 from verifier import presets
-from verifier.counter.face import Face, place_name, question, value_in_words
+from verifier.counter.face import Face, place_name, question, value_in_words, wallet_links
 from verifier.counter_store import Device
 from verifier.counter_view import Signal
 from verifier.journal import Standing
@@ -101,6 +101,7 @@ def _waiting(face: Face, request: Request, standing: Standing, asked: Mapping[st
         check=standing.check,
         state=standing.state,
         link=standing.link,
+        links=wallet_links(face, standing.link, face.pages.language(request)),
         renewal=renewal + 1,
         renews=renewal < RENEWALS,
         place=place_name(standing.check.place, face.pages.language(request)),
@@ -184,5 +185,3 @@ def _ago(instant: str | None, now: datetime, language: str) -> str:
 
 def _number(text: str) -> int:
     return min(int(text), RENEWALS) if text.isdecimal() and text.isascii() and len(text) < 4 else 0
-
-

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,8 @@ COOKIE = "comity_counter"
 _DAYS_30 = 30 * 86_400
 ICONS: Mapping[str, str] = {"age": "person", "licence": "card", "residency": "shield", "certificate": "check"}
 FALLBACK_PLACE = "ca-on"
+MAX_FORM_BYTES = 9 << 20
+"""A photo of a code is the largest thing that is sent here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ def open_face(deployment: Deployment) -> Face:
         form_key=csrf.key_in(settings.data_folder),
         session_cookie=COOKIE,
         sign_in="/counter/sign-in",
-        max_form_bytes=9 << 20,
+        max_form_bytes=MAX_FORM_BYTES,
         extra=lambda _: {"icons": ICONS, "demo": settings.demo_counter},
     )
     return Face(deployment=deployment, pages=pages)
@@ -117,3 +120,10 @@ def value_in_words(value: Any, language: str) -> str:
 
 def _asked(each: presets.Asked, language: str) -> dict[str, Any]:
     return {"type": each.type_name(language), "labels": list(each.labels(language))}
+
+
+def wallet_links(face: Face, link: str, language: str) -> dict[str, str]:
+    """Return where a person on this very device goes with a request's link: an installed wallet, and a hosted one."""
+    hosted = face.deployment.settings.wallet_url
+    opened = f"{hosted}/{language}/open?{urlencode({'link': link})}" if hosted else ""
+    return {"installed": link, "hosted": opened}

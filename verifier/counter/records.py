@@ -52,9 +52,7 @@ def router(face: Face) -> APIRouter:
         seconds = form.choice("clear", {str(each) for each in CLEAR_CHOICES})
         if not form.is_ok:
             return _settings(face, request, device, form, status=422)
-        await face.deployment.pairing.change(
-            device, place=place, clear_seconds=int(seconds), sound=form.flag("sound")
-        )
+        await face.deployment.pairing.change(device, place=place, clear_seconds=int(seconds), sound=form.flag("sound"))
         return pages.to(request, "/counter/settings?saved=yes")
 
     return routes

@@ -4,18 +4,14 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from comity.errors import Code, ComityError, Malformed
-from comity.web import i18n, qr, scan
-from comity.web.body import media_type
-from comity.web.csrf import check_origin
+from comity.web import i18n, scan, scanning
 from comity.web.forms import Form
 from comity.web.scan import Kind
 from verifier.counter.face import Face, place_name, question
 from verifier.counter_store import Device
 
-_PICTURES = {"image/jpeg", "image/png", "image/webp"}
 _CREDENTIALS = {Kind.CREDENTIAL, Kind.PRESENTATION}
 
 
@@ -52,32 +48,21 @@ def router(face: Face) -> APIRouter:
 
     @routes.post("/scan/frame")
     async def frame(request: Request) -> Response:
-        """Read the code in one picture of the camera; nothing is kept. 204 says that there was none."""
-        check_origin(request, pages.public_url)
         await face.device(request)
-        if media_type(request) not in _PICTURES:
-            raise Malformed(Code.UNSUPPORTED_MEDIA_TYPE, "a frame is a JPEG, PNG or WebP picture")
-        try:
-            return JSONResponse({"text": await qr.read_async(await request.body())})
-        except ComityError:
-            return Response(status_code=204)
+        return await scanning.frame(request, pages)
 
     return routes
 
 
 async def _shown(form: Form) -> str:
     """Return the text that was scanned or typed, else the one in the picture that was uploaded."""
-    text, picture = form.text("text", is_needed=False, most=scan.MAX_CHARACTERS), form.file("picture")
+    text = form.text("text", is_needed=False, most=scan.MAX_CHARACTERS)
     if text or not form.is_ok:
         return text
-    if not picture:
+    if not form.file(scanning.IMAGE):
         form.fail("text", "counter.scan_nothing")
         return ""
-    try:
-        return await qr.read_async(picture)
-    except Malformed:
-        form.fail("picture", "counter.scan_no_code")
-        return ""
+    return await scanning.uploaded(form)
 
 
 def _about(kind: Kind, language: str) -> _Other:
