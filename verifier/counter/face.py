@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -125,5 +124,5 @@ def _asked(each: presets.Asked, language: str) -> dict[str, Any]:
 def wallet_links(face: Face, link: str, language: str) -> dict[str, str]:
     """Return where a person on this very device goes with a request's link: an installed wallet, and a hosted one."""
     hosted = face.deployment.settings.wallet_url
-    opened = f"{hosted}/{language}/open?{urlencode({'link': link})}" if hosted else ""
+    opened = f"{hosted}/{language}/open?{link.partition('?')[2]}" if hosted and link else ""
     return {"installed": link, "hosted": opened}
