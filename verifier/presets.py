@@ -14,14 +14,14 @@ from comity.openid.issuance import display
 from verifier import policies
 
 GROUPS: Mapping[str, str] = {
-    "age-alcohol": "age",
-    "age-cannabis": "age",
-    "age-majority": "age",
+    "age-alcohol": "alcohol",
+    "age-cannabis": "cannabis",
+    "age-majority": "majority",
     "drivers-licence-valid": "licence",
     "residency": "residency",
     "server-and-person": "certificate",
 }
-"""Policy → what kind of question it is: the icon and the words of the page."""
+"""Policy → what kind of question it is: the sign on its button."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ def _fixed_headers(settings: ServiceSettings, policy: str) -> dict[str, str]:
         "permissions-policy": "camera=(self), geolocation=(), microphone=(), payment=(), usb=()",
         "cache-control": "no-store",
     }
-    if settings.public_url.startswith("https://"):
+    if settings.public_url.startswith("https://") and not settings.demo_host:  # a laptop's name outlives its demo
         headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
     return headers
 

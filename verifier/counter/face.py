@@ -1,6 +1,5 @@
 """What every page of the counter has: its device, its place, its presets, and how things are worded."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +18,6 @@ from verifier.presets import Preset
 
 COOKIE = "comity_counter"
 _DAYS_30 = 30 * 86_400
-ICONS: Mapping[str, str] = {"age": "person", "licence": "card", "residency": "shield", "certificate": "check"}
 FALLBACK_PLACE = "ca-on"
 MAX_FORM_BYTES = 9 << 20
 """A photo of a code is the largest thing that is sent here."""
@@ -72,7 +70,7 @@ def open_face(deployment: Deployment) -> Face:
         session_cookie=COOKIE,
         sign_in="/counter/sign-in",
         max_form_bytes=MAX_FORM_BYTES,
-        extra=lambda _: {"icons": ICONS, "demo": settings.demo_counter},
+        extra=lambda _: {"demo": settings.demo_counter},
     )
     return Face(deployment=deployment, pages=pages)
 
@@ -97,7 +95,7 @@ def question(policy: str, place: str, language: str) -> dict[str, Any]:
     return {
         "policy": policy,
         "option": (policy, f"{title} – {about}"),
-        "group": presets.GROUPS.get(policy, "age"),
+        "group": presets.GROUPS[policy],
         "title": title,
         "about": about,
         "met": i18n.text(f"{key}.met", language, **values),

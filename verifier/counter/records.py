@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from comity.errors import Unreachable
 from comity.trust.places import PROVINCES_AND_TERRITORIES
 from comity.web import i18n
 from comity.web.forms import Form
@@ -27,7 +28,7 @@ def router(face: Face) -> APIRouter:
         return pages.render(
             request,
             "history.html",
-            lines=[_line(each, language) for each in found[:PAGE]],
+            lines=[_line(each, language, _names(face, language)) for each in found[:PAGE]],
             page=page,
             has_more=len(found) > PAGE,
             days=face.deployment.settings.history_days,
@@ -58,17 +59,28 @@ def router(face: Face) -> APIRouter:
     return routes
 
 
-def _line(check: CounterCheck, language: str) -> dict[str, object]:
-    code = check.code or ""
+def _names(face: Face, language: str) -> dict[str, str]:
+    """Return the authorities' names as the registry has them now; none while it was never seen."""
+    try:
+        issuers = face.deployment.registry.snapshot().issuers()
+    except Unreachable:
+        return {}
+    return {each.authority: i18n.pick(each.name, language) for each in issuers}
+
+
+def _line(check: CounterCheck, language: str, names: dict[str, str]) -> dict[str, object]:
+    code, asked = check.code or "", question(check.policy, check.place, language)
+    authorities = (check.issuer or "").split(", ")
     return {
         "at": check.started_at,
-        "question": question(check.policy, check.place, language)["title"],
+        "question": asked["title"],
+        "about": asked["about"],
         "place": place_name(check.place, language),
         "means": i18n.text(f"counter.means.{check.means}", language),
         "kind": _KINDS[check.signal or "amber"],
         "word": i18n.text(f"counter.signal.{check.signal or 'amber'}", language),
         "reason": "" if code == "ok" else i18n.text(f"codes.{code}.title", language),
-        "issuer": check.issuer or "",
+        "issuer": ", ".join(names.get(each, each) for each in authorities),
     }
 
 
