@@ -18,7 +18,7 @@ from comity.runtime.periodic import periodic
 from comity.web import i18n, problems
 from comity.web.app import ReadyCheck, create_base
 from verifier import counter, identity, store
-from verifier.api import openid, relying_party
+from verifier.api import described, openid, relying_party
 from verifier.counter import face
 from verifier.deployment import Deployment, open_deployment
 from verifier.settings import VerifierSettings
@@ -66,6 +66,7 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
     app.include_router(openid.router(deployment))
     app.include_router(relying_party.router(deployment))
     counter.install(app, deployment)
+    described.complete(app)
 
     @app.get("/complete", include_in_schema=False)
     async def complete(request: Request) -> PlainTextResponse:

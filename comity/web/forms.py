@@ -129,6 +129,7 @@ async def read(request: Request, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
     for name, value in sent.multi_items():
         if isinstance(value, UploadFile):
             form.files[name] = await value.read()
+            await value.close()
             continue
         if "\0" in name or "\0" in value:
             raise Malformed(Code.MALFORMED, "the form holds a NUL character")

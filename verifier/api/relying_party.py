@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from comity.errors import Code, Malformed
 from comity.web import body, live, qr
+from verifier.api import described
 from verifier.deployment import Deployment
 from verifier.policies import POLICIES
 from verifier.requesting import Flow, Terms
@@ -22,12 +23,12 @@ def router(deployment: Deployment) -> APIRouter:
     def party(request: Request) -> str:
         return deployment.relying_parties.authenticate(request.headers.get("authorization")).name
 
-    @routes.get("/policies")
+    @routes.get("/policies", openapi_extra=described.POLICIES_LIST)
     async def list_policies() -> dict[str, Any]:
         """List the policies by name."""
         return {"policies": list(POLICIES)}
 
-    @routes.post("/requests", status_code=201)
+    @routes.post("/requests", status_code=201, openapi_extra=described.START)
     async def start(request: Request) -> Response:
         """Start a request: ``{policy, place?, flow?, same_holder?, redirect_uri?}``."""
         name = party(request)
@@ -44,18 +45,18 @@ def router(deployment: Deployment) -> APIRouter:
         location = f"{base}/api/v1/requests/{started.transaction_id}"
         return JSONResponse(answer, 201, headers={"location": location})
 
-    @routes.get("/qr/{request_id}.png")
+    @routes.get("/qr/{request_id}.png", openapi_extra=described.DRAW)
     async def draw(request_id: str) -> Response:
         """Return the QR code of a request; it holds no more than the request's own unguessable address."""
         image = await qr.png_async(await requesting.link_of(request_id))
         return Response(image, media_type="image/png", headers={"cache-control": "no-store"})
 
-    @routes.get("/requests/{transaction_id}")
+    @routes.get("/requests/{transaction_id}", openapi_extra=described.READ)
     async def read(transaction_id: str, request: Request, response_code: str | None = None) -> dict[str, Any]:
         """Return the state of a request, and its report once it is answered."""
         return await verifying.outcome(transaction_id, relying_party=party(request), response_code=response_code)
 
-    @routes.get("/requests/{transaction_id}/events")
+    @routes.get("/requests/{transaction_id}/events", openapi_extra=described.WATCH)
     async def watch(transaction_id: str, request: Request) -> Response:
         """Tell each change of state as a server-sent event, until the request is answered or expired."""
         name = party(request)

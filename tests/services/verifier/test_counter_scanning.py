@@ -1,10 +1,8 @@
 """What is scanned is never green, whatever it is."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from comity.credential import Format
+from comity.credential import Format, Status
 from comity.demo.pocket import tampered
 from comity.web import qr
 from tests.services.verifier.deployed import Deployed
@@ -44,8 +42,10 @@ async def test_a_presentation_made_for_somebody_else_is_no_more_than_a_document(
 
 async def test_what_fails_is_red(till: Till, verifier: Deployed) -> None:
     held = verifier.held(LICENCE)
-    revoked = verifier.held(LICENCE, index=verifier.federation.on.revoke(9))
-    verifier.network.documents.update(verifier.federation.documents())
+    authority, index = verifier.federation.on, 4242  # nobody else's
+    authority.bits.set(index, Status.REVOKED.value)
+    verifier.network.documents[authority.list_uri()] = authority.token_list().encode()
+    revoked = verifier.held(LICENCE, index=index)
     cases = {
         tampered(held.encoded, "class", "A"): "Rejected",
         verifier.held(LICENCE, authority=verifier.federation.stranger).encoded: "No Canadian jurisdiction",
