@@ -29,7 +29,7 @@ from comity.ports import Jwk
 
 __all__ = [
     "MAX_CHAIN", "Certificate", "authority_key_identifier", "dns_sans", "from_base64", "from_pem", "issue_anchor",
-    "issue_leaf", "parse_chain", "public_key", "sha256_b64url", "sha256_hex",
+    "issue_host_anchor", "issue_leaf", "parse_chain", "public_key", "sha256_b64url", "sha256_hex",
     "to_base64", "to_pem", "uri_sans", "validate_chain",
 ]  # fmt: skip
 
@@ -269,23 +269,29 @@ def _check_leaf(certificate: Certificate) -> None:
 # --- issuing
 
 
-def issue_anchor(
-    *, name: str, signer: KeySigner, not_before: datetime, not_after: datetime, only_host: str = ""
-) -> Certificate:
-    """Return a self-signed CA certificate for ``name`` whose leaves it signs directly (path length 0).
+def issue_anchor(*, name: str, signer: KeySigner, not_before: datetime, not_after: datetime) -> Certificate:
+    """Return a self-signed CA certificate for ``name`` whose leaves it signs directly (path length 0)."""
+    return _anchor(name, signer, not_before, not_after).sign(signer.private_key, _hash_of(signer))
 
-    With ``only_host`` it can vouch for that web host and for no other (RFC 5280 §4.2.1.10): whoever is told to trust a
-    demonstration's authority trusts it for one name.
+
+def issue_host_anchor(
+    host: str, *, name: str, signer: KeySigner, not_before: datetime, not_after: datetime
+) -> Certificate:
+    """Return a CA certificate that can vouch for the web host ``host`` and for no other (RFC 5280 §4.2.1.10).
+
+    Whoever is told to trust a demonstration's authority trusts it for one name.
     """
+    permitted = pkix.NameConstraints(permitted_subtrees=[pkix.DNSName(host)], excluded_subtrees=None)
+    builder = _anchor(name, signer, not_before, not_after).add_extension(permitted, critical=True)
+    return builder.sign(signer.private_key, _hash_of(signer))
+
+
+def _anchor(name: str, signer: KeySigner, not_before: datetime, not_after: datetime) -> pkix.CertificateBuilder:
     public = signer.private_key.public_key()
     builder = _builder(name, not_before, not_after).issuer_name(_name(name)).public_key(public)
     builder = builder.add_extension(pkix.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
-    builder = builder.add_extension(pkix.SubjectKeyIdentifier.from_public_key(public), critical=False)
-    if only_host:
-        permitted = pkix.NameConstraints(permitted_subtrees=[pkix.DNSName(only_host)], excluded_subtrees=None)
-        builder = builder.add_extension(permitted, critical=True)
-    return builder.sign(signer.private_key, _hash_of(signer))
+    return builder.add_extension(pkix.SubjectKeyIdentifier.from_public_key(public), critical=False)
 
 
 def issue_leaf(

@@ -77,12 +77,12 @@ def certificate(folder: Path, host: str, clock: Clock) -> HostCertificate:
     signer, server = keys.signer_or_create(AUTHORITY), keys.signer_or_create(HOST)
     anchor = _kept(keys, clock)
     if anchor is None:
-        anchor = x509.issue_anchor(
+        anchor = x509.issue_host_anchor(
+            host,
             name=f"comity demonstration ({host})"[:64],
             signer=signer,
             not_before=now - timedelta(days=1),
             not_after=now + timedelta(days=AUTHORITY_DAYS),
-            only_host=host,
         )
         keys.save_chain(AUTHORITY, [x509.to_base64(anchor)])
     leaf = x509.issue_leaf(

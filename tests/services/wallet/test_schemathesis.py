@@ -25,16 +25,23 @@ _SECONDS = 10.0
 
 def operations_of(app: FastAPI) -> list[Any]:
     """Return every operation that the service describes."""
-    schema = schemathesis.openapi.from_dict(app.openapi())
+    schema: Any = schemathesis.openapi.from_dict(app.openapi())
     return [found.ok() for found in schema.get_all_operations()]
 
 
 def sent(case: Any, base: str) -> httpx.Request:
     """Return a case as the request that a client of ours sends."""
     prepared = requests.Request(**case.as_transport_kwargs(base_url=base)).prepare()
-    headers = {name: value for name, value in prepared.headers.items() if name.lower() != "content-length"}
-    body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body
-    return httpx.Request(str(prepared.method), str(prepared.url), headers=headers, content=body)
+    headers = [(name, value) for name, value in prepared.headers.items() if name.lower() != "content-length"]
+    body: Any = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body
+    return httpx.Request(str(prepared.method), str(prepared.url), headers=dict[str, Any](headers), content=body)
+
+
+def verifier_of(town: Town) -> FastAPI:
+    """Return the verifier's application."""
+    found = town.net.hosts[VERIFIER]
+    assert isinstance(found, FastAPI)
+    return found
 
 
 def fuzz(operation: Any, base: str, answer: Callable[[httpx.Request], httpx.Response]) -> list[str]:
@@ -67,7 +74,7 @@ def fuzz(operation: Any, base: str, answer: Callable[[httpx.Request], httpx.Resp
 async def test_no_request_ends_in_a_server_error(town: Town, service: str) -> None:
     apps: Mapping[str, FastAPI] = {
         "issuer": town.issuer_app,
-        "verifier": town.net.hosts[VERIFIER],
+        "verifier": verifier_of(town),
         "wallet": town.wallet_app,
     }
     app, base, loop = apps[service], SERVICES[service], asyncio.get_running_loop()
@@ -86,7 +93,7 @@ async def test_no_request_ends_in_a_server_error(town: Town, service: str) -> No
 
 
 async def test_the_verifier_describes_every_body_and_answer_with_an_example(town: Town) -> None:
-    document = town.net.hosts[VERIFIER].openapi()
+    document = verifier_of(town).openapi()
     assert document["openapi"].startswith("3.1")
     for path, methods in document["paths"].items():
         for method, about in methods.items():

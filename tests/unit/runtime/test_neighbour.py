@@ -23,9 +23,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 @pytest.fixture
 def ca_file(tmp_path: Path) -> Path:
     signer = KeySigner.generate()
-    anchor = x509.issue_anchor(
-        name="demo", signer=signer, not_before=NOW, not_after=NOW + timedelta(days=1), only_host=HOST
-    )
+    anchor = x509.issue_host_anchor(HOST, name="demo", signer=signer, not_before=NOW, not_after=NOW + timedelta(days=1))
     path = tmp_path / "ca.crt"
     path.write_bytes(x509.to_pem(anchor))
     return path
