@@ -8,6 +8,8 @@ TEST_STAMP := .venv/.installed-test
 PIP = $(PYTHON) -m pip --python $(PY) --disable-pip-version-check install --quiet
 PROJECT = $(PIP) --no-deps --no-build-isolation --editable .
 DECIDES := comity/jose.py,comity/formats/*,comity/status/*,comity/trust/*,comity/verification/*
+# Only a HOST given to make counts: shells set one of their own.
+HOST_OPTION = $(if $(filter command line,$(origin HOST)),--host $(HOST),)
 LANGUAGE_OPTION = $(if $(LANG_CHOICE),--lang $(LANG_CHOICE),)
 
 .DEFAULT_GOAL := help
@@ -35,8 +37,8 @@ $(TEST_STAMP): requirements/test.txt pyproject.toml | $(PY)
 demo: $(RUN_STAMP) ## run the main job, every journey, on this machine  (LANG_CHOICE=fr en français)
 	@$(BIN)/comity demo $(LANGUAGE_OPTION)
 
-serve: $(RUN_STAMP) ## start registry, status host, issuer, wallet and verifier, and leave them up
-	@$(BIN)/comity serve $(LANGUAGE_OPTION)
+serve: $(RUN_STAMP) ## start everything with a front door at http://localhost:8100  (HOST=name: https, so that phones take part)
+	@$(BIN)/comity serve $(LANGUAGE_OPTION) $(HOST_OPTION)
 
 check: $(TEST_STAMP) ## lint, types, import rules, French gate
 	@$(BIN)/ruff check .

@@ -30,9 +30,15 @@ def demo(
         raise SystemExit(Exit.REJECTED)
 
 
-def serve(lang: LanguageOption = "en") -> None:
+def serve(
+    lang: LanguageOption = "en",
+    host: Annotated[
+        str,
+        typer.Option(help="This machine's name on the network: https, so that phones take part. / Nom sur le réseau."),
+    ] = "",
+) -> None:
     """Start registry, status host, issuer, wallet and verifier, and leave them up. / Démarrer tous les services."""
-    from comity.demo import run
+    from comity.demo import open_house
     from comity.demo.view import View
 
-    asyncio.run(run.serve(installation.FOLDER / "demo", View(lang)))
+    asyncio.run(open_house.serve(installation.FOLDER / "demo", View(lang), host=host))

@@ -167,6 +167,7 @@ class Code(StrEnum):
     # --- vault and accounts
     VAULT_LOCKED = "vault_locked"
     PASSPHRASE_WRONG = "passphrase_wrong"
+    PAIRING_CODE_INVALID = "pairing_code_invalid"
     PASSPHRASE_TOO_SHORT = "passphrase_too_short"
     RECORD_TAMPERED = "record_tampered"
     ACCOUNT_EXISTS = "account_exists"

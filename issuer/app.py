@@ -124,7 +124,9 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
     async with contextlib.AsyncExitStack() as stack:
         database = open_database(settings.database)
         stack.push_async_callback(database.close)
-        fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
+        fetcher = GuardedFetcher(
+            clock, allow_loopback_http=settings.allow_loopback_http, neighbour=settings.neighbour()
+        )
         stack.push_async_callback(fetcher.close)
         deployment = _deployment(settings, clock, database, fetcher)
         runner = bulk.Runner(deployment)

@@ -1,4 +1,4 @@
-"""A revocation with a second person and with a time to undo it (decision record 0024).
+"""A revocation with a second person and with a time to undo it (decision record 0023).
 
 Asked → agreed (by another supervisor, where the authority wants that) → to be undone until some instant (where the law
 of the type lets it) → done. While it can be undone the credential is *suspended*, from the first moment: nobody can

@@ -1,7 +1,7 @@
 """The verifier's web application."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
@@ -17,8 +17,9 @@ from comity.runtime.clock import SystemClock
 from comity.runtime.periodic import periodic
 from comity.web import i18n, problems
 from comity.web.app import ReadyCheck, create_base
-from verifier import identity, store
-from verifier.api import browser, openid, relying_party
+from verifier import counter, identity, store
+from verifier.api import browser, described, openid, relying_party
+from verifier.counter import face
 from verifier.deployment import Deployment, open_deployment
 from verifier.settings import VerifierSettings
 
@@ -47,19 +48,26 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
             await _prepare(deployment)
             refresh = deployment.registry.refresh
             await stack.enter_async_context(periodic(settings.registry_refresh_seconds, "registry", refresh))
-            erase = deployment.verifying.erase
-            await stack.enter_async_context(periodic(settings.erase_every_seconds, "erasure", erase))
+            for name, job in _erasures(deployment).items():
+                await stack.enter_async_context(periodic(settings.erase_every_seconds, name, job))
             renew = partial(deployment.documents.renew, int(settings.status_refresh_seconds))
             await stack.enter_async_context(periodic(settings.status_refresh_seconds, "status lists", renew))
             yield
 
     app = create_base(
-        settings, title="comity verifier", version=VERSION, lifespan=lifespan, ready=_ready_checks(deployment)
+        settings,
+        title="comity verifier",
+        version=VERSION,
+        lifespan=lifespan,
+        ready=_ready_checks(deployment),
+        max_page_bytes=face.MAX_FORM_BYTES,
     )
     app.state.deployment = deployment
     app.include_router(openid.router(deployment))
     app.include_router(relying_party.router(deployment))
     app.include_router(browser.router(deployment))
+    counter.install(app, deployment)
+    described.complete(app)
 
     @app.get("/complete", include_in_schema=False)
     async def complete(request: Request) -> PlainTextResponse:
@@ -67,6 +75,12 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
         return PlainTextResponse(i18n.text("verifier.complete", problems.language_of(request)))
 
     return app
+
+
+def _erasures(deployment: Deployment) -> dict[str, Callable[[], Awaitable[object]]]:
+    """Return what is looked after on the timer of erasure; a counter's verdict is noted before its report goes."""
+    journal = deployment.journal
+    return {"counters": journal.look_after, "counter history": journal.erase, "erasure": deployment.verifying.erase}
 
 
 async def _prepare(deployment: Deployment) -> None:

@@ -1,28 +1,37 @@
 """``comity verifier …``: run the verifier, make its keys, register relying parties."""
 
+import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from comity import strict_json
+from comity.errors import Code, Malformed, NotFound
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
+from comity.runtime.database import open_database
 from comity.runtime.logging import configure
 from comity.runtime.settings import load
+from comity.trust.places import PROVINCES_AND_TERRITORIES
 from comity.web import i18n
 from comity.web.serving import serve as serve_app
 from verifier import identity, policies, policy_file, relying_parties
 from verifier.deployment import keys_of
+from verifier.pairing import Pairing
 from verifier.settings import VerifierSettings
 
 cli = typer.Typer(no_args_is_help=True, help="The verifier: ask, verify, answer. / Le vérificateur.")
 keys = typer.Typer(no_args_is_help=True, help="The verifier's own keys. / Les clés du vérificateur.")
 parties = typer.Typer(no_args_is_help=True, help="Who may start requests. / Qui peut lancer une demande.")
 cli.add_typer(keys, name="keys")
+counters = typer.Typer(no_args_is_help=True, help="Devices at counters. / Les appareils aux comptoirs.")
 cli.add_typer(parties, name="relying-party")
+cli.add_typer(counters, name="counter")
 
+T = TypeVar("T")
 LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
 
 
@@ -85,3 +94,50 @@ def add(
     """Register a relying party and print its token, once; a running verifier knows it from its next start."""
     path = file or load(VerifierSettings).relying_parties_file
     typer.echo(relying_parties.add(path, name))
+
+
+@counters.command("add")
+def add_counter(
+    name: Annotated[str, typer.Argument(help="What people call the device, such as “Till 2”.")],
+    party: Annotated[str, typer.Option("--relying-party", help="In whose name it asks.")],
+    place: Annotated[str, typer.Option(help="Province or territory, such as ca-bc; absent: the installation's.")] = "",
+    lang: LanguageOption = "en",
+) -> None:
+    """Make a pairing code for a device; it works once, within 30 minutes."""
+    settings = load(VerifierSettings)
+    if place and place not in PROVINCES_AND_TERRITORIES:
+        raise Malformed(Code.PLACE_UNKNOWN, "no province or territory has this code")
+    if party not in {each.name for each in relying_parties.RelyingParties.load(settings.relying_parties_file).parties}:
+        raise NotFound(Code.NOT_FOUND, "there is no relying party of this name; see 'comity verifier relying-party'")
+    device, code = _with_pairing(settings, lambda pairing: pairing.add(name, relying_party=party, place=place))
+    language, url = i18n.choose(lang), f"{settings.public_url}/{i18n.choose(lang)}/counter/sign-in"
+    typer.echo(i18n.text("verifier.counter_added", language, device=device, url=url))
+    typer.echo(code)
+
+
+@counters.command("list")
+def list_counters() -> None:
+    """Print every device: id, name, relying party, and when it was last seen."""
+    for each in _with_pairing(load(VerifierSettings), lambda pairing: pairing.devices()):
+        seen = each.seen_at.isoformat() if each.seen_at else "-"
+        typer.echo(f"{each.id}\t{each.name}\t{each.relying_party}\t{seen}")
+
+
+@counters.command("remove")
+def remove_counter(device: Annotated[str, typer.Argument(help="The id that `list` prints.")]) -> None:
+    """Sign a device out for good; its history stays with its relying party."""
+    if not _with_pairing(load(VerifierSettings), lambda pairing: pairing.end(device)):
+        raise NotFound(Code.NOT_FOUND, "there is no such device")
+
+
+def _with_pairing(settings: VerifierSettings, job: Callable[[Pairing], Awaitable[T]]) -> T:
+    """Run one job on the devices of the installation and close its database."""
+
+    async def run() -> T:
+        database = open_database(settings.database)
+        try:
+            return await job(Pairing(database=database, clock=SystemClock()))
+        finally:
+            await database.close()
+
+    return asyncio.run(run())

@@ -16,9 +16,12 @@ from comity.runtime.status_cache import StatusCache
 from comity.verification.status import StatusDemand
 from comity.web.live import Bell
 from verifier import identity, policy_file
+from verifier.journal import Journal
+from verifier.pairing import Pairing
 from verifier.relying_parties import RelyingParties
 from verifier.requesting import Requesting
 from verifier.same_device import SameDevice
+from verifier.scanning import Scanning
 from verifier.settings import VerifierSettings
 from verifier.verifying import Verifying
 
@@ -38,6 +41,8 @@ class Deployment:
     verifying: Verifying
     same_device: SameDevice
     documents: StatusCache
+    pairing: Pairing
+    journal: Journal
 
     async def close(self) -> None:
         """Let go of connections, threads and files."""
@@ -65,7 +70,9 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
     keys = keys_of(settings)
     own = identity.load(keys, settings.public_url, settings.client_id_prefix)
     parties = RelyingParties.load(settings.relying_parties_file)
-    fetcher = fetcher or GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
+    fetcher = fetcher or GuardedFetcher(
+        clock, allow_loopback_http=settings.allow_loopback_http, neighbour=settings.neighbour()
+    )
     folder = settings.data_folder
     registry = RegistryClient(
         settings.registry_url, settings.registry_root_file, folder / "registry", fetcher=fetcher, clock=clock
@@ -92,6 +99,8 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         verifying=verifying,
         same_device=SameDevice(requesting=requesting),
         documents=documents,
+        pairing=Pairing(database=database, clock=clock),
+        journal=_journal(verifying, settings),
     )
 
 
@@ -133,3 +142,10 @@ def _verifier_info(settings: VerifierSettings) -> tuple[VerifierInfo, ...]:
     except (OSError, UnicodeDecodeError):
         raise Misconfigured(Code.MISCONFIGURED, "the entitlement file cannot be read") from None
     return (VerifierInfo(format=ENTITLEMENT, data=data),)
+
+
+def _journal(verifying: Verifying, settings: VerifierSettings) -> Journal:
+    """Return the counters' journal over the same registry, documents and demands as every verification."""
+    clock, shell = verifying.requesting.clock, verifying.shell
+    scanning = Scanning(clock=clock, snapshot=verifying.snapshot, shell=shell, status=verifying.status)
+    return Journal(verifying=verifying, scanning=scanning, keep=timedelta(days=settings.history_days))

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from comity.runtime.settings import RegistryReaderSettings, ServiceSettings
+from comity.runtime.settings import BaseUrl, RegistryReaderSettings, ServiceSettings, reasons_against_url
 from comity.trust.places import PROVINCES_AND_TERRITORIES
 
 
@@ -29,6 +29,9 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
         status_refresh_seconds: how often every status list at hand is read again, whether or not it is needed.
         max_status_age_seconds: status lists older than this are re-validated; absent: the list's own ttl.
         accept_stale_status: whether a list past its ttl whose host is down may still be used until it ends.
+        history_days: how long the counters' history is kept; it holds no personal data.
+        wallet_url: a hosted wallet that people without an installed one are led to on the same device.
+        demo_counter: name of a relying party for which anybody may open a counter; only for demonstrations.
     """
 
     model_config = SettingsConfigDict(env_prefix="VERIFIER_", frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -47,6 +50,9 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
     status_refresh_seconds: float = Field(default=300, gt=0)
     max_status_age_seconds: int | None = Field(default=None, ge=0)
     accept_stale_status: bool = True
+    history_days: int = Field(default=90, ge=1, le=3650)
+    wallet_url: BaseUrl | Literal[""] = ""
+    demo_counter: str = ""
 
     @field_validator("place")
     @classmethod
@@ -63,3 +69,7 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
             yield "RESPONSE_MODE must be direct_post.jwt"
         if self.client_id_prefix == "redirect_uri":
             yield "CLIENT_ID_PREFIX must be one under which requests are signed"
+        if self.wallet_url:
+            yield from reasons_against_url("WALLET_URL", self.wallet_url)
+        if self.demo_counter:
+            yield "DEMO_COUNTER must not be set"

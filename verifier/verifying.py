@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from comity import base64url, strict_json
-from comity.errors import Code, Conflict, Denied, NotFound
+from comity.errors import Code, Conflict, Denied, NotFound, Unreachable
 from comity.openid.members import Document
 from comity.openid.presentation import digital_credentials, response
 from comity.openid.presentation.parameters import RequestObject, ResponseMode
@@ -26,7 +26,7 @@ from comity.verification.presentation import PresentationDemand, verify_presenta
 from comity.verification.status import StatusDemand
 from verifier import same_device, store
 from verifier.requesting import SECRET_BYTES, Flow, Requesting, digest
-from verifier.states import PresentationRequest, require_open, state_of
+from verifier.states import Answered, PresentationRequest, require_open, state_of
 from verifier.store import RequestRow
 
 _log = structlog.get_logger("verifier")
@@ -139,6 +139,21 @@ class Verifying:
         same_device.require_released(row, response_code)
         return {**document, "answered_at": row.answered_at.isoformat(), "result": self._report(row)}
 
+    async def answered(self, request_id: str, *, relying_party: str) -> tuple[PresentationRequest, dict[str, Any]]:
+        """Return the state of a request by its own name, and its report once it is answered (else an empty object).
+
+        For this verifier's own pages, which know what they started without keeping a transaction id; only for
+        requests across devices, since on one device the report needs the code that the wallet brought back.
+
+        Raises:
+            NotFound: this relying party has no such request across devices.
+        """
+        row = await self.requesting.database.read(partial(store.find_request, request_id=request_id))
+        if row is None or row.relying_party != relying_party or row.flow != Flow.CROSS_DEVICE:
+            raise NotFound(Code.REQUEST_UNKNOWN, "there is no such request")
+        state = state_of(row, self.requesting.clock.now())
+        return state, self._report(row) if isinstance(state, Answered) else {}
+
     async def erase(self) -> int:
         """Erase reports and keys whose time is over; returns how many records changed."""
         now = self.requesting.clock.now()
@@ -172,7 +187,7 @@ class Verifying:
         return await self.shell.settle(verify_presentation(vp_token, demand=demand, snapshot=self.snapshot()))
 
     async def _answer(self, row: RequestRow, result: Result) -> Received:
-        document = report.document(result)
+        document = {**report.document(result), "registry_read_at": self._registry_read_at()}
         is_same_device = row.flow == Flow.SAME_DEVICE
         response_code = base64url.encode(secrets.token_bytes(SECRET_BYTES)) if is_same_device else None
         given = store.Answer(
@@ -190,6 +205,7 @@ class Verifying:
         self.requesting.on_change(row.id)
         told = {"verdict": given.verdict, "reasons": document["codes"]}
         _log.info("request answered", policy=row.policy, place=row.place, **told)
+
         if response_code is None:
             return Received()
         current = await self.requesting.find(row.id)  # a browser may have started it since
@@ -197,10 +213,18 @@ class Verifying:
             redirect_uri=same_device.redirect_for(current or row, response_code, self.requesting.public_url)
         )
 
+    def _registry_read_at(self) -> str | None:
+        """Return when the registry that was used was last confirmed; None when it was never seen."""
+        try:
+            return self.snapshot().fetched_at.isoformat()
+        except Unreachable:
+            return None
+
     def _report(self, row: RequestRow) -> dict[str, Any]:
         """Return the report of an answered request; what is left of it once it was erased: verdict and codes."""
         if row.sealed_report is None:
-            return {"verdict": row.verdict, "codes": strict_json.parse(row.codes or "[]"), "erased": True}
+            codes = strict_json.parse(row.codes or "[]")
+            return {"verdict": row.verdict, "codes": codes, "erased": True}
         opened = unseal(self.requesting.identity.seal, row.sealed_report, context=_report_context(row.id))
         return strict_json.parse_object(opened)
 

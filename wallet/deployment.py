@@ -9,6 +9,7 @@ from comity.ports import Clock, Fetcher
 from comity.runtime.database import Database, open_database
 from comity.runtime.evidence import EvidenceShell
 from comity.runtime.http import GuardedFetcher
+from comity.runtime.neighbour import Neighbour
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
 from wallet import attesting
@@ -67,6 +68,7 @@ class Surroundings:
     encrypt_requests: bool = False
     public_url: str | None = None
     provider: WalletProvider | None = None
+    neighbour: Neighbour | None = None
 
 
 def of_settings(settings: WalletSettings) -> Surroundings:
@@ -81,6 +83,7 @@ def of_settings(settings: WalletSettings) -> Surroundings:
         registry_url=settings.registry_url,
         registry_root_file=settings.registry_root_file,
         allow_loopback_http=settings.allow_loopback_http,
+        neighbour=settings.neighbour(),
         pepper=_pepper(settings.pepper_file),
         status_interval=timedelta(seconds=settings.status_refresh_seconds),
         session=timedelta(seconds=settings.session_seconds),
@@ -111,7 +114,7 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
     Raises:
         Misconfigured: no registry, or a database that cannot be opened.
     """
-    guarded = GuardedFetcher(clock, allow_loopback_http=around.allow_loopback_http)
+    guarded = GuardedFetcher(clock, allow_loopback_http=around.allow_loopback_http, neighbour=around.neighbour)
     door = fetcher or guarded
     cache = around.registry_cache or around.folder / "registry"
     registry = RegistryClient(around.registry_url, around.registry_root_file, cache, fetcher=door, clock=clock)

@@ -14,6 +14,8 @@ from comity import strict_json
 from comity.credential import CredentialType
 from comity.demo import cast, wallet_provider
 from comity.demo.cast import Member
+from comity.demo.certificate import HostCertificate
+from comity.demo.door.house import SignIn
 from comity.demo.processes import HOST, Process, free_ports, run
 from comity.runtime.installation import Installation
 
@@ -23,7 +25,17 @@ FIXED_PORTS = {"issuer": 8101, "wallet": 8102, "verifier": 8103, "registry": 810
 MAX_STATUS_AGE_SECONDS = 1
 """The one thing the demo sets to see changes at once: how old a status list may be before it is re-validated."""
 REGISTRY_REFRESH_SECONDS = 1
+DEMO_COUNTER = "Demo counter"
+"""The relying party for which visitors of the demo may open counters without a pairing code."""
 PUBLISH_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Https:
+    """Services under a name that phones know: its certificate, and the loopback port of each service behind it."""
+
+    certificate: HostCertificate
+    ports: Mapping[str, int]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +52,9 @@ class Stage:
         entries: the registry entry of each authority as its software printed it, by authority.
         admitted: jurisdictions that joined while everything was running.
         databases: service name → database URL; a service without one keeps an SQLite file in its data folder.
+        inner: service name → address on loopback, where that is another one than people use (https under a name).
+        certificate: of that name; None without https.
+        sign_ins: what visitors of the demo may sign in with.
     """
 
     folder: Path
@@ -51,6 +66,9 @@ class Stage:
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     admitted: set[str] = field(default_factory=set)
     databases: Mapping[str, str] = field(default_factory=dict)
+    inner: Mapping[str, str] = field(default_factory=dict)
+    certificate: HostCertificate | None = None
+    sign_ins: list[SignIn] = field(default_factory=list)
 
     @property
     def registry_folder(self) -> Path:
@@ -73,6 +91,9 @@ class Stage:
         }
         if service in self.databases:
             common["DATABASE_URL"] = self.databases[service]
+        if self.certificate is not None:
+            common["DEMO_HOST"] = self.certificate.host
+            common["DEMO_CA_FILE"] = str(self.certificate.authority_file)
         reader = {
             "REGISTRY_URL": self.urls["registry"],
             "REGISTRY_ROOT_FILE": str(self.registry_folder / "root.json"),
@@ -94,13 +115,16 @@ class Stage:
                 "PLACE": "ca-on",
                 "RELYING_PARTIES_FILE": str(self.folder / "relying-parties.json"),
                 "MAX_STATUS_AGE_SECONDS": str(MAX_STATUS_AGE_SECONDS),
+                "DEMO_COUNTER": DEMO_COUNTER,
+                "WALLET_URL": self.urls["wallet"],
             },
         }
         return {f"{prefix}_{name}": value for name, value in {**common, **special[service]}.items()}
 
     def process(self, name: str, *, data: str = "") -> Process:
         """Return the process of a service, not started. ``data`` gives it another data folder."""
-        port = self.urls[name].rpartition(":")[2]
+        address = self.inner.get(name, self.urls[name])
+        port = address.rpartition(":")[2]
         listen = ["--host", HOST, "--port", port]
         folder = self.registry_folder
         arguments = {
@@ -113,7 +137,7 @@ class Stage:
         probes = {"registry": "/metadata/timestamp.json", "status": "/healthz"}
         return Process(
             name=name,
-            url=self.urls[name],
+            url=address,
             arguments=arguments,
             settings=settings,
             log=self.folder / "logs" / f"{name}.log",
@@ -134,10 +158,17 @@ class Stage:
         self.processes.clear()
 
 
-async def found(folder: Path, *, fixed_ports: bool = False, databases: Mapping[str, str] | None = None) -> Stage:
+async def found(
+    folder: Path,
+    *,
+    fixed_ports: bool = False,
+    databases: Mapping[str, str] | None = None,
+    https: Https | None = None,
+) -> Stage:
     """Make everything new in ``folder`` and start it; what was there before is removed.
 
-    ``databases`` names empty databases by service, for those that are not to keep an SQLite file.
+    ``databases`` names empty databases by service, for those that are not to keep an SQLite file. With ``https`` the
+    services are named by its host at the fixed ports, and listen where it says.
 
     Raises:
         Misconfigured: a set-up command failed.
@@ -147,6 +178,10 @@ async def found(folder: Path, *, fixed_ports: bool = False, databases: Mapping[s
     ports = FIXED_PORTS if fixed_ports else dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
     urls = {name: f"http://{HOST}:{ports[name]}" for name in NAMES}
     stage = Stage(folder=folder, urls=urls, databases=databases or {})
+    if https is not None:
+        stage.urls = {name: f"https://{https.certificate.host}:{FIXED_PORTS[name]}" for name in NAMES}
+        stage.inner = {name: f"http://{HOST}:{https.ports[name]}" for name in NAMES}
+        stage.certificate = https.certificate
     await asyncio.to_thread(_write, folder / "authorities.json", cast.deployment())
     await asyncio.to_thread(_write, folder / cast.PEOPLE_FILE, cast.people())
     await asyncio.to_thread(wallet_provider.found, folder, wallet_url=stage.urls["wallet"])
@@ -190,7 +225,7 @@ async def _make_keys(stage: Stage) -> None:
             "verifier",
             "relying-party",
             "add",
-            "Demo counter",
+            DEMO_COUNTER,
             "--file",
             str(stage.folder / "relying-parties.json"),
         ),
@@ -273,7 +308,7 @@ def _type(slug: str, version: int) -> dict[str, Any]:
 
 def _installation(stage: Stage) -> Installation:
     return Installation(
-        registry_url=stage.urls["registry"],
+        registry_url=stage.inner.get("registry", stage.urls["registry"]),
         registry_root_file=str(stage.registry_folder / "root.json"),
         registry_cache=str(stage.folder / "verifier" / "registry"),
         status_cache=str(stage.folder / "verifier" / "status"),

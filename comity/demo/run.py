@@ -68,17 +68,6 @@ async def demo(folder: Path, view: View, language: str, *, stay: bool) -> Outcom
         await asyncio.to_thread(stage.stop)
 
 
-async def serve(folder: Path, view: View) -> None:
-    """Set everything up at the fixed ports and leave it up until the process is told to stop."""
-    view.say("demo.setting_up", folder=folder)
-    stage = await founding.found(folder, fixed_ports=True)
-    try:
-        view.say("cli.samples_left", file=_short(await samples.leave(stage)))
-        await _stay(stage, view)
-    finally:
-        await asyncio.to_thread(stage.stop)
-
-
 def settings_of(stage: Stage) -> list[str]:
     """Return the settings of every service as the demo chose them; tokens and keys are in files, not in settings."""
     return [
@@ -98,9 +87,14 @@ async def _stay(stage: Stage, view: View) -> None:
     view.say("demo.staying")
     view.links(stage.urls)
     view.say("demo.tokens", operator=stage.operator_token, party=stage.relying_party_token)
-    stopped = asyncio.Event()
+    await stopped()
+
+
+async def stopped() -> None:
+    """Return when this process is asked to end."""
+    asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):
-            loop.add_signal_handler(sign, stopped.set)
-    await stopped.wait()
+            loop.add_signal_handler(sign, asked.set)
+    await asked.wait()

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 
 from comity.errors import Code, Unreachable
+from comity.runtime.neighbour import LOOPBACK
 from comity.runtime.urls import is_loopback_host
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -69,19 +70,25 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
 class AddressGuard:
     """Resolves a host once and hands out its addresses only if every one of them is allowed."""
 
-    def __init__(self, *, resolve: Resolver = system_resolver, allow_loopback: bool = False) -> None:
+    def __init__(
+        self, *, resolve: Resolver = system_resolver, allow_loopback: bool = False, neighbour: str = ""
+    ) -> None:
         self._resolve = resolve
         self._allow_loopback = allow_loopback
+        self._neighbour = neighbour
 
     async def addresses(self, host: str, port: int) -> tuple[str, ...]:
         """Return the addresses to connect to, in the resolver's order, never empty.
 
         One refused address refuses the host: a name with a public and a private address is an attack or a mistake.
-        Loopback is allowed only to hosts that are *spelled* as loopback, never to a name that resolves there.
+        Loopback is allowed only to hosts that are *spelled* as loopback, never to a name that resolves there. The
+        neighbour is not resolved at all: it is this machine, whatever anybody's name service says.
 
         Raises:
             Unreachable: ``address_not_public``; ``unreachable`` when the name has no address.
         """
+        if self._neighbour and host.lower() == self._neighbour:
+            return (LOOPBACK,)
         try:
             found = [ipaddress.ip_address(text) for text in await self._resolve(host, port)]
         except (OSError, ValueError):

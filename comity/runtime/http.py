@@ -15,6 +15,7 @@ import httpx
 from comity.errors import Code, ComityError, Malformed, Unreachable
 from comity.ports import Clock, Fetched, Fetcher, FetchRequest
 from comity.runtime.address_guard import AddressGuard, Resolver, system_resolver
+from comity.runtime.neighbour import Neighbour
 from comity.runtime.urls import AllowedUrl, require_allowed
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -49,6 +50,7 @@ class GuardedFetcher(Fetcher):
         resolve: Resolver = system_resolver,
         tls: ssl.SSLContext | None = None,
         max_connections: int = 50,
+        neighbour: Neighbour | None = None,
     ) -> None:
         """Make a fetcher.
 
@@ -60,13 +62,16 @@ class GuardedFetcher(Fetcher):
             resolve: how host names become addresses.
             tls: whom to trust; the system's list of authorities when absent.
             max_connections: open at one time.
+            neighbour: this machine under another name; demonstrations only.
         """
         self._clock = clock
         self._allow_loopback = allow_loopback_http
         self._total_seconds = total_seconds
-        guard = AddressGuard(resolve=resolve, allow_loopback=allow_loopback_http)
+        self._neighbour = neighbour.host if neighbour else ""
+        tls = tls or (neighbour.tls if neighbour else ssl.create_default_context())
+        guard = AddressGuard(resolve=resolve, allow_loopback=allow_loopback_http, neighbour=self._neighbour)
         self._client = httpx.AsyncClient(
-            transport=_GuardedTransport(guard, tls or ssl.create_default_context(), connect_seconds, max_connections),
+            transport=_GuardedTransport(guard, tls, connect_seconds, max_connections),
             headers={"accept": "*/*", "accept-encoding": "identity", "user-agent": "comity"},
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
             timeout=total_seconds,
@@ -93,7 +98,7 @@ class GuardedFetcher(Fetcher):
             Unreachable: ``unreachable``, ``url_not_allowed``, ``address_not_public`` or ``redirect_refused``.
             Malformed: ``too_large``, ``content_type_wrong``.
         """
-        target = require_allowed(request.url, allow_loopback_http=self._allow_loopback)
+        target = self._allowed(request.url)
         try:
             async with asyncio.timeout(self._total_seconds):
                 return await self._follow(target, request)
@@ -133,7 +138,10 @@ class GuardedFetcher(Fetcher):
             joined = urljoin(target.text, location)
         except ValueError:
             raise Unreachable(Code.URL_NOT_ALLOWED, f"{target.host} redirects to an address that is none") from None
-        return require_allowed(joined, allow_loopback_http=self._allow_loopback)
+        return self._allowed(joined)
+
+    def _allowed(self, url: str) -> AllowedUrl:
+        return require_allowed(url, allow_loopback_http=self._allow_loopback, neighbour=self._neighbour)
 
     async def _answer(self, target: AllowedUrl, request: FetchRequest, response: httpx.Response) -> Fetched:
         content_type = _media_type(response.headers.get("content-type", ""))

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from comity.errors import Code, ComityError, Misconfigured
+from comity.runtime.neighbour import Neighbour, neighbour
 from comity.runtime.urls import require_allowed
 
 SECRETS_FOLDER = Path("/run/secrets")
@@ -42,6 +43,8 @@ class ServiceSettings(BaseSettings):
         database_url: SQLAlchemy URL; absent: an SQLite file in ``data_dir``.
         data_dir: where the service keeps its files; absent: ``.comity/<service>`` below the current folder.
         allow_loopback_http: let outbound requests go to this machine without TLS.
+        demo_host: this machine's name in a demonstration that phones take part in; see :mod:`comity.runtime.neighbour`.
+        demo_ca_file: certificate of the demonstration's own authority for that name.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -52,6 +55,8 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr | None = None
     data_dir: Path | None = None
     allow_loopback_http: bool = False
+    demo_host: str = ""
+    demo_ca_file: Path | None = None
 
     @property
     def is_production(self) -> bool:
@@ -70,6 +75,10 @@ class ServiceSettings(BaseSettings):
             return self.database_url.get_secret_value()
         return f"sqlite:///{(self.data_folder / f'{self.service}.sqlite3').absolute()}"
 
+    def neighbour(self) -> Neighbour | None:
+        """Return this machine under its name in a demonstration; raises ``Misconfigured`` without its certificate."""
+        return neighbour(self.demo_host, self.demo_ca_file)
+
     def refuse_in_production(self) -> Iterator[str]:
         """Yield one English sentence for each setting that must not reach production.
 
@@ -78,6 +87,8 @@ class ServiceSettings(BaseSettings):
         yield from reasons_against_url("PUBLIC_URL", self.public_url)
         if self.allow_loopback_http:
             yield "ALLOW_LOOPBACK_HTTP must not be set"
+        if self.demo_host or self.demo_ca_file:
+            yield "DEMO_HOST and DEMO_CA_FILE must not be set"
         if self.data_dir is None:
             yield "DATA_DIR must be set"
 

@@ -54,7 +54,7 @@ def is_loopback_host(host: str) -> bool:
     return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
-def require_allowed(url: str, *, allow_loopback_http: bool = False) -> AllowedUrl:
+def require_allowed(url: str, *, allow_loopback_http: bool = False, neighbour: str = "") -> AllowedUrl:
     """Return ``url``, taken apart, when the house may send a request there.
 
     https is required. Plain http passes only to loopback and only with ``allow_loopback_http``, and loopback itself
@@ -62,11 +62,15 @@ def require_allowed(url: str, *, allow_loopback_http: bool = False) -> AllowedUr
     percent-encoding in the host, a trailing dot, names of private networks, single-label names, and every spelling of
     an IPv4 address other than four decimal numbers. Does NOT resolve the name.
 
+    ``neighbour`` is the one host name that passes although it is one of a private network; https it must be all the
+    same (:mod:`comity.runtime.neighbour`).
+
     Raises:
         Unreachable: ``url_not_allowed``, or ``address_not_public`` for a literal address that is not public.
     """
     parts, port = _split(url)
-    host = _checked_host(parts, allow_loopback=allow_loopback_http)
+    is_neighbour = bool(neighbour) and (parts.hostname or "").lower() == neighbour
+    host = neighbour if is_neighbour else _checked_host(parts, allow_loopback=allow_loopback_http)
     if parts.scheme != "https" and not (parts.scheme == "http" and allow_loopback_http and is_loopback_host(host)):
         raise Unreachable(Code.URL_NOT_ALLOWED, "only https addresses are allowed")
     return AllowedUrl(text=url, scheme=parts.scheme, host=host, port=port or _DEFAULT_PORTS[parts.scheme])

@@ -76,11 +76,25 @@ def verify_presentation(
 
 
 def verify_held(
-    encoded: str, *, demand: Demand, status: StatusDemand, snapshot: RegistrySnapshot, expected_format: str = ""
+    encoded: str,
+    *,
+    demand: Demand,
+    status: StatusDemand,
+    snapshot: RegistrySnapshot,
+    expected_format: str = "",
+    policy: PolicyJudge | None = None,
 ) -> Outcomes:
-    """Verify one credential or presentation outside a query (``comity verify``, a wallet on receipt)."""
+    """Verify one credential or presentation outside a query (``comity verify``, a wallet on receipt, a scan).
+
+    ``policy`` gives checks over what it says, once it could be examined.
+    """
+
+    def together(examined: tuple[Examined, ...]) -> tuple[tuple[Examined, ...], tuple[Check, ...]]:
+        read = {each.query_id: (each.processed,) for each in examined if each.processed is not None}
+        return examined, tuple(policy(read)) if policy is not None and read else ()
+
     prepared = prepare(encoded, snapshot=snapshot, at=demand.at, expected_format=expected_format)
-    return _examine_all((prepared,), lambda _: demand, status, snapshot, lambda examined: (examined, ()))
+    return _examine_all((prepared,), lambda _: demand, status, snapshot, together)
 
 
 Together = Callable[[tuple[Examined, ...]], tuple[tuple[Examined, ...], tuple[Check, ...]]]

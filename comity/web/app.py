@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from comity.errors import Code, ComityError, Denied, Malformed, NotFound
 from comity.runtime.logging import without_message
 from comity.runtime.settings import ServiceSettings
-from comity.web import metrics, problems
+from comity.web import i18n, metrics, problems
 from comity.web.metrics import Metrics
 from comity.web.pages import Pages, is_page
 
@@ -33,6 +33,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'; object-src 'none'"
 )
+_PAGES = tuple(f"/{language}/" for language in i18n.LANGUAGES)
 _UNTRUSTED = (b"host", b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port")
 
 ReadyCheck = Callable[[], Awaitable[object]]
@@ -50,6 +51,7 @@ def create_base(
     lifespan: Lifespan | None = None,
     ready: Mapping[str, ReadyCheck] | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
+    max_page_bytes: int = MAX_BODY_BYTES,
     content_security_policy: str = CONTENT_SECURITY_POLICY,
 ) -> FastAPI:
     """Return an application with everything that the services share; routes are added by the caller.
@@ -61,6 +63,7 @@ def create_base(
         lifespan: opens and closes what the service needs.
         ready: named checks behind ``/readyz``; the mapping is read at each request, so it may be filled later.
         max_body_bytes: larger request bodies are answered with 413.
+        max_page_bytes: the same for pages (``/en/…``, ``/fr/…``), where people may send pictures.
         content_security_policy: for every response; pages that post to another origin name it here.
     """
     app = FastAPI(
@@ -76,6 +79,7 @@ def create_base(
         _Base,
         settings=settings,
         max_body_bytes=max_body_bytes,
+        max_page_bytes=max_page_bytes,
         headers=_fixed_headers(settings, content_security_policy),
     )
     app.exception_handler(ComityError)(_on_comity_error)
@@ -96,7 +100,7 @@ def _fixed_headers(settings: ServiceSettings, policy: str) -> dict[str, str]:
         "permissions-policy": "camera=(self), geolocation=(), microphone=(), payment=(), usb=()",
         "cache-control": "no-store",
     }
-    if settings.public_url.startswith("https://"):
+    if settings.public_url.startswith("https://") and not settings.demo_host:  # a laptop's name outlives its demo
         headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
     return headers
 
@@ -108,13 +112,20 @@ class _Base:
     """Sets request id and headers, limits the body, answers what nobody foresaw with 500 and no detail."""
 
     def __init__(
-        self, app: ASGIApp, *, settings: ServiceSettings, max_body_bytes: int, headers: Mapping[str, str]
+        self,
+        app: ASGIApp,
+        *,
+        settings: ServiceSettings,
+        max_body_bytes: int,
+        max_page_bytes: int,
+        headers: Mapping[str, str],
     ) -> None:
         parts = urlsplit(settings.public_url)
         self._app = app
         self._scheme = parts.scheme
         self._host = parts.netloc.encode("ascii")
         self._max_body_bytes = max_body_bytes
+        self._max_page_bytes = max_page_bytes
         self._headers = headers
         self._with_messages = not settings.is_production
 
@@ -154,11 +165,12 @@ class _Base:
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if not declared.isdigit() or int(declared) > self._max_body_bytes:
+        most = self._max_page_bytes if scope["path"].startswith(_PAGES) else self._max_body_bytes
+        if not declared.isdigit() or int(declared) > most:
             answer = await _answer(Request(scope, receive), _too_large())
             await answer(scope, receive, send)
             return
-        left = self._max_body_bytes
+        left = most
 
         async def limited_receive() -> Message:
             nonlocal left

@@ -1,9 +1,11 @@
 """Runs an application under uvicorn: uvloop and httptools, no access log (URLs hold secrets), graceful end."""
 
+import asyncio
+import contextlib
 import errno
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -41,6 +43,28 @@ def serve(
     except KeyboardInterrupt:
         pass  # Ctrl-C is how people end it; uvicorn has finished gracefully by now
     finally:
+        for each in sockets:
+            each.close()
+
+
+@contextlib.asynccontextmanager
+async def beside(app: ASGIApp, host: str, port: int) -> AsyncIterator[None]:
+    """Serve ``app`` in the running event loop while the context lasts; signals stay with whoever handles them.
+
+    Raises:
+        Misconfigured: the address cannot be listened on.
+    """
+    sockets = listen(host, port)
+    ready = asyncio.Event()
+    server = _Guest(configuration(app), ready.set)
+    task = asyncio.create_task(server.serve(sockets))
+    try:
+        await asyncio.wait((task, waiting := asyncio.create_task(ready.wait())), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
         for each in sockets:
             each.close()
 
@@ -131,3 +155,11 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+
+class _Guest(_Server):
+    """Leaves signals alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

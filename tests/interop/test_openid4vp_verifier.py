@@ -83,7 +83,7 @@ async def test_our_wallet_refuses_its_forged_request(
 def named(host: str) -> dict[str, Any]:
     """Return a certificate for a host name, and its key."""
     anchor_key, key, now = KeySigner.generate(), KeySigner.generate(), SystemClock().now()
-    window = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=1)}
+    window: dict[str, Any] = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=1)}
     anchor = x509.issue_anchor(name="Names DEMO", signer=anchor_key, **window)
     leaf = x509.issue_leaf(
         name="Shop DEMO",

@@ -26,7 +26,7 @@ class Provider:
     anchor_key: KeySigner = field(default_factory=KeySigner.generate)
 
     def __post_init__(self) -> None:
-        window = {"not_before": self.at - DAY, "not_after": self.at + 400 * DAY}
+        window: dict[str, Any] = {"not_before": self.at - DAY, "not_after": self.at + 400 * DAY}
         self.anchor = x509.issue_anchor(name="wallet maker", signer=self.anchor_key, **window)
         self.leaf = x509.issue_leaf(
             name="wallet maker",

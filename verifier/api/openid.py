@@ -16,6 +16,7 @@ from comity.openid.presentation.link import RequestUriPost
 from comity.web import problems
 from comity.web.body import media_type
 from verifier import identity
+from verifier.api import described
 from verifier.deployment import Deployment
 
 REQUEST_OBJECT_TYPE = "application/oauth-authz-req+jwt"
@@ -46,24 +47,24 @@ def router(deployment: Deployment) -> APIRouter:
     routes = APIRouter(route_class=ProtocolRoute)
     requesting, verifying = deployment.requesting, deployment.verifying
 
-    @routes.get("/openid/requests/{request_id}")
+    @routes.get("/openid/requests/{request_id}", openapi_extra=described.FETCH)
     async def fetch_request(request_id: str) -> Response:
         """Return the signed request object (VP-1); it may be fetched more than once."""
         return _request_object(await requesting.open(request_id))
 
-    @routes.post("/openid/requests/{request_id}")
+    @routes.post("/openid/requests/{request_id}", openapi_extra=described.FETCH_WITH_NONCE)
     async def fetch_request_with_nonce(request_id: str, request: Request) -> Response:
         """Return the signed request object with the wallet's nonce in it (VP-3)."""
         posted = RequestUriPost.parse(await _form(request))
         return _request_object(await requesting.open(request_id, posted))
 
-    @routes.post("/openid/responses/{request_id}")
+    @routes.post("/openid/responses/{request_id}", openapi_extra=described.RECEIVE)
     async def receive_response(request_id: str, request: Request) -> Response:
         """Take the wallet's answer (VP-20 to VP-22): 200 and a JSON object, whatever the verdict."""
         received = await verifying.receive_response(request_id, await _form(request))
         return JSONResponse(received.to_dict())
 
-    @routes.get(identity.did_path(deployment.settings.public_url))
+    @routes.get(identity.did_path(deployment.settings.public_url), openapi_extra=described.DOCUMENT)
     async def did_document() -> Response:
         """Return the verifier's DID document."""
         document = identity.did_document(deployment.keys, deployment.settings.public_url)

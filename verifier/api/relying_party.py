@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from comity.errors import Code, Malformed
 from comity.web import body, i18n, live, qr
 from comity.web.problems import language_of
+from verifier.api import described
 from verifier.deployment import Deployment
 from verifier.policies import POLICIES
 from verifier.requesting import Flow, Started, Terms
@@ -27,12 +28,12 @@ def router(deployment: Deployment) -> APIRouter:
     def party(request: Request) -> str:
         return deployment.relying_parties.authenticate(request.headers.get("authorization")).name
 
-    @routes.get("/policies")
+    @routes.get("/policies", openapi_extra=described.POLICIES_LIST)
     async def list_policies() -> dict[str, Any]:
         """List the policies by name."""
         return {"policies": [*POLICIES, *requesting.own_policies]}
 
-    @routes.post("/requests", status_code=201)
+    @routes.post("/requests", status_code=201, openapi_extra=described.START)
     async def start(request: Request) -> Response:
         """Start a request by what :data:`TERMS` names; only ``policy`` must be there."""
         name = party(request)
@@ -42,7 +43,7 @@ def router(deployment: Deployment) -> APIRouter:
         location = f"{base}/api/v1/requests/{started.transaction_id}"
         return JSONResponse(answer, 201, headers={"location": location})
 
-    @routes.get("/qr/{request_id}.png")
+    @routes.get("/qr/{request_id}.png", openapi_extra=described.DRAW)
     async def draw(request_id: str) -> Response:
         """Return the QR code of a request; it holds no more than the request's own unguessable address."""
         image = await qr.png_async(await requesting.link_of(request_id))
@@ -55,7 +56,7 @@ def router(deployment: Deployment) -> APIRouter:
 def _add_reading(routes: APIRouter, deployment: Deployment, party: Callable[[Request], str]) -> None:
     verifying = deployment.verifying
 
-    @routes.get("/requests/{transaction_id}")
+    @routes.get("/requests/{transaction_id}", openapi_extra=described.READ)
     async def read(transaction_id: str, request: Request, response_code: str | None = None) -> dict[str, Any]:
         """Return the state of a request, and its report once it is answered."""
         return await verifying.outcome(transaction_id, relying_party=party(request), response_code=response_code)
@@ -70,7 +71,7 @@ def _add_reading(routes: APIRouter, deployment: Deployment, party: Callable[[Req
         await verifying.receive_digital(transaction_id, data, relying_party=name, origin=_text(sent, "origin"))
         return await verifying.outcome(transaction_id, relying_party=name, response_code=None)
 
-    @routes.get("/requests/{transaction_id}/events")
+    @routes.get("/requests/{transaction_id}/events", openapi_extra=described.WATCH)
     async def watch(transaction_id: str, request: Request) -> Response:
         """Tell each change of state as a server-sent event, until the request is answered or expired."""
         name = party(request)

@@ -1,0 +1,126 @@
+"""What every page of the counter has: its device, its place, its presets, and how things are worded."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+import schemas
+from comity.trust.places import PROVINCES_AND_TERRITORIES
+from comity.web import csrf, i18n
+from comity.web.pages import Pages
+from verifier import presets
+from verifier.counter_store import Device
+from verifier.deployment import Deployment
+from verifier.presets import Preset
+
+COOKIE = "comity_counter"
+_DAYS_30 = 30 * 86_400
+FALLBACK_PLACE = "ca-on"
+MAX_FORM_BYTES = 9 << 20
+"""A photo of a code is the largest thing that is sent here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Face:
+    """The counter's pages and what they work with."""
+
+    deployment: Deployment
+    pages: Pages
+
+    async def device(self, request: Request) -> Device:
+        """Return the device that asks.
+
+        Raises:
+            Denied: ``not_authenticated``: it is not signed in.
+        """
+        return await self.deployment.pairing.resume(request.cookies.get(COOKIE))
+
+    def place(self, device: Device) -> str:
+        """Return the place of use: the device's, else the installation's."""
+        return device.place or self.deployment.settings.place or FALLBACK_PLACE
+
+    def presets(self, device: Device) -> tuple[Preset, ...]:
+        """Return what the device can ask in its place."""
+        return presets.of_place(self.place(device))
+
+    def sign_in(self, response: Response, session: str) -> None:
+        """Hand out the session: readable by no script, sent by no foreign page."""
+        response.set_cookie(
+            COOKIE,
+            session,
+            max_age=_DAYS_30,
+            httponly=True,
+            samesite="strict",
+            secure=self.pages.public_url.startswith("https://"),
+            path="/",
+        )
+
+
+def open_face(deployment: Deployment) -> Face:
+    """Make the counter's pages."""
+    settings = deployment.settings
+    pages = Pages(
+        "verifier.counter",
+        "counter",
+        public_url=settings.public_url,
+        form_key=csrf.key_in(settings.data_folder),
+        session_cookie=COOKIE,
+        sign_in="/counter/sign-in",
+        max_form_bytes=MAX_FORM_BYTES,
+        extra=lambda _: {"demo": settings.demo_counter},
+    )
+    return Face(deployment=deployment, pages=pages)
+
+
+def place_name(place: str, language: str) -> str:
+    """Return the name of a province or territory."""
+    return i18n.pick(schemas.age_rules()["names"].get(place, {"en": place}), language)
+
+
+def places(language: str) -> list[tuple[str, str]]:
+    """Return every province and territory with its name, by name."""
+    return sorted(((each, place_name(each, language)) for each in PROVINCES_AND_TERRITORIES), key=lambda each: each[1])
+
+
+def question(policy: str, place: str, language: str) -> dict[str, Any]:
+    """Return a preset in words: what the button says, what it is for, what is asked."""
+    preset = presets.find(policy, place)
+    key = f"counter.preset.{policy.replace('-', '_')}"
+    values = {"age": preset.age if preset else "", "place": place_name(place, language)}
+    title = i18n.text(f"{key}.title", language, **values)
+    about = i18n.text(f"{key}.about", language, **values)
+    return {
+        "policy": policy,
+        "option": (policy, f"{title} – {about}"),
+        "group": presets.GROUPS[policy],
+        "title": title,
+        "about": about,
+        "met": i18n.text(f"{key}.met", language, **values),
+        "asked": [_asked(each, language) for each in preset.asked] if preset else [],
+        "any": preset is not None and not preset.is_combined,
+        "is_combined": preset is not None and preset.is_combined,
+    }
+
+
+def value_in_words(value: Any, language: str) -> str:
+    """Return a claim's value for people."""
+    if isinstance(value, bool):
+        return i18n.text("counter.yes" if value else "counter.no", language)
+    try:
+        return i18n.date(datetime.strptime(str(value), "%Y-%m-%d").date(), language)  # noqa: DTZ007  (a day, no instant)
+    except ValueError:
+        return str(value)
+
+
+def _asked(each: presets.Asked, language: str) -> dict[str, Any]:
+    return {"type": each.type_name(language), "labels": list(each.labels(language))}
+
+
+def wallet_links(face: Face, link: str, language: str) -> dict[str, str]:
+    """Return where a person on this very device goes with a request's link: an installed wallet, and a hosted one."""
+    hosted = face.deployment.settings.wallet_url
+    opened = f"{hosted}/{language}/open?{link.partition('?')[2]}" if hosted and link else ""
+    return {"installed": link, "hosted": opened}

@@ -1,0 +1,93 @@
+"""Scanning a code that somebody shows: by camera, as a picture, or typed by a handheld scanner."""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from comity.web import i18n, scan, scanning
+from comity.web.forms import Form
+from comity.web.scan import Kind
+from verifier.counter.face import Face, place_name, question
+from verifier.counter_store import Device
+
+_CREDENTIALS = {Kind.CREDENTIAL, Kind.PRESENTATION}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Other:
+    """Words about something that was scanned and is no credential."""
+
+    title: str
+    meaning: str
+    next_step: str
+
+
+def router(face: Face) -> APIRouter:
+    """Return the pages of scanning."""
+    routes, pages, journal = face.pages.router("/counter"), face.pages, face.deployment.journal
+
+    @routes.get("/scan")
+    async def show(request: Request) -> Response:
+        return _page(face, request, await face.device(request), Form())
+
+    @routes.post("/scan")
+    async def take(request: Request) -> Response:
+        device, form = await face.device(request), await pages.form(request)
+        offered = {each.policy: each for each in face.presets(device) if not each.is_combined}
+        policy = form.choice("policy", offered)
+        text = await _shown(form)
+        if not form.is_ok:
+            return _page(face, request, device, form, status=422)
+        found = scan.read(text)
+        if found.kind not in _CREDENTIALS or found.problem is not None:
+            return _page(face, request, device, form, status=422, other=_about(found.kind, pages.language(request)))
+        check = await journal.scan(device, offered[policy], text.strip())
+        return pages.to(request, f"/counter/checks/{check.id}")
+
+    @routes.post("/scan/frame")
+    async def frame(request: Request) -> Response:
+        await face.device(request)
+        return await scanning.frame(request, pages)
+
+    return routes
+
+
+async def _shown(form: Form) -> str:
+    """Return the text that was scanned or typed, else the one in the picture that was uploaded."""
+    text = form.text("text", is_needed=False, most=scan.MAX_CHARACTERS)
+    if text or not form.is_ok:
+        return text
+    if not form.file(scanning.IMAGE):
+        form.fail("text", "counter.scan_nothing")
+        return ""
+    return await scanning.uploaded(form)
+
+
+def _about(kind: Kind, language: str) -> _Other:
+    """Return the words about a code of another kind; those for damaged credentials are the same as for unknown ones."""
+    key = f"cli.scan_{(Kind.UNKNOWN if kind in _CREDENTIALS else kind).value}"
+    return _Other(
+        title=i18n.text(f"{key}.title", language),
+        meaning=i18n.text(f"{key}.meaning", language),
+        next_step=i18n.text("counter.scan_ask_instead", language),
+    )
+
+
+def _page(
+    face: Face, request: Request, device: Device, form: Form, *, status: int = 200, other: _Other | None = None
+) -> Response:
+    language, place = face.pages.language(request), face.place(device)
+    questions = [question(each.policy, place, language) for each in face.presets(device) if not each.is_combined]
+    chosen = request.query_params.get("policy", "") or questions[0]["policy"]
+    return face.pages.render(
+        request,
+        "scan.html",
+        status=status,
+        form=form,
+        other_code=other,
+        questions=questions,
+        chosen=chosen,
+        place=place_name(place, language),
+    )
