@@ -12,11 +12,17 @@ from cryptography import x509 as pkix
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509 import Certificate as Certificate
+from cryptography.x509 import Certificate
 
 from comity import base64url, keys
 from comity.errors import Code, Malformed
 from comity.keys import PublicKey
+
+__all__ = [
+    "KEPT", "MAX_CHAIN", "MAX_LENGTH", "Certificate", "authority_key_identifier", "complete", "dns_sans",
+    "extension_of", "from_base64", "from_pem", "malformed", "parse_chain", "public_key", "reading", "sha256_b64url",
+    "sha256_hex", "subject_key_identifier", "to_base64", "to_pem", "uri_sans",
+]  # fmt: skip
 
 MAX_CHAIN = 3
 """Most certificates in a chain, the anchor not counted."""

@@ -134,6 +134,9 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
     receiving = Receiving(
         outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell, provider=around.provider
     )
+    opening = Opening(
+        outbound=outbound, clock=clock, snapshot=registry.snapshot, encrypt_requests=around.encrypt_requests
+    )
     return Deployment(
         clock=clock,
         database=database,
@@ -142,16 +145,7 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         custody=custody,
         receiving=receiving,
         authorizing=Authorizing(receiving=receiving, outbound=outbound, clock=clock, public_url=around.public_url),
-        presenting=Presenting(
-            outbound=outbound,
-            clock=clock,
-            opening=Opening(
-                outbound=outbound,
-                clock=clock,
-                snapshot=registry.snapshot,
-                encrypt_requests=around.encrypt_requests,
-            ),
-        ),
+        presenting=Presenting(outbound=outbound, clock=clock, opening=opening),
         watching=Watching(clock=clock, snapshot=registry.snapshot, shell=shell, interval=around.status_interval),
         documents=documents,
     )
