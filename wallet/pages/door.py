@@ -90,7 +90,8 @@ async def _lead_on(face: Face, request: Request, wallet: OpenWallet, text: str) 
             {"title": cards.type_title(name, language), "claims": cards.labels(name, claims, language)}
             for name, claims in nothing.asked
         ]
-        return face.pages.render(request, "nothing_answers.html", status=403, who=nothing.who, asked=asked)
+        once = [each for number, each in enumerate(asked) if each not in asked[:number]]  # one per format is asked for
+        return face.pages.render(request, "nothing_answers.html", status=403, who=nothing.who, asked=once)
     return face.pages.to(request, f"/requests/{consent.id}")
 
 
