@@ -71,6 +71,7 @@ async def test_another_secret_opens_nothing(
         await passkeys.sign_in(device.get(await passkeys.begin_sign_in()), secret)
 
 
+@pytest.mark.both_databases
 async def test_an_answer_is_taken_once(passkeys: Passkeys, wallet: OpenWallet, device: Authenticator) -> None:
     await added(passkeys, wallet, device)
     answer = device.get(await passkeys.begin_sign_in())
