@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from comity.web import live
-from issuer import looking_up, offering, offering_once
+from issuer import looking_up, offering, offering_once, signing_in
 from issuer.api.access import deployment_of
 from issuer.console.desk import Desk
 from issuer.console.issuing import not_found, wallet_link
@@ -81,7 +81,7 @@ async def _handed(request: Request, desk: Desk, offer: Offer) -> dict[str, Any]:
     deployment, clerk = deployment_of(request), request.state.clerk
     reference = offering.offer_reference(deployment, offer)
     language = desk.pages.language(request)
-    is_shown = offer.state is OfferState.OPEN and clerk.role != "auditor"
+    is_shown = offer.state is OfferState.OPEN and signing_in.may(clerk, Right.ISSUE)
     return {
         "offer": offer,
         "office": deployment.authority(offer.authority).description.name,

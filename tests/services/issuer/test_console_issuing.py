@@ -190,6 +190,17 @@ async def test_only_who_may_issue_sees_link_and_code(desk: AtDesk, issuer: Deplo
     assert "code-big" not in seen.text
 
 
+async def test_a_button_of_another_session_cancels_nothing(desk: AtDesk, issuer: Deployed) -> None:
+    _, offer_id = await offer_of(desk, issuer)
+    other = await sign_in(issuer, "supervisor")
+    theirs = hidden((await other.get(f"/offers/{offer_id}")).text)
+    await desk.send(f"/offers/{offer_id}", theirs)
+    assert "Waiting to be collected" in words(await desk.get(f"/offers/{offer_id}"))
+    assert "openid-credential-offer" in (await desk.get(f"/offers/{offer_id}")).text
+    await desk.post(f"/offers/{offer_id}", {})
+    assert "openid-credential-offer" not in (await desk.get(f"/offers/{offer_id}")).text
+
+
 async def test_an_offer_for_later_holds_for_days_and_always_asks_for_a_code(desk: AtDesk, issuer: Deployed) -> None:
     page, offer_id = await offer_of(desk, issuer, when="later")
     code = re.findall(r'code-big">(\d{6})<', page.text)[0]
