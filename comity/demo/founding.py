@@ -30,6 +30,10 @@ DEMO_COUNTER = "Demo counter"
 PUBLISH_SECONDS = 0.1
 
 
+SHOWN_DESK = "ca-on/services"
+"""The authority whose desk the front door lets visitors try."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Https:
     """Services under a name that phones know: its certificate, and the loopback port of each service behind it."""
@@ -242,6 +246,11 @@ async def _read_entries(stage: Stage) -> None:
 async def _open_desks(stage: Stage) -> None:
     """Let the issuer open the accounts of the demo's clerks, whose password everybody may know."""
     stage.desk = strict_json.parse_object(await run("issuer", "clerk", "demo", settings=stage.settings("issuer")))
+    stage.sign_ins += [
+        SignIn(face="console", name=each["name"], password=stage.desk["password"], role=each["role"])
+        for each in stage.desk["accounts"]
+        if each["authority"] == SHOWN_DESK and each["role"] in ("clerk", "supervisor")
+    ]
 
 
 async def _verifier_entry(stage: Stage) -> dict[str, Any]:
