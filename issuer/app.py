@@ -23,6 +23,7 @@ from issuer import authorities, catalog, issuing, sources
 from issuer.api import openid, operators, public
 from issuer.authorities import Authority, Description
 from issuer.deployment import Deployment, Limits
+from issuer.encryption import RequestKeys
 from issuer.operators import Operators
 from issuer.secrecy import Secrecy
 from issuer.settings import IssuerSettings
@@ -141,6 +142,7 @@ def _prepare(settings: IssuerSettings, at: datetime) -> None:
 
 def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetcher: Fetcher) -> Deployment:
     opened = open_authorities(settings, clock.now())
+    secrecy = Secrecy(open_keys(settings).secret(authorities.SECRET))
     rules = ListRules(
         directory=settings.status_directory,
         ttl_seconds=settings.status_ttl_seconds,
@@ -156,7 +158,7 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         sources=_sources(settings, [authority.description for authority in opened.values()], fetcher),
         database=database,
         clock=clock,
-        secrecy=Secrecy(open_keys(settings).secret(authorities.SECRET)),
+        secrecy=secrecy,
         publisher=Publisher(authorities=opened, database=database, clock=clock, rules=rules),
         limits=Limits(
             offer_seconds=settings.offer_seconds,
@@ -165,8 +167,12 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
             retry_seconds=settings.retry_seconds,
             transaction_code_attempts=settings.transaction_code_attempts,
             batch_size=settings.batch_size,
+            deferred_interval_seconds=settings.deferred_interval_seconds,
+            deferred_seconds=settings.deferred_seconds,
         ),
+        request_keys=RequestKeys(database, clock, secrecy, period_seconds=settings.encryption_key_seconds),
         require_dpop=settings.require_dpop,
+        encryption_required=settings.encryption_required,
     )
 
 

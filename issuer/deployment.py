@@ -8,6 +8,7 @@ from comity.ports import ClaimsSource, Clock
 from comity.runtime.database import Database
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
+from issuer.encryption import RequestKeys
 from issuer.secrecy import Secrecy
 from issuer.status_lists import Publisher
 
@@ -22,6 +23,8 @@ class Limits:
     retry_seconds: int
     transaction_code_attempts: int
     batch_size: int
+    deferred_interval_seconds: int
+    deferred_seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,9 @@ class Deployment:
         secrecy: everything derived from the deployment's secret.
         publisher: writes status lists.
         limits: numbers.
+        request_keys: the keys of encrypted requests.
         require_dpop: whether bearer tokens are refused.
+        encryption_required: whether plain credential requests and answers are refused.
     """
 
     public_url: str
@@ -50,7 +55,9 @@ class Deployment:
     secrecy: Secrecy
     publisher: Publisher
     limits: Limits
+    request_keys: RequestKeys
     require_dpop: bool = False
+    encryption_required: bool = False
 
     def now(self) -> int:
         """Return the current instant in whole Unix seconds."""

@@ -4,6 +4,7 @@ Three durable commits per credential: the token, the intent (before any signatur
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from comity import jose, keys
 from comity.credential import Credential, Format, SignedCredential, StatusEntry
 from comity.errors import Code, ComityError, Conflict, Misconfigured
 from comity.formats import FORMATS
-from comity.openid import key_proof
+from comity.openid import dpop, key_proof
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.credential_response import Issued
 from comity.openid.issuance.notification import Notification
@@ -26,7 +27,7 @@ from issuer.catalog import CatalogEntry
 from issuer.deployment import Deployment
 from issuer.offering import event
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, credentials, offers
+from issuer.store import Connection, audit, credentials, deferrals, offers
 from issuer.store.credentials import Reservation, Slot
 from issuer.store.offers import Offer, Redemption
 from issuer.tokens import Access, Proof
@@ -56,7 +57,7 @@ async def exchange_code(
     typed = request.tx_code
     typed_hash = None if typed is None else deployment.secrecy.transaction_code_hash(code_hash, typed)
 
-    def redeem(connection: Connection) -> tuple[Redemption, str | None]:
+    def redeem(connection: Connection) -> tuple[Redemption, int | None]:
         done = offers.redeem(
             connection,
             authority=authority.path,
@@ -67,16 +68,16 @@ async def exchange_code(
             token_key=None if proof is None else proof.thumbprint,
             attempt_limit=deployment.limits.transaction_code_attempts,
             now=now,
+            deferred_until=now + deployment.limits.deferred_seconds,
         )
         if done[0] in _EFFECTIVE:
             tokens.use_up(connection, proof)
         return done
 
-    outcome, offer_id = await deployment.database.write(redeem)
-    if offer_id is None:
+    outcome, until = await deployment.database.write(redeem)
+    if until is None:
         raise _REFUSED_CODE[outcome]
-    limits = deployment.limits
-    return TokenResponse(access_token=token, expires_in=limits.token_seconds, is_bound=proof is not None)
+    return TokenResponse(access_token=token, expires_in=until - now, is_bound=proof is not None)
 
 
 _EFFECTIVE = {Redemption.GRANTED, Redemption.TRANSACTION_CODE_WRONG, Redemption.CODE_DEAD}
@@ -101,6 +102,7 @@ _REFUSED_CODE: Mapping[Redemption, OAuthError] = {
     Redemption.TRANSACTION_CODE_UNEXPECTED: _refused_code(
         Code.REQUEST_INVALID, "no transaction code is expected", _Error.INVALID_REQUEST
     ),
+    Redemption.PROOF_NEEDED: dpop.refuse_missing(),  # a token that lives for days is bound to a key (VCI-24)
 }
 
 
@@ -113,18 +115,24 @@ def new_nonce(deployment: Deployment, authority: Authority) -> str:
 # --- credentials
 
 
-async def issue(deployment: Deployment, authority: Authority, access: Access, request: CredentialRequest) -> Issued:
-    """Issue what a token was given for, one credential for each key proof (OpenID4VCI §8).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A request that may be answered: for which configuration and keys, judged at which instant."""
+
+    entry: CatalogEntry
+    proofs: tuple[CheckedProof, ...]
+    at: datetime
+
+
+def examine(deployment: Deployment, authority: Authority, access: Access, request: CredentialRequest) -> Checked:
+    """Judge a credential request (OpenID4VCI §8.2); nothing is changed.
 
     Raises:
-        OAuthError: with the codes of OpenID4VCI §8.3.1.2 and RFC 6750. Nothing was changed then.
+        OAuthError: with the codes of OpenID4VCI §8.3.1.2 and RFC 6750.
     """
     at = deployment.clock.now()
     offer = access.offer
     entry = _entry(deployment, offer, request)
-    if offer.credential_valid_until <= int(at.timestamp()):
-        detail = "the credential has ended before it was fetched"
-        raise OAuthError(Code.OFFER_EXPIRED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
     request.require_proofs()
     if len(request.proofs) > offer.batch_size:
         detail = f"at most {offer.batch_size} credentials can be had by this offer"
@@ -136,9 +144,22 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
         return expiry is not None and expiry > now
 
     proofs = key_proof.examine_all(request.proofs, audience=authority.issuer_id, at=at, check_nonce=is_good)
-    reservation, sealed = await _reserve(deployment, authority, access, entry, proofs=proofs, now=now)
+    return Checked(entry=entry, proofs=proofs, at=at)
+
+
+async def complete(deployment: Deployment, authority: Authority, access: Access, checked: Checked) -> Issued:
+    """Issue what was judged, one credential for each key.
+
+    Raises:
+        OAuthError: with the codes of OpenID4VCI §8.3.1.2 and RFC 6750. Nothing was changed then.
+    """
+    offer, entry, now = access.offer, checked.entry, int(checked.at.timestamp())
+    if offer.credential_valid_until <= now:
+        detail = "the credential has ended before it was fetched"
+        raise OAuthError(Code.OFFER_EXPIRED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
+    reservation, sealed = await _reserve(deployment, authority, access, checked)
     claims = deployment.secrecy.unseal(sealed, offer.id)
-    issued_at, valid_until = _instant(reservation.issued_at), _instant(offer.credential_valid_until)
+    issued_at, valid_until = instant(reservation.issued_at), instant(offer.credential_valid_until)
     signed = tuple(
         sign(
             authority,
@@ -149,9 +170,9 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
             issued_at=issued_at,
             valid_until=valid_until,
         )
-        for proof, slot in zip(proofs, reservation.slots, strict=True)
+        for proof, slot in zip(checked.proofs, reservation.slots, strict=True)
     )
-    await _deliver(deployment, offer, reservation, now)
+    await _deliver(deployment, offer, entry, reservation, now)
     return Issued(credentials=tuple(each.encoded for each in signed), notification_id=reservation.notification_id)
 
 
@@ -177,25 +198,31 @@ def _entry(deployment: Deployment, offer: Offer, request: CredentialRequest) -> 
     return entry
 
 
+def digests_of(deployment: Deployment, access: Access, checked: Checked) -> tuple[str, ...]:
+    """Return what recognises the holder keys of a request on its repetition."""
+    digest, token_hash = deployment.secrecy.holder_digest, access.token_hash
+    return tuple(digest(token_hash, checked.entry.id, proof.thumbprint) for proof in checked.proofs)
+
+
+def nonces_of(deployment: Deployment, checked: Checked) -> dict[str, int]:
+    """Return the nonces of a request by their hashes, each with the second until which it must be remembered."""
+    until = int(checked.at.timestamp()) + deployment.limits.nonce_seconds
+    return {hashed(proof.nonce): until for proof in checked.proofs if proof.nonce is not None}
+
+
 async def _reserve(
-    deployment: Deployment,
-    authority: Authority,
-    access: Access,
-    entry: CatalogEntry,
-    *,
-    proofs: tuple[CheckedProof, ...],
-    now: int,
+    deployment: Deployment, authority: Authority, access: Access, checked: Checked
 ) -> tuple[Reservation, bytes]:
     """Commit the intent to sign, before any signature exists; return it with the sealed claims."""
-    token_hash, secrecy = access.token_hash, deployment.secrecy
-    digests = [secrecy.holder_digest(token_hash, entry.id, proof.thumbprint) for proof in proofs]
-    nonces = {hashed(proof.nonce): now + deployment.limits.nonce_seconds for proof in proofs if proof.nonce is not None}
+    token_hash, entry, now = access.token_hash, checked.entry, int(checked.at.timestamp())
+    digests, nonces = digests_of(deployment, access, checked), nonces_of(deployment, checked)
 
     def reserve(connection: Connection) -> tuple[Reservation, bytes]:
         offer = offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now, for_update=True)
         if offer is None:
             raise tokens.refuse()
         tokens.use_up(connection, access.proof)
+        deferrals.require_released(connection, offer, entry.id, digests)
         if offer.sealed_claims is None:
             raise Conflict(Code.CODE_ALREADY_USED, "the claims of this offer are erased already; ask for a new offer")
         reservation = credentials.reserve(
@@ -216,13 +243,19 @@ async def _reserve(
     except Conflict as error:
         if error.code is Code.STATUS_LISTS_FULL:
             deployment.publisher.wake()  # it opens new lists
-        raise OAuthError(error.code, error.detail, error=_ERROR_OF_CONFLICT[error.code]) from None
+        raise refusal_of(error) from None
+
+
+def refusal_of(error: Conflict) -> OAuthError:
+    """Return the protocol's refusal for a conflict that the store found."""
+    return OAuthError(error.code, error.detail, error=_ERROR_OF_CONFLICT[error.code])
 
 
 _ERROR_OF_CONFLICT: Mapping[Code, OAuthErrorCode] = {
     Code.NONCE_INVALID: _Error.INVALID_NONCE,
     Code.CODE_ALREADY_USED: _Error.CREDENTIAL_REQUEST_DENIED,
     Code.STATUS_LISTS_FULL: _Error.TEMPORARILY_UNAVAILABLE,
+    Code.NOT_PERMITTED: _Error.CREDENTIAL_REQUEST_DENIED,
 }
 
 
@@ -267,9 +300,13 @@ def sign(
     return signed
 
 
-async def _deliver(deployment: Deployment, offer: Offer, reservation: Reservation, now: int) -> None:
+async def _deliver(
+    deployment: Deployment, offer: Offer, entry: CatalogEntry, reservation: Reservation, now: int
+) -> None:
     def deliver(connection: Connection) -> None:
         credentials.mark_delivered(connection, reservation.issuance_id, now=now)
+        if offer.decision is not None:
+            deferrals.mark_delivered(connection, offer.id, entry.id, now=now)
         offers.erase_after(connection, offer.id, at=now + deployment.limits.retry_seconds)
 
     await deployment.database.write(deliver)
@@ -300,5 +337,6 @@ async def erase_due(deployment: Deployment) -> int:
     return await deployment.database.write(lambda connection: offers.erase_due(connection, now=now))
 
 
-def _instant(seconds: int) -> datetime:
+def instant(seconds: int) -> datetime:
+    """Return an instant of the store in UTC."""
     return datetime.fromtimestamp(seconds, tz=UTC)

@@ -33,6 +33,10 @@ class IssuerSettings(ServiceSettings):
         erase_every_seconds: how often what is due is erased.
         transaction_code_attempts: wrong transaction codes after which an offer is dead.
         batch_size: most copies of one credential in one request.
+        encryption_required: refuse plain credential requests, and requests for plain answers.
+        encryption_key_seconds: how long a key for encrypted requests stands in the metadata; it is read twice as long.
+        deferred_interval_seconds: how long a wallet waits before it asks again for what a clerk has yet to decide.
+        deferred_seconds: how long a decision may take, and a token bound by DPoP lives that waits for it.
     """
 
     model_config = SettingsConfigDict(env_prefix="ISSUER_", frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -55,6 +59,10 @@ class IssuerSettings(ServiceSettings):
     erase_every_seconds: float = Field(default=10.0, gt=0)
     transaction_code_attempts: int = Field(default=5, ge=1, le=5)
     batch_size: int = Field(default=8, ge=2, le=100)
+    encryption_required: bool = False
+    encryption_key_seconds: int = Field(default=86_400, ge=600, le=30 * 86_400)
+    deferred_interval_seconds: int = Field(default=60, ge=1, le=86_400)
+    deferred_seconds: int = Field(default=14 * 86_400, ge=300, le=90 * 86_400)
 
     @property
     def keys_folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""OpenID4VCI 1.0 for wallets: metadata, token, nonce, credential, notification.
+"""OpenID4VCI 1.0 for wallets: metadata, token, nonce, credential, deferred credential, notification.
 
 Bodies are parsed strictly by ``comity.openid``; an :class:`OAuthError` becomes the answer the protocol wants.
 """
@@ -6,24 +6,33 @@ Bodies are parsed strictly by ``comity.openid``; an :class:`OAuthError` becomes 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from comity.errors import Code
 from comity.openid import dpop
 from comity.openid.issuance.credential_request import CredentialRequest
+from comity.openid.issuance.credential_response import Deferred, Issued
+from comity.openid.issuance.deferred import DeferredRequest
 from comity.openid.issuance.display import Display
+from comity.openid.issuance.encryption import (
+    CONTENT_ALGORITHMS,
+    CONTENT_TYPE,
+    AnswerKey,
+    RequestEncryption,
+    ResponseEncryption,
+)
 from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.issuance.notification import Notification
 from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest, nonce_response
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.web import problems
-from comity.web.body import media_type
-from issuer import issuing, tokens
+from issuer import deferring, issuing, tokens
+from issuer.api import messages
 from issuer.api.access import deployment_of, shown_by
+from issuer.api.messages import FORM, JSON, require_type
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
+from issuer.tokens import Access
 
 router = APIRouter(include_in_schema=False)
 
-_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _CACHED = {"cache-control": "public, max-age=300"}
 _ABOUT_PROOFS = {OAuthErrorCode.INVALID_DPOP_PROOF, OAuthErrorCode.USE_DPOP_NONCE}
 _ALGORITHMS = f'algs="{" ".join(dpop.algorithms())}"'
@@ -33,7 +42,7 @@ _ALGORITHMS = f'algs="{" ".join(dpop.algorithms())}"'
 async def issuer_metadata(request: Request, path: str) -> Response:
     """Describe the credential issuer (OpenID4VCI §12.2; the well-known name stands before the path)."""
     deployment = deployment_of(request)
-    metadata = describe(deployment, deployment.authority(path))
+    metadata = await describe(deployment, deployment.authority(path))
     return JSONResponse(metadata.to_dict(), headers=_CACHED)
 
 
@@ -47,14 +56,18 @@ async def authorization_server_metadata(request: Request, path: str) -> Response
     return JSONResponse(metadata.to_dict(), headers=_CACHED)
 
 
-def describe(deployment: Deployment, authority: Authority) -> IssuerMetadata:
+async def describe(deployment: Deployment, authority: Authority) -> IssuerMetadata:
     """Return the metadata of one authority, in English and French."""
     issuer, name = authority.issuer_id, authority.description.name
+    key, required = await deployment.request_keys.current(authority.path), deployment.encryption_required
     return IssuerMetadata(
         credential_issuer=issuer,
         credential_endpoint=f"{issuer}/credential",
         nonce_endpoint=f"{issuer}/nonce",
         notification_endpoint=f"{issuer}/notification",
+        deferred_credential_endpoint=f"{issuer}/deferred_credential",
+        request_encryption=RequestEncryption(keys=(key,), enc_values=CONTENT_ALGORITHMS, is_required=required),
+        response_encryption=ResponseEncryption(is_required=required),
         configurations={key: entry.configuration for key, entry in deployment.catalogs[authority.path].items()},
         batch_size=deployment.limits.batch_size,
         display=(Display(name=name["en"], locale="en-CA"), Display(name=name["fr"], locale="fr-CA")),
@@ -66,7 +79,7 @@ async def token(request: Request, path: str) -> Response:
     """Exchange a pre-authorized code (OpenID4VCI §6); with a DPoP proof the token is bound to its key (RFC 9449 §5)."""
     deployment = deployment_of(request)
     authority = deployment.authority(path)
-    _require_type(request, _FORM, OAuthErrorCode.INVALID_REQUEST)
+    require_type(request, OAuthErrorCode.INVALID_REQUEST, FORM)
     wanted = TokenRequest.parse(await request.body())
     proof = tokens.check_for_token(deployment, authority, request.headers.getlist(dpop.HEADER))
     answer = await issuing.exchange_code(deployment, authority, wanted, proof)
@@ -84,18 +97,35 @@ async def nonce(request: Request, path: str) -> Response:
 
 @router.post("/{path:path}/credential")
 async def credential(request: Request, path: str) -> Response:
-    """Issue (OpenID4VCI §8)."""
+    """Issue, or say when to ask again (OpenID4VCI §8)."""
     deployment = deployment_of(request)
     authority = deployment.authority(path)
     if (shown := shown_by(request)) is None:
         return _challenge(deployment)
-    _require_type(request, _JSON, OAuthErrorCode.INVALID_CREDENTIAL_REQUEST)
-    body = await request.body()
+    require_type(request, OAuthErrorCode.INVALID_CREDENTIAL_REQUEST, JSON, CONTENT_TYPE)
     # The token is judged before the body: whoever has none learns nothing about what a request may say.
     access = await tokens.require(deployment, authority, shown, "credential")
-    wanted = CredentialRequest.parse(body, batch_size=deployment.limits.batch_size)
-    issued = await issuing.issue(deployment, authority, access, wanted)
-    return JSONResponse(issued.to_dict(), headers=_with_nonce(deployment, authority) if access.proof else None)
+    sent, most = await messages.read(deployment, authority, request), deployment.limits.batch_size
+    wanted = CredentialRequest.parse(sent.document, batch_size=most, is_encrypted=sent.is_encrypted)
+    messages.require_answer_key(deployment, wanted.answer_key)
+    answer = await deferring.request(deployment, authority, access, wanted)
+    return _answer(deployment, authority, access, answer, wanted.answer_key)
+
+
+@router.post("/{path:path}/deferred_credential")
+async def deferred_credential(request: Request, path: str) -> Response:
+    """Deliver what was promised under a transaction id, or say when to ask again (OpenID4VCI §9)."""
+    deployment = deployment_of(request)
+    authority = deployment.authority(path)
+    if (shown := shown_by(request)) is None:
+        return _challenge(deployment)
+    require_type(request, OAuthErrorCode.INVALID_CREDENTIAL_REQUEST, JSON, CONTENT_TYPE)
+    access = await tokens.require(deployment, authority, shown, "deferred_credential")
+    sent = await messages.read(deployment, authority, request)
+    wanted = DeferredRequest.parse(sent.document, is_encrypted=sent.is_encrypted)
+    messages.require_answer_key(deployment, wanted.answer_key)
+    answer = await deferring.collect(deployment, authority, access, wanted)
+    return _answer(deployment, authority, access, answer, wanted.answer_key)
 
 
 @router.post("/{path:path}/notification")
@@ -105,7 +135,7 @@ async def notification(request: Request, path: str) -> Response:
     authority = deployment.authority(path)
     if (shown := shown_by(request)) is None:
         return _challenge(deployment)
-    _require_type(request, _JSON, OAuthErrorCode.INVALID_NOTIFICATION_REQUEST)
+    require_type(request, OAuthErrorCode.INVALID_NOTIFICATION_REQUEST, JSON)
     body = await request.body()
     access = await tokens.require(deployment, authority, shown, "notification")
     await issuing.notify(deployment, access, Notification.parse(body))
@@ -135,6 +165,15 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
     return problems.oauth_error(error.error, error.detail, status, headers)
 
 
+def _answer(
+    deployment: Deployment, authority: Authority, access: Access, answer: Issued | Deferred, key: AnswerKey | None
+) -> Response:
+    """OpenID4VCI §8.3: credentials with 200, a transaction id with 202; encrypted to the key of this request (§10)."""
+    status = 200 if isinstance(answer, Issued) else 202
+    headers = _with_nonce(deployment, authority) if access.proof else None
+    return messages.reply(answer.to_dict(), key, status, headers)
+
+
 def _with_nonce(deployment: Deployment, authority: Authority) -> dict[str, str]:
     return {dpop.NONCE_HEADER: tokens.new_nonce(deployment, authority)}
 
@@ -143,8 +182,3 @@ def _challenge(deployment: Deployment) -> Response:
     """Ask for a token; a request without one gets no error code (RFC 6750 §3.1)."""
     accepted = f"DPoP {_ALGORITHMS}" if deployment.require_dpop else f"Bearer, DPoP {_ALGORITHMS}"
     return Response(status_code=401, headers={"www-authenticate": accepted})
-
-
-def _require_type(request: Request, wanted: str, error: OAuthErrorCode) -> None:
-    if media_type(request) != wanted:
-        raise OAuthError(Code.UNSUPPORTED_MEDIA_TYPE, f"the body must be sent as {wanted}", error=error)

@@ -15,11 +15,12 @@ from sqlalchemy import (
     literal,
     null,
     select,
+    true,
     update,
 )
 
 from comity.credential import CredentialType
-from issuer.store.tables import credentials, dpop_proofs, issuances, nonces, offers
+from issuer.store.tables import credentials, deferrals, dpop_proofs, encryption_keys, issuances, nonces, offers
 
 
 class OfferState(StrEnum):
@@ -33,6 +34,14 @@ class OfferState(StrEnum):
     EXPIRED = "expired"
 
 
+class Decision(StrEnum):
+    """What an authority says to an offer that it decides about after the wallet asked."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    DENIED = "denied"
+
+
 class Redemption(StrEnum):
     """What came of presenting a pre-authorized code."""
 
@@ -44,6 +53,7 @@ class Redemption(StrEnum):
     TRANSACTION_CODE_WRONG = "transaction_code_wrong"
     TRANSACTION_CODE_MISSING = "transaction_code_missing"
     TRANSACTION_CODE_UNEXPECTED = "transaction_code_unexpected"
+    PROOF_NEEDED = "proof_needed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +79,8 @@ class Offer:
         expires_at: last second at which the code can be used.
         token_expires_at: end of the access token, once there is one.
         token_key: thumbprint of the key that the access token is bound to; None for a bearer token.
+        decision: what was decided about it; None when it needs no decision.
+        renews: id of the offer whose credentials this one issues once more.
     """
 
     id: str
@@ -89,6 +101,8 @@ class Offer:
     expires_at: int
     token_expires_at: int | None = None
     token_key: str | None = None
+    decision: Decision | None = None
+    renews: str | None = None
 
 
 def save(connection: Connection, offer: Offer) -> None:
@@ -113,6 +127,8 @@ def save(connection: Connection, offer: Offer) -> None:
             credential_valid_until=offer.credential_valid_until,
             created_at=offer.created_at,
             expires_at=offer.expires_at,
+            decision=offer.decision,
+            renews=offer.renews,
         )
     )
 
@@ -150,40 +166,60 @@ def redeem(
     token_key: str | None,
     attempt_limit: int,
     now: int,
-) -> tuple[Redemption, str | None]:
+    deferred_until: int | None = None,
+) -> tuple[Redemption, int | None]:
     """Exchange a code for a token by one statement, so that exactly one of any number of callers succeeds.
 
     The same statement counts a wrong transaction code and kills the offer at the limit, and erases its claims then.
-    Returns what happened, and the offer's id when granted.
+    Where a decision is awaited, the token must be bound to a key, and lives until ``deferred_until``.
+    Returns what happened, and the last second of the token when granted.
     """
+    lives = _lives_until(token_expires_at, deferred_until)
     wrong = _is_wrong(transaction_code_hash)
     last = and_(wrong, offers.c.attempts + 1 >= attempt_limit)
     statement = (
         update(offers)
-        .where(
-            offers.c.code_hash == code_hash,
-            offers.c.authority == authority,
-            offers.c.state == OfferState.OPEN.value,
-            offers.c.expires_at > now,
-            _expects_code(transaction_code_hash),
-        )
+        .where(_offered_by(authority, code_hash, now), _expects_code(transaction_code_hash), _may_wait(token_key))
         .values(
             attempts=offers.c.attempts + case((wrong, 1), else_=0),
             state=case((last, OfferState.DEAD.value), (wrong, OfferState.OPEN.value), else_=OfferState.REDEEMED.value),
             token_hash=case((wrong, null()), else_=literal(token_hash)),
-            token_expires_at=case((wrong, null()), else_=literal(token_expires_at, BigInteger)),
+            token_expires_at=case((wrong, null()), else_=lives),
             token_key=null() if token_key is None else case((wrong, null()), else_=literal(token_key)),
-            erase_at=case((wrong, offers.c.erase_at), else_=literal(token_expires_at, BigInteger)),
+            erase_at=case((wrong, offers.c.erase_at), else_=lives),
             sealed_claims=case((last, null()), else_=offers.c.sealed_claims),
         )
-        .returning(offers.c.id, offers.c.state)
+        .returning(offers.c.token_expires_at, offers.c.state)
     )
     row = connection.execute(statement).one_or_none()
     if row is None:
-        return _why_not(connection, authority, code_hash, transaction_code_hash, now), None
+        return _why_not(
+            connection, authority, code_hash, transaction_code_hash, now, has_key=token_key is not None
+        ), None
     if row.state == OfferState.REDEEMED.value:
-        return Redemption.GRANTED, row.id
+        return Redemption.GRANTED, row.token_expires_at
     return (Redemption.CODE_DEAD if row.state == OfferState.DEAD.value else Redemption.TRANSACTION_CODE_WRONG), None
+
+
+def _offered_by(authority: str, code_hash: str, now: int) -> ColumnElement[bool]:
+    return and_(
+        offers.c.code_hash == code_hash,
+        offers.c.authority == authority,
+        offers.c.state == OfferState.OPEN.value,
+        offers.c.expires_at > now,
+    )
+
+
+def _may_wait(token_key: str | None) -> ColumnElement[bool]:
+    """A token that outlives minutes, because a decision is awaited, is bound to a key (VCI-24)."""
+    return offers.c.decision.is_(None) if token_key is None else true()
+
+
+def _lives_until(token_expires_at: int, deferred_until: int | None) -> ColumnElement[int]:
+    later = token_expires_at if deferred_until is None else deferred_until
+    return case(
+        (offers.c.decision.is_not(None), literal(later, BigInteger)), else_=literal(token_expires_at, BigInteger)
+    )
 
 
 def _expects_code(given: str | None) -> ColumnElement[bool]:
@@ -198,10 +234,16 @@ def _is_wrong(transaction_code_hash: str | None) -> ColumnElement[bool]:
 
 
 def _why_not(
-    connection: Connection, authority: str, code_hash: str, transaction_code_hash: str | None, now: int
+    connection: Connection,
+    authority: str,
+    code_hash: str,
+    transaction_code_hash: str | None,
+    now: int,
+    *,
+    has_key: bool,
 ) -> Redemption:
     row = connection.execute(
-        select(offers.c.state, offers.c.expires_at, offers.c.transaction_code_hash).where(
+        select(offers.c.state, offers.c.expires_at, offers.c.decision).where(
             offers.c.code_hash == code_hash, offers.c.authority == authority
         )
     ).one_or_none()
@@ -213,6 +255,8 @@ def _why_not(
         return Redemption.CODE_USED
     if row.expires_at <= now:
         return Redemption.CODE_EXPIRED
+    if row.decision is not None and not has_key:
+        return Redemption.PROOF_NEEDED
     if transaction_code_hash is None:
         return Redemption.TRANSACTION_CODE_MISSING
     return Redemption.TRANSACTION_CODE_UNEXPECTED
@@ -242,6 +286,20 @@ def cancel(connection: Connection, offer_id: str) -> bool:
     return changed.rowcount == 1
 
 
+def decide(connection: Connection, offer_id: str, decision: Decision) -> bool:
+    """Decide about an offer that waits, by one statement; False when it does not. Denied claims are erased."""
+    alive = offers.c.state.in_((OfferState.OPEN.value, OfferState.REDEEMED.value))
+    changed = connection.execute(
+        update(offers)
+        .where(offers.c.id == offer_id, offers.c.decision == Decision.WAITING.value, alive)
+        .values(
+            decision=decision.value,
+            sealed_claims=null() if decision is Decision.DENIED else offers.c.sealed_claims,
+        )
+    )
+    return changed.rowcount == 1
+
+
 def erase_after(connection: Connection, offer_id: str, *, at: int) -> None:
     """Bring the erasure of an offer's claims forward to ``at``; never move it back."""
     connection.execute(update(offers).where(offers.c.id == offer_id, offers.c.erase_at > at).values(erase_at=at))
@@ -258,7 +316,12 @@ def erase_due(connection: Connection, *, now: int) -> int:
         )
         .values(holder_digest=None)
     )
-    for spent in (nonces, dpop_proofs):
+    connection.execute(
+        update(deferrals)
+        .where(deferrals.c.sealed_keys.is_not(None), deferrals.c.offer_id.in_(due))
+        .values(sealed_keys=None)
+    )
+    for spent in (nonces, dpop_proofs, encryption_keys):
         connection.execute(spent.delete().where(spent.c.expires_at <= now))
     erased = connection.execute(
         update(offers).where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None)).values(sealed_claims=None)
@@ -286,4 +349,6 @@ def _offer(row: "Row[tuple[object, ...]]", state: OfferState | None = None) -> O
         expires_at=row.expires_at,
         token_expires_at=row.token_expires_at,
         token_key=row.token_key,
+        decision=None if row.decision is None else Decision(row.decision),
+        renews=row.renews,
     )

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from comity.errors import Code
+from comity.openid.issuance.encryption import AnswerKey
 from comity.openid.members import Document, Members
 from comity.openid.refusal import OAuthErrorCode, Refusal
 
 _REFUSE = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.INVALID_CREDENTIAL_REQUEST)
 _PROOF = Refusal(code=Code.PROOF_INVALID, error=OAuthErrorCode.INVALID_PROOF)
 _TOO_MANY = Refusal(code=Code.BATCH_TOO_LARGE, error=OAuthErrorCode.INVALID_PROOF)
-_ENCRYPTION = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.INVALID_ENCRYPTION_PARAMETERS)
+RESPONSE_ENCRYPTION = "credential_response_encryption"
 PROOF_TYPES = frozenset({"jwt", "di_vp", "attestation"})
 
 
@@ -22,14 +23,16 @@ class CredentialRequest:
         configuration_id: from the metadata; used when the token response named no credential identifiers.
         credential_identifier: from the token response.
         proofs: key proof JWTs, in the order received; () when none were sent.
+        answer_key: how the answer is to be encrypted; None for a plain one.
     """
 
     configuration_id: str | None = None
     credential_identifier: str | None = None
     proofs: tuple[str, ...] = ()
+    answer_key: AnswerKey | None = None
 
     @classmethod
-    def parse(cls, document: Document, *, batch_size: int = 1) -> "CredentialRequest":
+    def parse(cls, document: Document, *, batch_size: int = 1, is_encrypted: bool = False) -> "CredentialRequest":
         """Read a credential request (VCI-40). Members nobody knows are ignored.
 
         Not checked here: the proofs themselves and that their keys are distinct (:mod:`comity.openid.key_proof`),
@@ -38,10 +41,11 @@ class CredentialRequest:
         Args:
             document: the request body.
             batch_size: most proofs the issuer accepts.
+            is_encrypted: whether the request was encrypted; only then its answer can be.
 
         Raises:
             OAuthError: ``invalid_credential_request``; ``invalid_proof`` for malformed, unsupported or too many
-                proofs; ``invalid_encryption_parameters`` for an encrypted answer, which this issuer does not offer.
+                proofs; ``invalid_encryption_parameters``.
         """
         members = Members.read(document, "credential request", _REFUSE)
         configuration = members.optional_string("credential_configuration_id")
@@ -50,12 +54,12 @@ class CredentialRequest:
             raise _REFUSE(
                 "credential request: exactly one of credential_configuration_id and credential_identifier is needed"
             )
-        if members.has("credential_response_encryption"):
-            raise _ENCRYPTION("encrypted credential responses are not offered")
+        answer = members.optional_members(RESPONSE_ENCRYPTION)
         return cls(
             configuration_id=configuration,
             credential_identifier=identifier,
             proofs=_proofs(members, batch_size) if members.has("proofs") else (),
+            answer_key=None if answer is None else AnswerKey.parse(answer, is_encrypted=is_encrypted),
         )
 
     def require_proofs(self) -> None:
@@ -76,6 +80,8 @@ class CredentialRequest:
             body["credential_identifier"] = self.credential_identifier
         if self.proofs:
             body["proofs"] = {"jwt": list(self.proofs)}
+        if self.answer_key is not None:
+            body[RESPONSE_ENCRYPTION] = self.answer_key.to_dict()
         return body
 
 
