@@ -28,7 +28,7 @@ from issuer.deployment import Deployment
 from issuer.offering import event
 from issuer.secrecy import hashed
 from issuer.store import Connection, audit, credentials, deferrals, offers
-from issuer.store.credentials import Reservation, Slot
+from issuer.store.credentials import Noted, Reservation, Slot
 from issuer.store.offers import Offer, Redemption
 from issuer.tokens import Access, Proof
 
@@ -159,7 +159,9 @@ async def complete(deployment: Deployment, authority: Authority, access: Access,
         raise OAuthError(Code.OFFER_EXPIRED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
     reservation, sealed = await _reserve(deployment, authority, access, checked)
     claims = deployment.secrecy.unseal(sealed, offer.id)
-    issued_at, valid_until = instant(reservation.issued_at), instant(offer.credential_valid_until)
+    # VCI-45: to the hour, so that iat does not tell whose credential this is; the record keeps the second.
+    issued_at = instant(reservation.issued_at).replace(minute=0, second=0)
+    valid_until = instant(offer.credential_valid_until)
     signed = tuple(
         sign(
             authority,
@@ -318,13 +320,16 @@ async def notify(deployment: Deployment, access: Access, notification: Notificat
     Raises:
         OAuthError: ``invalid_notification_id``, ``invalid_dpop_proof`` for a proof that was used before.
     """
+    now = deployment.now()
 
     def note(connection: Connection) -> bool:
         notification_id, told = notification.notification_id, notification.event.value
-        known = credentials.note_event(connection, access.offer.id, notification_id, told)
-        if known:
+        noted = credentials.note_event(connection, access.offer.id, notification_id, told)
+        if noted is not Noted.UNKNOWN:
             tokens.use_up(connection, access.proof)
-        return known
+        if noted is Noted.NEW:
+            audit.record(connection, event(access.offer, told, actor=WALLET, at=now))
+        return noted is not Noted.UNKNOWN
 
     if not await deployment.database.write(note):
         detail = "the notification id is not one of this access token"

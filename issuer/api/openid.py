@@ -3,10 +3,13 @@
 Bodies are parsed strictly by ``comity.openid``; an :class:`OAuthError` becomes the answer the protocol wants.
 """
 
+from datetime import timedelta
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from comity.openid import dpop
+from comity.openid.issuance import signed_metadata
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.credential_response import Deferred, Issued
 from comity.openid.issuance.deferred import DeferredRequest
@@ -27,12 +30,14 @@ from issuer import deferring, issuing, tokens
 from issuer.api import messages
 from issuer.api.access import deployment_of, shown_by
 from issuer.api.messages import FORM, JSON, require_type
+from issuer.api.negotiation import prefers
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.tokens import Access
 
 router = APIRouter(include_in_schema=False)
 
+_METADATA_LIFETIME = timedelta(days=1)
 _CACHED = {"cache-control": "public, max-age=300"}
 _ABOUT_PROOFS = {OAuthErrorCode.INVALID_DPOP_PROOF, OAuthErrorCode.USE_DPOP_NONCE}
 _ALGORITHMS = f'algs="{" ".join(dpop.algorithms())}"'
@@ -40,10 +45,23 @@ _ALGORITHMS = f'algs="{" ".join(dpop.algorithms())}"'
 
 @router.get("/.well-known/openid-credential-issuer/{path:path}")
 async def issuer_metadata(request: Request, path: str) -> Response:
-    """Describe the credential issuer (OpenID4VCI §12.2; the well-known name stands before the path)."""
+    """Describe the credential issuer (OpenID4VCI §12.2; the well-known name stands before the path).
+
+    As a signed JWT for whoever asks for one (§12.2.3), else as JSON.
+    """
     deployment = deployment_of(request)
-    metadata = await describe(deployment, deployment.authority(path))
-    return JSONResponse(metadata.to_dict(), headers=_CACHED)
+    authority = deployment.authority(path)
+    metadata, headers = await describe(deployment, authority), {**_CACHED, "vary": "Accept"}
+    if not prefers(request.headers.get("accept", ""), signed_metadata.CONTENT_TYPE, JSON):
+        return JSONResponse(metadata.to_dict(), headers=headers)
+    token = signed_metadata.build(
+        metadata,
+        authority.metadata_signer,
+        authority.metadata_chain,
+        at=deployment.clock.now(),
+        lifetime=_METADATA_LIFETIME,
+    )
+    return Response(token, headers=headers, media_type=signed_metadata.CONTENT_TYPE)
 
 
 @router.get("/.well-known/oauth-authorization-server/{path:path}")

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
@@ -12,7 +13,7 @@ from comity.errors import Code, Conflict
 from issuer.store import status_lists
 from issuer.store.insert import insert_if_absent
 from issuer.store.offers import Offer
-from issuer.store.tables import credentials, issuances, nonces
+from issuer.store.tables import credentials, issuances, nonces, offers
 from issuer.store.tables import status_lists as lists
 
 _ATTEMPTS = 64
@@ -197,14 +198,23 @@ def mark_delivered(connection: Connection, issuance_id: str, *, now: int) -> Non
     )
 
 
-def note_event(connection: Connection, offer_id: str, notification_id: str, event: str) -> bool:
-    """Keep what the wallet said became of an issuance; False when it is not one of this offer."""
-    changed = connection.execute(
-        update(issuances)
-        .where(issuances.c.notification_id == notification_id, issuances.c.offer_id == offer_id)
-        .values(event=event)
-    )
-    return changed.rowcount == 1
+class Noted(StrEnum):
+    """What came of a notification."""
+
+    NEW = "new"
+    KNOWN_ALREADY = "known_already"
+    UNKNOWN = "unknown"
+
+
+def note_event(connection: Connection, offer_id: str, notification_id: str, event: str) -> Noted:
+    """Keep what the wallet said became of an issuance of this offer, or of one that renews it."""
+    family = select(offers.c.id).where((offers.c.id == offer_id) | (offers.c.renews == offer_id))
+    this = (issuances.c.notification_id == notification_id) & issuances.c.offer_id.in_(family)
+    is_other = issuances.c.event.is_(None) | (issuances.c.event != event)
+    if connection.execute(update(issuances).where(this, is_other).values(event=event)).rowcount == 1:
+        return Noted.NEW
+    known = connection.execute(select(issuances.c.id).where(this)).one_or_none()
+    return Noted.UNKNOWN if known is None else Noted.KNOWN_ALREADY
 
 
 def set_status(
