@@ -15,6 +15,7 @@ from wallet.custody import Custody
 from wallet.outbound import Outbound
 from wallet.presenting import Presenting
 from wallet.receiving import Receiving
+from wallet.refilling import Refilling
 from wallet.settings import WalletSettings
 from wallet.watching import Watching
 
@@ -31,6 +32,7 @@ class Deployment:
     registry: RegistryClient
     custody: Custody
     receiving: Receiving
+    refilling: Refilling
     presenting: Presenting
     watching: Watching
     documents: StatusCache
@@ -106,13 +108,15 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         longest_session=around.longest_session,
         threads=around.unlock_threads,
     )
+    receiving = Receiving(outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell)
     return Deployment(
         clock=clock,
         database=database,
         guarded=guarded,
         registry=registry,
         custody=custody,
-        receiving=Receiving(outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell),
+        receiving=receiving,
+        refilling=Refilling(receiving=receiving),
         presenting=Presenting(outbound=outbound, clock=clock, snapshot=registry.snapshot),
         watching=Watching(clock=clock, snapshot=registry.snapshot, shell=shell, interval=around.status_interval),
         documents=documents,

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from comity import x509
 from comity.errors import Code, NotFound
+from comity.openid.issuance import signed_metadata
 from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.display import in_language
 from comity.openid.issuance.metadata import IssuerMetadata
@@ -12,7 +14,7 @@ from comity.openid.issuance.offer import CredentialOffer, OfferReference, parse_
 from comity.ports import Clock
 from comity.trust import may_issue
 from comity.trust.snapshot import RegistrySnapshot
-from wallet.outbound import Outbound
+from wallet.outbound import JSON, Outbound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +83,31 @@ class Offers:
         if isinstance(offer, OfferReference):
             offer = await self._fetch(offer)
         issuer = offer.credential_issuer
-        document = await self.outbound.get_json(IssuerMetadata.url(issuer))
-        metadata = IssuerMetadata.parse(document, credential_issuer=issuer)
+        metadata = await self.metadata(issuer)
         configurations = metadata.offered(offer)
         facts = {each.id: self._facts(metadata, each) for each in configurations}
         return Preview(offer=offer, metadata=metadata, configurations=configurations, facts=facts)
+
+    async def metadata(self, issuer: str) -> IssuerMetadata:
+        """Return an issuer's metadata: signed ones where the registry says who may sign them, else plain ones (VCI-5).
+
+        Raises:
+            OAuthError: ``metadata_invalid``: malformed, of another issuer, or signed by somebody else.
+            NotFound, Unreachable: as :meth:`wallet.outbound.Outbound.get_json`.
+        """
+        url, anchors = IssuerMetadata.url(issuer), self._anchors(issuer)
+        if not anchors:
+            return IssuerMetadata.parse(await self.outbound.get_json(url), credential_issuer=issuer)
+        answer = await self.outbound.get(url, signed_metadata.CONTENT_TYPE, JSON)
+        if answer.content_type == JSON:  # not every issuer signs; whose credentials come is judged by itself
+            return IssuerMetadata.parse(answer.body, credential_issuer=issuer)
+        token = answer.body.decode("ascii", "replace")
+        return signed_metadata.read(token, credential_issuer=issuer, anchors=anchors, at=self.clock.now())
+
+    def _anchors(self, issuer: str) -> list[x509.Certificate]:
+        """Return what the registry trusts for the issuer's certificates; nothing for an issuer it does not know."""
+        entries = (each.identifier for each in self.snapshot().issuers() if each.identifier.id == issuer)
+        return [x509.from_base64(each.anchor) for each in entries if each.anchor is not None]
 
     async def _fetch(self, reference: OfferReference) -> CredentialOffer:
         try:

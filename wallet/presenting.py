@@ -21,7 +21,8 @@ from comity.openid.refusal import OAuthErrorCode
 from comity.ports import Clock, FetchRequest
 from comity.trust import may_ask
 from comity.trust.snapshot import RegistrySnapshot, VerifierEntry
-from wallet import holdings
+from wallet import copies, holdings
+from wallet.copies import Spent
 from wallet.holdings import Held
 from wallet.outbound import FORM, Outbound, accepted
 from wallet.records import CONSENT, HISTORY, OpenWallet, Sheet
@@ -124,11 +125,15 @@ class Presenting:
         if datetime.fromisoformat(content["expires_at"]) <= now:
             raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over; ask for a new one")
         chosen = _chosen(content, selection or {})
-        vp_token = {each["query_id"]: [await self._present(wallet, each, asked, now)] for each in chosen}
+        held = {each["credential_id"]: await holdings.find_held(wallet, each["credential_id"]) for each in chosen}
+        vp_token = {
+            each["query_id"]: [await self._present(wallet, held[each["credential_id"]], each, asked, now)]
+            for each in chosen
+        }
         body = response.build(asked, vp_token).encode()
         history = {"what": "presented", "who": content["who"], "shared": [_line(each) for each in chosen]}
         line = Sheet(kind=HISTORY, id=holdings.new_id(), content={**history, "outcome": "sent"})
-        await self._use_up(wallet, consent_id, line)
+        await self._use_up(wallet, consent_id, line, copies.spent(held.values()))
         try:
             reply = accepted(
                 await self.outbound.post(asked.response_uri, body, content_type=FORM), refusal=Code.REQUEST_INVALID
@@ -260,15 +265,21 @@ class Presenting:
             raise Conflict(Code.CONSENT_CHANGED, "what is asked is not what was shown; look at it again")
         return found.content
 
-    async def _use_up(self, wallet: OpenWallet, consent_id: str, history: Sheet) -> None:
-        """Take the consent away and note why, in one step; of several who try, one succeeds (catalogue P20)."""
+    async def _use_up(
+        self, wallet: OpenWallet, consent_id: str, history: Sheet, spent: Spent = copies.NOTHING_SPENT
+    ) -> None:
+        """Take the consent away and note why, in one step; of several who try, one succeeds (catalogue P20).
+
+        A copy that is shown once goes in the same step, before it leaves.
+        """
         try:
-            await wallet.commit(put=[history], delete=[(CONSENT, consent_id)])
+            await wallet.commit(put=[history, *spent.put], delete=[(CONSENT, consent_id), *spent.delete])
         except Conflict:
             raise _answered() from None
 
-    async def _present(self, wallet: OpenWallet, chosen: Mapping[str, Any], asked: RequestObject, now: datetime) -> str:
-        held = await holdings.find_held(wallet, chosen["credential_id"])
+    async def _present(
+        self, wallet: OpenWallet, held: Held, chosen: Mapping[str, Any], asked: RequestObject, now: datetime
+    ) -> str:
         kind = formats.FORMATS[held.signed.format]
         signer = await holdings.signer_of(wallet, held.key_id)
         disclose = [tuple(place) for place in chosen["disclose"]]

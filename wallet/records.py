@@ -20,6 +20,7 @@ from wallet import store, vault
 from wallet.store import Record
 
 CREDENTIAL, KEY, HISTORY, MESSAGE, PENDING, CONSENT = "credential", "key", "history", "message", "pending", "consent"
+NOTICE = "notice"
 MAX_RECORD_BYTES = 8 << 20
 
 _log = structlog.get_logger("wallet")
