@@ -3,10 +3,10 @@
 Three durable commits per credential: the token, the intent (before any signature exists), the delivery.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from comity import jose, keys
 from comity.credential import Credential, Format, SignedCredential, StatusEntry
@@ -36,6 +36,7 @@ WALLET = "wallet"
 """The actor of what wallets do."""
 
 _Error = OAuthErrorCode
+Found = TypeVar("Found")
 
 
 # --- tokens and nonces
@@ -153,12 +154,22 @@ async def complete(deployment: Deployment, authority: Authority, access: Access,
     Raises:
         OAuthError: with the codes of OpenID4VCI §8.3.1.2 and RFC 6750. Nothing was changed then.
     """
-    offer, entry, now = access.offer, checked.entry, int(checked.at.timestamp())
-    if offer.credential_valid_until <= now:
+    if access.offer.credential_valid_until <= int(checked.at.timestamp()):
         detail = "the credential has ended before it was fetched"
         raise OAuthError(Code.OFFER_EXPIRED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
-    reservation, sealed = await _reserve(deployment, authority, access, checked)
-    claims = deployment.secrecy.unseal(sealed, offer.id)
+    reservation, locked = await _reserve(deployment, authority, access, checked)
+    return await finish(deployment, authority, locked, checked, reservation)
+
+
+async def finish(
+    deployment: Deployment, authority: Authority, offer: Offer, checked: Checked, reservation: Reservation
+) -> Issued:
+    """Sign what was reserved for an offer, and note that it left."""
+    entry = checked.entry
+    if offer.sealed_claims is None:
+        detail = "the claims of this offer are erased already; ask for a new offer"
+        raise OAuthError(Code.CODE_ALREADY_USED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
+    claims = deployment.secrecy.unseal(offer.sealed_claims, offer.id)
     # VCI-45: to the hour, so that iat does not tell whose credential this is; the record keeps the second.
     issued_at = instant(reservation.issued_at).replace(minute=0, second=0)
     valid_until = instant(offer.credential_valid_until)
@@ -174,7 +185,7 @@ async def complete(deployment: Deployment, authority: Authority, access: Access,
         )
         for proof, slot in zip(checked.proofs, reservation.slots, strict=True)
     )
-    await _deliver(deployment, offer, entry, reservation, now)
+    await _deliver(deployment, offer, entry, reservation, int(checked.at.timestamp()))
     return Issued(credentials=tuple(each.encoded for each in signed), notification_id=reservation.notification_id)
 
 
@@ -214,12 +225,12 @@ def nonces_of(deployment: Deployment, checked: Checked) -> dict[str, int]:
 
 async def _reserve(
     deployment: Deployment, authority: Authority, access: Access, checked: Checked
-) -> tuple[Reservation, bytes]:
-    """Commit the intent to sign, before any signature exists; return it with the sealed claims."""
+) -> tuple[Reservation, Offer]:
+    """Commit the intent to sign, before any signature exists; return it with the offer as it stands then."""
     token_hash, entry, now = access.token_hash, checked.entry, int(checked.at.timestamp())
     digests, nonces = digests_of(deployment, access, checked), nonces_of(deployment, checked)
 
-    def reserve(connection: Connection) -> tuple[Reservation, bytes]:
+    def reserve(connection: Connection) -> tuple[Reservation, Offer]:
         offer = offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now, for_update=True)
         if offer is None:
             raise tokens.refuse()
@@ -238,8 +249,17 @@ async def _reserve(
         )
         if reservation.is_new:
             audit.record(connection, event(offer, "credential_issued", actor=WALLET, at=now))
-        return reservation, offer.sealed_claims
+        return reservation, offer
 
+    return await reserved(deployment, reserve)
+
+
+async def reserved(deployment: Deployment, reserve: Callable[[Connection], Found]) -> Found:
+    """Run a transaction that reserves places in status lists; a conflict becomes the protocol's refusal.
+
+    Raises:
+        OAuthError: see :func:`refusal_of`.
+    """
     try:
         return await deployment.database.write(reserve)
     except Conflict as error:

@@ -26,7 +26,7 @@ from comity.openid.issuance.notification import Notification
 from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest, nonce_response
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.web import problems
-from issuer import deferring, issuing, tokens
+from issuer import deferring, issuing, renewing, tokens
 from issuer.api import messages
 from issuer.api.access import deployment_of, shown_by
 from issuer.api.messages import FORM, JSON, require_type
@@ -126,7 +126,7 @@ async def credential(request: Request, path: str) -> Response:
     sent, most = await messages.read(deployment, authority, request), deployment.limits.batch_size
     wanted = CredentialRequest.parse(sent.document, batch_size=most, is_encrypted=sent.is_encrypted)
     messages.require_answer_key(deployment, wanted.answer_key)
-    answer = await deferring.request(deployment, authority, access, wanted)
+    answer = await renewing.request(deployment, authority, access, wanted)
     return _answer(deployment, authority, access, answer, wanted.answer_key)
 
 

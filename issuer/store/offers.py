@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     case,
     false,
+    func,
     insert,
     literal,
     null,
@@ -286,6 +287,11 @@ def cancel(connection: Connection, offer_id: str) -> bool:
     return changed.rowcount == 1
 
 
+def count_renewals(connection: Connection, offer_id: str) -> int:
+    """Return how often an offer's credentials were issued again."""
+    return connection.execute(select(func.count()).where(offers.c.renews == offer_id)).scalar_one()
+
+
 def decide(connection: Connection, offer_id: str, decision: Decision) -> bool:
     """Decide about an offer that waits, by one statement; False when it does not. Denied claims are erased."""
     alive = offers.c.state.in_((OfferState.OPEN.value, OfferState.REDEEMED.value))
@@ -327,6 +333,11 @@ def erase_due(connection: Connection, *, now: int) -> int:
         update(offers).where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None)).values(sealed_claims=None)
     )
     return erased.rowcount
+
+
+def of_row(row: "Row[tuple[object, ...]]") -> Offer:
+    """Return the offer in a row of its table."""
+    return _offer(row)
 
 
 def _offer(row: "Row[tuple[object, ...]]", state: OfferState | None = None) -> Offer:

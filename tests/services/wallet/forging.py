@@ -56,7 +56,9 @@ def metadata_saying(town: Town, **members: Any) -> Change:
     def change(request: FetchRequest, answer: Fetched | None) -> Fetched:
         assert answer is not None
         signed = answer.content_type != "application/json"
-        told = jose.payload_object(jose.parse(answer.body.decode())) if signed else strict_json.parse_object(answer.body)
+        told = (
+            jose.payload_object(jose.parse(answer.body.decode())) if signed else strict_json.parse_object(answer.body)
+        )
         plain = {name: value for name, value in told.items() if not name.endswith("_encryption")}
         return fetched(request.url, strict_json.serialise({**plain, **members}), town.clock)
 
