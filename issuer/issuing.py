@@ -170,9 +170,7 @@ async def finish(
         detail = "the claims of this offer are erased already; ask for a new offer"
         raise OAuthError(Code.CODE_ALREADY_USED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
     claims = deployment.secrecy.unseal(offer.sealed_claims, offer.id)
-    # VCI-45: to the hour, so that iat does not tell whose credential this is; the record keeps the second.
-    issued_at = instant(reservation.issued_at).replace(minute=0, second=0)
-    valid_until = instant(offer.credential_valid_until)
+    issued_at, valid_until = instant(reservation.issued_at), instant(offer.credential_valid_until)
     signed = tuple(
         sign(
             authority,

@@ -43,7 +43,7 @@ def leftovers(line_id: str, line: Line) -> list[tuple[str, str]]:
 
 def keys_of(line: Line) -> Mapping[str, str]:
     """Return the wallet's names of the keys by thumbprint; lines of before batches have one."""
-    found: Mapping[str, str] = line.get("keys") or {str(line.get("holder_key")): str(line["key"])}
+    found: Mapping[str, str] = line.get("keys") or {str(line.get("holder_key")): str(line.get("key"))}
     return found
 
 
