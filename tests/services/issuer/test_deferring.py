@@ -12,8 +12,13 @@ from comity import formats, keys
 from comity.credential import Format
 from comity.jwe import EncryptionKey
 from comity.keys import KeySigner
-from issuer.issuing import erase_due
+from comity.openid.key_proof import CheckedProof
+from comity.openid.refusal import OAuthError, OAuthErrorCode
+from issuer.issuing import Checked, complete, erase_due
+from issuer.secrecy import hashed
+from issuer.store import offers as offer_store
 from issuer.store.tables import credentials, deferrals, dpop_proofs, nonces, offers
+from issuer.tokens import Access
 from tests.services.issuer.deployed import ON, PERSON, Deployed, Place, running
 from tests.services.issuer.sealing import Sealing, metadata, refused
 
@@ -290,3 +295,26 @@ async def test_it_waits_through_a_restart(place: Place) -> None:
         waiting.issuer = waiting.wallet.issuer = issuer
         await decide(issuer, waiting.offer, "approve")
         assert (await waiting.poll()).status_code == 200
+
+
+@pytest.mark.parametrize("verdict", [None, "deny"])
+async def test_nothing_is_signed_without_an_approval(waiting: Waiting, verdict: str | None) -> None:
+    """The transaction that reserves looks once more, whatever was seen before it."""
+    deployment, token_hash = waiting.issuer.deployment, hashed(waiting.wallet.token)
+    authority, at = deployment.authority(ON), waiting.issuer.clock.now()
+    if verdict:
+        await decide(waiting.issuer, waiting.offer, verdict)
+    offer = await deployment.database.read(
+        lambda connection: offer_store.by_token(
+            connection, authority=ON, token_hash=token_hash, now=int(at.timestamp())
+        )
+    )
+    assert offer is not None
+    holder = waiting.wallet.holder
+    proof = CheckedProof(jwk=holder.public_jwk, thumbprint=holder.thumbprint, nonce=None, issued_at=at)
+    checked = Checked(entry=deployment.catalogs[ON]["person.1.sdjwt"], proofs=(proof,), at=at)
+    access = Access(token_hash=token_hash, offer=offer, proof=None)
+    with pytest.raises(OAuthError) as refusal:
+        await complete(deployment, authority, access, checked)
+    assert refusal.value.error is OAuthErrorCode.CREDENTIAL_REQUEST_DENIED
+    assert (await counts(waiting.issuer))[0] == 0

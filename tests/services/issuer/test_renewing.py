@@ -35,10 +35,10 @@ async def started(issuer: Deployed, **offered: Any) -> tuple[Wallet, dict[str, A
     return wallet, offer
 
 
-async def ask(wallet: Wallet, *holders: KeySigner) -> httpx.Response:
+async def ask(wallet: Wallet, *holders: KeySigner, configuration: str = "person.1.sdjwt") -> httpx.Response:
     c_nonce = await wallet.learn()
     proofs = [wallet.issuer.proof(each, c_nonce) for each in holders or (KeySigner.generate(),)]
-    body = {"credential_configuration_id": "person.1.sdjwt", "proofs": {"jwt": proofs}}
+    body = {"credential_configuration_id": configuration, "proofs": {"jwt": proofs}}
     headers = {"authorization": f"DPoP {wallet.token}", "dpop": wallet.proof("credential")}
     return await wallet.issuer.client.post(f"/{ON}/credential", json=body, headers=headers)
 
@@ -147,3 +147,16 @@ async def test_it_is_not_issued_for_ever(issuer: Deployed, monkeypatch: pytest.M
         assert (await ask(wallet)).status_code == 200
     refused(await ask(wallet), "credential_request_denied")
     assert len(await issued(issuer, offer)) == 3
+
+
+async def test_one_revoked_copy_is_enough(issuer: Deployed) -> None:
+    """Another format of the same document was revoked: neither is issued again."""
+    wallet, offer = Wallet(issuer), await issuer.offer(record_reference="file-7", formats=["dc+sd-jwt", "vc+jwt"])
+    await wallet.take(offer)
+    for configuration in offer["configuration_ids"]:
+        assert (await ask(wallet, configuration=configuration)).status_code == 200
+    assert (await ask(wallet)).status_code == 200
+    one = next(each for each in await issued(issuer, offer) if each["format"] == "vc+jwt")
+    path, headers = f"/api/v1/credentials/{one['id']}/revoke", issuer.as_role("supervisor")
+    assert (await issuer.client.post(path, json={"reason": "lost"}, headers=headers)).status_code == 200
+    refused(await ask(wallet), "credential_request_denied")
