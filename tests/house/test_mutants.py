@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.mutants import MUTANTS, Mutant
+from tests.house import mutants
+from tests.house.mutants import Mutant
+from tests.house.mutants_of_issuing import ISSUING
 
+MUTANTS = (*mutants.MUTANTS, *ISSUING)
 ROOT = Path(__file__).resolve().parents[2]
 FEWEST, ALLOWED_SECONDS = 36, 60
 AREAS = ("comity/jose.py", "comity/formats/", "comity/status/", "comity/trust/", "comity/verification/")
