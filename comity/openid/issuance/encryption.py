@@ -243,9 +243,7 @@ def kid_of_request(token: bytes) -> str:
         OAuthError: ``invalid_encryption_parameters``.
     """
     try:
-        kid = jwe.header(token.decode("ascii")).get("kid")
-    except UnicodeDecodeError:
-        raise _PARAMETERS("the encrypted request is not a compact JWE") from None
+        kid = jwe.header(_compact(token)).get("kid")
     except Malformed as problem:
         raise _PARAMETERS.of(problem) from None
     if not isinstance(kid, str):
@@ -262,9 +260,16 @@ def open_request(token: bytes, key: EncryptionKey | None) -> bytes:
     if key is None:
         raise _PARAMETERS("the request is encrypted to a key that is not, or no longer, in the issuer's metadata")
     try:
-        return jwe.decrypt(token.decode("ascii"), key.private_jwk())
+        return jwe.decrypt(_compact(token), key.private_jwk())
     except Malformed as problem:
         raise _PARAMETERS.of(problem) from None
+
+
+def _compact(token: bytes) -> str:
+    try:
+        return token.decode("ascii")
+    except UnicodeDecodeError:
+        raise _PARAMETERS("the encrypted request is not a compact JWE") from None
 
 
 def open_response(body: bytes, content_type: str, key: EncryptionKey, enc: str) -> dict[str, Any]:

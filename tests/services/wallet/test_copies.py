@@ -17,7 +17,7 @@ from tests.services.wallet.test_receiving import opened
 from tests.services.wallet.town import NOW, Ground, Person, Town, running
 from tests.support.in_process import fetched
 from wallet import copies, holdings
-from wallet.records import CREDENTIAL, KEY
+from wallet.records import CREDENTIAL, KEY, Sheet
 
 SUBSIDY: dict[str, Any] = {"eligible": True, "tier": "half", "valid_until": "2027-06-30"}
 ON = "ca-on/services"
@@ -269,3 +269,24 @@ async def test_a_renewed_grant_takes_the_place_of_the_token(town: Town, maya: Pe
     assert seen == ["of yesterday"]
     assert (await card(town)).more["grant"]["token"] == genuine
     assert KeySigner.generate().thumbprint not in (await card(town)).key_ids
+
+
+async def test_presenting_spends_the_copy_in_front(town: Town, maya: Person) -> None:
+    """Two presentations show two keys; the last copy is shown again."""
+    for _ in range(2):
+        await maya.receive(await town.offer())
+    wallet = await opened(town)
+    first, second = await holdings.all_held(wallet)
+    front = {"format": "dc+sd-jwt", "encoded": first.signed.encoded, "about": dict(first.about)}
+    content = {**front, "spares": [{"encoded": second.signed.encoded, "key": second.key_id}]}
+    card = Sheet(kind=CREDENTIAL, id=first.id, content=content, version=first.version + 1)
+    await wallet.commit(put=[card], delete=[(CREDENTIAL, second.id)])
+    shown = []
+    for _ in range(3):
+        started = await town.ask()
+        assert (await maya.agree(await maya.consent(started["link"]))).status_code == 200
+        result = (await town.result(started))["result"]
+        assert result["verdict"] == "accepted"
+        shown.append(result["credentials"][0]["about"]["holder_key"])
+    assert shown == [copies.holder_of(each.signed) for each in (first, second, second)]
+    assert [each.id for each in await wallet.all(KEY)] == [second.key_id]
