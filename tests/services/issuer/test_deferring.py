@@ -73,6 +73,7 @@ async def waiting(issuer: Deployed) -> Waiting:
     return await Waiting(issuer).begin()
 
 
+@pytest.mark.both_databases
 async def test_what_was_approved_is_delivered_once(waiting: Waiting) -> None:
     issuer = waiting.issuer
     assert (await metadata(issuer))["deferred_credential_endpoint"].endswith(f"/{ON}/deferred_credential")
@@ -236,6 +237,7 @@ async def test_what_was_decided_stays_decided(waiting: Waiting) -> None:
     assert (await waiting.poll()).status_code == 200
 
 
+@pytest.mark.both_databases
 async def test_of_two_who_decide_at_once_one_is_heard(waiting: Waiting) -> None:
     verdicts = ("approve", "deny") * 4
     answers = await asyncio.gather(*(decide(waiting.issuer, waiting.offer, each) for each in verdicts))
@@ -263,6 +265,7 @@ async def test_polling_at_once_takes_one_place_for_one_key(waiting: Waiting) -> 
     assert (await counts(waiting.issuer))[0] == 1
 
 
+@pytest.mark.both_databases
 async def test_what_nobody_decided_in_time_is_erased(place: Place) -> None:
     async with running(place, deferred_seconds=3600) as issuer:
         waiting = await Waiting(issuer).begin()

@@ -185,6 +185,7 @@ async def test_keys_change_in_time_and_are_erased(place: Place) -> None:
         assert await issuer.deployment.request_keys.find(ON, new["kid"]) is None
 
 
+@pytest.mark.both_databases
 async def test_a_key_survives_a_restart(place: Place) -> None:
     async with running(place) as issuer:
         before = await issuer_key(issuer)

@@ -55,6 +55,7 @@ async def issued(issuer: Deployed, offer: dict[str, Any]) -> list[dict[str, Any]
     return list(found.json()["credentials"])
 
 
+@pytest.mark.both_databases
 async def test_it_comes_again_with_the_claims_of_today(issuer: Deployed) -> None:
     wallet, offer = await started(issuer)
     holders = [KeySigner.generate() for _ in range(3)]
