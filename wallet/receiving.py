@@ -115,14 +115,12 @@ class Receiving:
         preview = await self.preview(link)
         chosen = _chosen(preview, terms)
         shared_key = await self._shared_key(wallet, terms, chosen)
-        access = await self._access(preview, terms)
+        # Before the code is used up: whether the issuer can be spoken to at all.
+        lines = [line_of(each, preview.metadata) for each in chosen]
+        access = {**await self._access(preview, terms), "keep_unrecognised": terms.keep_unrecognised}
         kept = []
-        for configuration in chosen:
-            line = {
-                **line_of(configuration, preview.metadata),
-                **access,
-                "keep_unrecognised": terms.keep_unrecognised,
-            }
+        for configuration, asked in zip(chosen, lines, strict=True):
+            line = {**asked, **access}
             copies = copies_wanted(configuration, preview.metadata) if shared_key is None else 1
             kept.append(await self._one(wallet, line, shared_key, copies))
         return [each for each in kept if each is not None]
