@@ -255,9 +255,12 @@ def copies_of(connection: Connection, credential_id: str) -> tuple[str, ...]:
     first, configuration_id = found
     same = issuances.c.offer_id.in_(_family(first)) & (issuances.c.configuration_id == configuration_id)
     rows = connection.execute(
-        select(credentials.c.id).join(issuances, issuances.c.id == credentials.c.issuance_id).where(same)
+        select(credentials.c.id)
+        .join(issuances, issuances.c.id == credentials.c.issuance_id)
+        .where(same)
+        .order_by(credentials.c.list_id, credentials.c.id)  # so that two transactions never wait for each other's lists
     )
-    return tuple(sorted(rows.scalars()))  # one order for all, so that two transactions never wait for each other
+    return tuple(rows.scalars())
 
 
 def statuses_of_family(connection: Connection, offer_id: str) -> tuple[Status, ...]:
