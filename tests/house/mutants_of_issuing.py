@@ -24,7 +24,7 @@ ISSUING: tuple[Mutant, ...] = (
         "comity/openid/issuance/signed_metadata.py",
         "x509.validate_chain(chain, anchors, at)",
         "len(anchors)",
-        f"{WALLET_METADATA}::test_another_issuers_signature_is_refused",
+        f"{WALLET_METADATA}::test_a_certificate_under_another_anchor_is_refused",
     ),
     Mutant(
         "comity/openid/issuance/signed_metadata.py",

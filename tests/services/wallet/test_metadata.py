@@ -1,14 +1,19 @@
 """Metadata and messages as the wallet takes them: signed where the registry knows by whom, encrypted where offered."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from comity import jose, jwe, strict_json
+import issuer.app
+from comity import jose, jwe, strict_json, x509
+from comity.keys import KeySigner
 from comity.openid.issuance import signed_metadata
+from comity.openid.issuance.metadata import IssuerMetadata
 from comity.ports import Fetched, FetchRequest
+from issuer import authorities
 from tests.services.wallet.forging import metadata_saying
-from tests.services.wallet.town import BC, ISSUER, ON, STRANGER, Person, Town
+from tests.services.wallet.town import BC, ISSUER, NOW, ON, STRANGER, Person, Town
 from tests.support.in_process import fetched
 
 WELL_KNOWN = "openid-credential-issuer"
@@ -81,6 +86,32 @@ async def test_another_issuers_signature_is_refused(town: Town, maya: Person) ->
     """I22: its certificate leads to its own anchor only."""
     town.net.afterwards(WELL_KNOWN, signed_by(town, BC))
     assert (await preview(town, maya)).status_code == 400
+
+
+async def test_a_certificate_under_another_anchor_is_refused(town: Town, maya: Person) -> None:
+    """It names the right address, and nobody whom the registry lists for this issuer gave it."""
+    store, key = issuer.app.open_keys(town.ground.issuer_settings()), KeySigner.generate()
+    other = town.issuer_app.state.deployment.authority(BC)
+    leaf = x509.issue_leaf(
+        name="metadata",
+        uri_san=IssuerMetadata.url(f"{ISSUER}/{ON}"),
+        dns_san=None,
+        public_jwk=key.public_jwk,
+        anchor=other.anchor,
+        anchor_signer=store.signer(authorities.key_name(BC, authorities.ANCHOR)),
+        not_before=NOW - timedelta(hours=1),
+        not_after=NOW + timedelta(hours=1),
+    )
+
+    def change(request: FetchRequest, answer: Fetched | None) -> Fetched:
+        assert answer is not None
+        payload = jose.payload_object(jose.parse(answer.body.decode()))
+        token = jose.sign({"typ": signed_metadata.TYP, "x5c": [x509.to_base64(leaf)]}, payload, key)
+        return fetched(request.url, token.encode(), town.clock, content_type=JWT)
+
+    town.net.afterwards(WELL_KNOWN, change)
+    answer = await preview(town, maya)
+    assert (answer.status_code, answer.json()["code"]) == (400, "certificate_untrusted")
 
 
 @pytest.mark.parametrize("typ", ["JWT", "openid4vci-proof+jwt", "dc+sd-jwt", None])
