@@ -21,7 +21,7 @@ from issuer.deployment import Deployment
 from issuer.secrecy import hashed
 from issuer.store import Connection, audit, credentials, offers
 from issuer.store.credentials import IssuedCredential
-from issuer.store.offers import Offer, OfferState
+from issuer.store.offers import Decision, Offer, OfferState
 
 _TRANSACTION_CODE_LENGTH = 6
 
@@ -40,6 +40,7 @@ class Wanted:
         transaction_code: whether a code is told to the person apart from the offer.
         by_sign_in: the person signs in instead of using a code, and the claims are those of that person's file.
         batch_size: most copies of each; None for the most there is.
+        decide_later: whether the credential waits for an approval after the wallet asked for it.
     """
 
     authority: str
@@ -51,6 +52,7 @@ class Wanted:
     transaction_code: bool = True
     batch_size: int | None = None
     by_sign_in: bool = False
+    decide_later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) ->
         credential_valid_until=int(ends_at.timestamp()),
         created_at=now,
         expires_at=now + deployment.limits.offer_seconds,
+        decision=Decision.WAITING if wanted.decide_later else None,
     )
 
     def save(connection: Connection) -> None:

@@ -19,6 +19,7 @@ from wallet.opening import Opening
 from wallet.outbound import Outbound
 from wallet.presenting import Presenting
 from wallet.receiving import Receiving
+from wallet.refilling import Refilling
 from wallet.settings import WalletSettings
 from wallet.watching import Watching
 
@@ -36,6 +37,7 @@ class Deployment:
     custody: Custody
     receiving: Receiving
     authorizing: Authorizing
+    refilling: Refilling
     presenting: Presenting
     watching: Watching
     documents: StatusCache
@@ -138,6 +140,7 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         registry=registry,
         custody=custody,
         receiving=receiving,
+        refilling=Refilling(receiving=receiving),
         authorizing=Authorizing(receiving=receiving, outbound=outbound, clock=clock, public_url=around.public_url),
         presenting=Presenting(
             outbound=outbound,
