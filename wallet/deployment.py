@@ -133,6 +133,7 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
     receiving = Receiving(
         outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell, provider=around.provider
     )
+    authorizing = Authorizing(receiving=receiving, outbound=outbound, clock=clock, public_url=around.public_url)
     return Deployment(
         clock=clock,
         database=database,
@@ -140,8 +141,8 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         registry=registry,
         custody=custody,
         receiving=receiving,
-        refilling=Refilling(receiving=receiving),
-        authorizing=Authorizing(receiving=receiving, outbound=outbound, clock=clock, public_url=around.public_url),
+        refilling=Refilling(receiving=receiving, renew=authorizing.access_again),
+        authorizing=authorizing,
         presenting=Presenting(
             outbound=outbound,
             clock=clock,

@@ -242,7 +242,7 @@ def set_status(
 
 
 def copies_of(connection: Connection, credential_id: str) -> tuple[str, ...]:
-    """Return the ids of all copies of a credential, itself among them: of one offer, its renewals, and one format."""
+    """Return the ids of all copies of a credential, itself among them: of one offer or sign-in, and one format."""
     own = (
         select(func.coalesce(offers.c.renews, offers.c.id), issuances.c.configuration_id)
         .join(issuances, issuances.c.offer_id == offers.c.id)
@@ -292,7 +292,10 @@ def renewal_of(
 
 
 def _family(offer_id: str) -> "Select[tuple[str]]":
-    return select(offers.c.id).where((offers.c.id == offer_id) | (offers.c.renews == offer_id))
+    """An offer, what renews it, and what else the same sign-in gave: by its refresh tokens, and renewals of that."""
+    sign_in = select(offers.c.authorization_id).where(offers.c.id == offer_id)
+    is_same = (offers.c.id == offer_id) | (offers.c.renews == offer_id) | offers.c.authorization_id.in_(sign_in)
+    return select(offers.c.id).where(is_same)
 
 
 def find(connection: Connection, credential_id: str) -> IssuedCredential | None:
