@@ -49,6 +49,12 @@ class EncryptionKey:
         secret = cast("dict[str, str]", key.as_dict(private=True))["d"]
         return cls(kid=kid, public_jwk={**members, **names}, private_members={**members, **names, "d": secret})
 
+    @classmethod
+    def from_private_jwk(cls, members: Mapping[str, str]) -> "EncryptionKey":
+        """Return the key of which :meth:`private_jwk` gave ``members``."""
+        public = {name: value for name, value in members.items() if name != "d"}
+        return cls(kid=members["kid"], public_jwk=public, private_members=dict(members))
+
     def private_jwk(self) -> dict[str, str]:
         """Return the private JWK. The caller keeps it secret."""
         return dict(self.private_members)

@@ -5,8 +5,10 @@ differently in two places is an attack (RFC 7519 §4, RFC 8725 §2.9), so everyt
 """
 
 import json
+import json.encoder
 import math
 import re
+from collections.abc import Callable, Iterable
 from json.scanner import make_scanner
 from typing import Any, NoReturn
 
@@ -67,7 +69,7 @@ def serialise(value: Any) -> bytes:
         Malformed: ``malformed_json`` when JSON cannot carry the value (NaN, Infinity, lone surrogates, other types).
     """
     try:
-        return _ENCODER.encode(value).encode("utf-8")
+        return _encoded(value).encode("utf-8")
     except (TypeError, ValueError, RecursionError):
         raise _refused("the value cannot be written as JSON") from None
 
@@ -128,7 +130,7 @@ def _check_depth(value: object, max_depth: int) -> None:
 def _check_surrogates(value: object) -> None:
     """Refuse strings that hold half a surrogate pair: no UTF-8 exists for them."""
     try:
-        _ENCODER.encode(value).encode("utf-8")
+        _encoded(value).encode("utf-8")
     except UnicodeEncodeError:
         raise _refused("a JSON string holds half a surrogate pair") from None
 
@@ -136,3 +138,27 @@ def _check_surrogates(value: object) -> None:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique_members, parse_float=_finite, parse_constant=_no_constant)
 _SCAN = make_scanner(_DECODER)  # type: ignore[arg-type]  # typeshed names the class itself; any object with its settings does
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _made_once() -> Callable[[Any, int], Iterable[str]] | None:
+    """Return the encoder that ``JSONEncoder.encode`` makes anew at every call; None where the interpreter has none.
+
+    It keeps no state between calls: without a table of containers on the way down, a value that holds itself ends in a
+    RecursionError, which is refused like every other.
+    """
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return None
+    text: Any = json.encoder.encode_basestring
+    made: Callable[[Any, int], Iterable[str]] = make(
+        None, _ENCODER.default, text, None, _ENCODER.key_separator, _ENCODER.item_separator, False, False, False
+    )
+    return made
+
+
+_ITERATE = _made_once()
+
+
+def _encoded(value: Any) -> str:
+    """Return ``value`` as ``_ENCODER.encode`` writes it, without building its parts again."""
+    return _ENCODER.encode(value) if _ITERATE is None else "".join(_ITERATE(value, 0))

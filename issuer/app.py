@@ -26,6 +26,7 @@ from issuer.authorities import Authority, Description
 from issuer.client_trust import ClientTrust
 from issuer.console import pages as console
 from issuer.deployment import Deployment, Limits
+from issuer.encryption import RequestKeys
 from issuer.identity import IdentityProvider, Registration
 from issuer.operators import Operators
 from issuer.secrecy import Secrecy
@@ -168,6 +169,7 @@ def _prepare(settings: IssuerSettings, at: datetime) -> None:
 
 def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetcher: Fetcher) -> Deployment:
     opened, trust = open_authorities(settings, clock.now()), _client_trust(settings)
+    secrecy = Secrecy(open_keys(settings).secret(authorities.SECRET))
     rules = ListRules(
         directory=settings.status_directory,
         ttl_seconds=settings.status_ttl_seconds,
@@ -185,7 +187,7 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         sources=_sources(settings, [authority.description for authority in opened.values()], fetcher),
         database=database,
         clock=clock,
-        secrecy=Secrecy(open_keys(settings).secret(authorities.SECRET)),
+        secrecy=secrecy,
         publisher=Publisher(authorities=opened, database=database, clock=clock, rules=rules),
         limits=Limits(
             offer_seconds=settings.offer_seconds,
@@ -199,8 +201,12 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
             sign_in_seconds=settings.sign_in_seconds,
             code_seconds=settings.code_seconds,
             refresh_seconds=settings.refresh_seconds,
+            deferred_interval_seconds=settings.deferred_interval_seconds,
+            deferred_seconds=settings.deferred_seconds,
         ),
+        request_keys=RequestKeys(database, clock, secrecy, period_seconds=settings.encryption_key_seconds),
         require_dpop=settings.require_dpop,
+        encryption_required=settings.encryption_required,
         identity_provider=_identity_provider(settings, fetcher, clock),
         demo_sign_in=settings.is_demo_sign_in,
         client_trust=trust,

@@ -17,15 +17,17 @@ from comity import did, strict_json, x509
 from comity.credential import CredentialType, Format, Kid, X5c
 from comity.errors import Code, Malformed, Misconfigured
 from comity.keys import KeySigner
+from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.key_attestation import Demand
 from comity.openid.members import Members
 from comity.openid.refusal import Refusal
 from comity.runtime.keystore import FileKeyStore
 from comity.status import bitstring_list, token_list
 
-ANCHOR, CREDENTIAL, DID, STATUS = "anchor", "credential", "did", "status"
-PURPOSES = (ANCHOR, CREDENTIAL, DID, STATUS)
-"""Keys of one authority. Credentials are signed with two, by format; status lists with a third; none serves twice."""
+ANCHOR, CREDENTIAL, DID, STATUS, METADATA = "anchor", "credential", "did", "status", "metadata"
+PURPOSES = (ANCHOR, CREDENTIAL, DID, STATUS, METADATA)
+"""Keys of one authority. Credentials are signed with two, by format; status lists with a third, the issuer's
+description of itself with a fourth; none serves twice."""
 
 SECRET = "deployment"
 CREDENTIAL_FRAGMENT, STATUS_FRAGMENT = "credential-1", "status-1"
@@ -74,6 +76,8 @@ class Authority:
         did_signer: signs ``vc+jwt``.
         status_signer: signs status lists of both kinds.
         status_chain: how a token list names that key.
+        metadata_signer: signs the issuer metadata.
+        metadata_chain: how they name that key; its leaf names their URL, so that it signs no credential.
     """
 
     description: Description
@@ -86,6 +90,8 @@ class Authority:
     did_signer: KeySigner = field(repr=False)
     status_signer: KeySigner = field(repr=False)
     status_chain: X5c = field(repr=False)
+    metadata_signer: KeySigner = field(repr=False)
+    metadata_chain: X5c = field(repr=False)
 
     @property
     def path(self) -> str:
@@ -103,12 +109,17 @@ class Authority:
         return Kid(did_url=f"{self.did}#{STATUS_FRAGMENT}")
 
     def require_valid_certificates(self, at: datetime) -> None:
-        """Check that both leaves lead to the anchor and name this authority, and nobody else, at ``at``.
+        """Check that the leaves lead to the anchor and name this authority, and nobody else, at ``at``.
 
         Raises:
             Misconfigured: one does not.
         """
-        for chain, name in ((self.credential_chain, self.issuer_id), (self.status_chain, self.status_base)):
+        named = (
+            (self.credential_chain, self.issuer_id),
+            (self.status_chain, self.status_base),
+            (self.metadata_chain, IssuerMetadata.url(self.issuer_id)),
+        )
+        for chain, name in named:
             leaf = x509.parse_chain(chain.chain)
             if x509.uri_sans(leaf[0]) != (name,):
                 raise _wrong(f"authority {self.path}: a certificate names another URL than {name}")
@@ -264,7 +275,12 @@ def create_keys(
     missing = [purpose for purpose in PURPOSES if key_name(path, purpose) not in store.names()]
     for purpose in missing:
         store.create(key_name(path, purpose))
-    names = {CREDENTIAL: issuer_id(public_url, path), STATUS: status_base(status_public_url, path)}
+    identifier = issuer_id(public_url, path)
+    names = {
+        CREDENTIAL: identifier,
+        STATUS: status_base(status_public_url, path),
+        METADATA: IssuerMetadata.url(identifier),
+    }
     signer = store.signer(key_name(path, ANCHOR))
     if ANCHOR in missing:
         anchor = x509.issue_anchor(
@@ -313,6 +329,8 @@ def open_authority(
         did_signer=store.signer(key_name(path, DID)),
         status_signer=store.signer(key_name(path, STATUS)),
         status_chain=X5c(chain=tuple(store.chain(key_name(path, STATUS)))),
+        metadata_signer=store.signer(key_name(path, METADATA)),
+        metadata_chain=X5c(chain=tuple(store.chain(key_name(path, METADATA)))),
     )
     authority.require_valid_certificates(at)
     return authority

@@ -9,6 +9,7 @@ from comity.runtime.database import Database
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
 from issuer.client_trust import ClientTrust
+from issuer.encryption import RequestKeys
 from issuer.identity import IdentityProvider
 from issuer.secrecy import Secrecy
 from issuer.sources import Roll
@@ -26,6 +27,8 @@ class Limits:
     retry_seconds: int
     transaction_code_attempts: int
     batch_size: int
+    deferred_interval_seconds: int
+    deferred_seconds: int
     pushed_seconds: int = 60
     sign_in_seconds: int = 600
     code_seconds: int = 60
@@ -46,7 +49,9 @@ class Deployment:
         secrecy: everything derived from the deployment's secret.
         publisher: writes status lists.
         limits: numbers.
+        request_keys: the keys of encrypted requests.
         require_dpop: whether bearer tokens are refused.
+        encryption_required: whether plain credential requests and answers are refused.
         identity_provider: where people sign in; None for the demo's own page, or for nowhere.
         demo_sign_in: whether people sign in by choosing a name from a list. Never in production.
         client_trust: whom this deployment trusts as client.
@@ -62,7 +67,9 @@ class Deployment:
     secrecy: Secrecy
     publisher: Publisher
     limits: Limits
+    request_keys: RequestKeys
     require_dpop: bool = False
+    encryption_required: bool = False
     identity_provider: IdentityProvider | None = None
     demo_sign_in: bool = False
     client_trust: ClientTrust = field(default_factory=ClientTrust)

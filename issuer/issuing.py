@@ -1,11 +1,13 @@
 """Issuing: from a clerk's offer to a signed credential in a wallet.
 
-Three durable commits per credential: the token, the intent (before any signature exists), the delivery.
+Three durable commits per credential: the token (:mod:`issuer.redeeming` and others), the intent (before any signature
+exists), the delivery.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from comity import jose, keys
 from comity.credential import Credential, Format, SignedCredential, StatusEntry
@@ -15,109 +17,26 @@ from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.credential_response import Issued
 from comity.openid.issuance.notification import Notification
 from comity.openid.key_proof import CheckedProof
-from comity.openid.oauth import TokenRequest, TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Jwk
 from comity.status.status_list import REVOCATION, SUSPENSION
-from issuer import catalog, clients, granted, holder_keys, tokens, wanted
+from issuer import catalog, granted, holder_keys, tokens
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
-from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.granted import WALLET
 from issuer.offering import event
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, authorizations, credentials, given, offers
-from issuer.store.credentials import Reservation, Slot
-from issuer.store.offers import Offer, Redemption
-from issuer.tokens import Access, Proof
+from issuer.store import Connection, audit, authorizations, credentials, deferrals, offers
+from issuer.store.credentials import Noted, Reservation, Slot
+from issuer.store.offers import Offer
+from issuer.tokens import Access
 
 _Error = OAuthErrorCode
-_ANYBODY = Client()
+Found = TypeVar("Found")
 
 
-# --- tokens and nonces
-
-
-async def exchange_code(
-    deployment: Deployment,
-    authority: Authority,
-    request: TokenRequest,
-    proof: Proof | None = None,
-    client: Client = _ANYBODY,
-) -> TokenResponse:
-    """Exchange a pre-authorized code for an access token (OpenID4VCI §6), bound to the key of ``proof`` (RFC 9449 §5).
-
-    Raises:
-        OAuthError: ``invalid_request`` for a transaction code that is missing or not expected, ``invalid_grant`` for
-            everything that is wrong with a code, ``invalid_dpop_proof`` for a proof that was used before,
-            ``invalid_authorization_details`` for more than was offered.
-            ``invalid_client_attestation`` or ``invalid_client`` for a proof of the client that was.
-    """
-    wanted.require_resource(authority, request.resource)
-    narrowed = tuple(each.configuration_id for each in request.details)
-    token, now = credentials.new_id() + credentials.new_id(), deployment.now()
-    code_hash = hashed(request.pre_authorized_code)
-    typed = request.tx_code
-    typed_hash = None if typed is None else deployment.secrecy.transaction_code_hash(code_hash, typed)
-
-    def redeem(connection: Connection) -> tuple[Redemption, str | None]:
-        done = offers.redeem(
-            connection,
-            authority=authority.path,
-            code_hash=code_hash,
-            transaction_code_hash=typed_hash,
-            token_hash=hashed(token),
-            token_expires_at=now + deployment.limits.token_seconds,
-            token_key=None if proof is None else proof.thumbprint,
-            attempt_limit=deployment.limits.transaction_code_attempts,
-            now=now,
-        )
-        if done[0] in _EFFECTIVE:
-            tokens.use_up(connection, proof)
-            clients.use_up(connection, client)
-            offers.note_client(connection, hashed(token), client_id=client.client_id, client_key=client.key)
-        if done[1] is not None and narrowed:  # refused, and with it undone, where it is more than was offered
-            offer = offers.find(connection, done[1], now=now)
-            wanted.require_subset(narrowed, offer.configuration_ids if offer else ())
-            given.narrow(connection, done[1], narrowed)
-        return done
-
-    outcome, offer_id = await deployment.database.write(redeem)
-    if offer_id is None:
-        raise _REFUSED_CODE[outcome]
-    limits = deployment.limits
-    return TokenResponse(
-        access_token=token,
-        expires_in=limits.token_seconds,
-        is_bound=proof is not None,
-        granted=granted.identified(offer_id, narrowed),
-    )
-
-
-_EFFECTIVE = {Redemption.GRANTED, Redemption.TRANSACTION_CODE_WRONG, Redemption.CODE_DEAD}
-"""What may have changed an offer, and so uses the proofs of the request up."""
-
-
-def _refused_code(code: Code, detail: str, error: OAuthErrorCode = _Error.INVALID_GRANT) -> OAuthError:
-    return OAuthError(code, detail, error=error)
-
-
-_REFUSED_CODE: Mapping[Redemption, OAuthError] = {
-    Redemption.CODE_UNKNOWN: _refused_code(Code.OFFER_UNKNOWN, "the pre-authorized code is not known"),
-    Redemption.CODE_EXPIRED: _refused_code(Code.OFFER_EXPIRED, "the pre-authorized code has ended"),
-    Redemption.CODE_USED: _refused_code(Code.CODE_ALREADY_USED, "the pre-authorized code was used before"),
-    Redemption.CODE_DEAD: _refused_code(
-        Code.TRANSACTION_CODE_ATTEMPTS_EXHAUSTED, "too many wrong transaction codes; ask for a new offer"
-    ),
-    Redemption.TRANSACTION_CODE_WRONG: _refused_code(Code.TRANSACTION_CODE_WRONG, "the transaction code is wrong"),
-    Redemption.TRANSACTION_CODE_MISSING: _refused_code(
-        Code.TRANSACTION_CODE_REQUIRED, "a transaction code is needed", _Error.INVALID_REQUEST
-    ),
-    Redemption.TRANSACTION_CODE_UNEXPECTED: _refused_code(
-        Code.REQUEST_INVALID, "no transaction code is expected", _Error.INVALID_REQUEST
-    ),
-}
+# --- nonces
 
 
 def new_nonce(deployment: Deployment, authority: Authority) -> str:
@@ -129,27 +48,55 @@ def new_nonce(deployment: Deployment, authority: Authority) -> str:
 # --- credentials
 
 
-async def issue(deployment: Deployment, authority: Authority, access: Access, request: CredentialRequest) -> Issued:
-    """Issue what a token was given for, one credential for each key proof (OpenID4VCI §8).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A request that may be answered: for which configuration and keys, judged at which instant."""
+
+    entry: CatalogEntry
+    proofs: tuple[CheckedProof, ...]
+    at: datetime
+
+
+def examine(deployment: Deployment, authority: Authority, access: Access, request: CredentialRequest) -> Checked:
+    """Judge a credential request (OpenID4VCI §8.2); nothing is changed.
 
     Raises:
-        OAuthError: with the codes of OpenID4VCI §8.3.1.2 and RFC 6750. Nothing was changed then.
+        OAuthError: with the codes of OpenID4VCI §8.3.1.2 and RFC 6750.
     """
     at = deployment.clock.now()
     offer = access.offer
     entry = granted.entry_of(
         deployment, offer, configuration_id=request.configuration_id, identifier=request.credential_identifier
     )
-    if offer.credential_valid_until <= int(at.timestamp()):
-        detail = "the credential has ended before it was fetched"
-        raise OAuthError(Code.OFFER_EXPIRED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
-    now = int(at.timestamp())
     proofs = holder_keys.examine(
         deployment, authority, entry, request, most=offer.batch_size, client_id=offer.client_id, at=at
     )
-    reservation, sealed = await _reserve(deployment, authority, access, entry, proofs=proofs, now=now)
-    claims = deployment.secrecy.unseal(sealed, offer.id)
-    issued_at, valid_until = _instant(reservation.issued_at), _instant(offer.credential_valid_until)
+    return Checked(entry=entry, proofs=proofs, at=at)
+
+
+async def complete(deployment: Deployment, authority: Authority, access: Access, checked: Checked) -> Issued:
+    """Issue what was judged, one credential for each key.
+
+    Raises:
+        OAuthError: with the codes of OpenID4VCI §8.3.1.2 and RFC 6750. Nothing was changed then.
+    """
+    if access.offer.credential_valid_until <= int(checked.at.timestamp()):
+        detail = "the credential has ended before it was fetched"
+        raise OAuthError(Code.OFFER_EXPIRED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
+    reservation, locked = await _reserve(deployment, authority, access, checked)
+    return await finish(deployment, authority, locked, checked, reservation)
+
+
+async def finish(
+    deployment: Deployment, authority: Authority, offer: Offer, checked: Checked, reservation: Reservation
+) -> Issued:
+    """Sign what was reserved for an offer, and note that it left."""
+    entry = checked.entry
+    if offer.sealed_claims is None:
+        detail = "the claims of this offer are erased already; ask for a new offer"
+        raise OAuthError(Code.CODE_ALREADY_USED, detail, error=_Error.CREDENTIAL_REQUEST_DENIED)
+    claims = deployment.secrecy.unseal(offer.sealed_claims, offer.id)
+    issued_at, valid_until = instant(reservation.issued_at), instant(offer.credential_valid_until)
     signed = tuple(
         sign(
             authority,
@@ -160,31 +107,37 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
             issued_at=issued_at,
             valid_until=valid_until,
         )
-        for proof, slot in zip(proofs, reservation.slots, strict=True)
+        for proof, slot in zip(checked.proofs, reservation.slots, strict=True)
     )
-    await _deliver(deployment, offer, reservation, now)
+    await _deliver(deployment, offer, entry, reservation, int(checked.at.timestamp()))
     return Issued(credentials=tuple(each.encoded for each in signed), notification_id=reservation.notification_id)
 
 
-async def _reserve(
-    deployment: Deployment,
-    authority: Authority,
-    access: Access,
-    entry: CatalogEntry,
-    *,
-    proofs: tuple[CheckedProof, ...],
-    now: int,
-) -> tuple[Reservation, bytes]:
-    """Commit the intent to sign, before any signature exists; return it with the sealed claims."""
-    token_hash, secrecy = access.token_hash, deployment.secrecy
-    digests = [secrecy.holder_digest(token_hash, entry.id, proof.thumbprint) for proof in proofs]
-    nonces = {hashed(nonce): now + deployment.limits.nonce_seconds for proof in proofs for nonce in proof.nonces}
+def digests_of(deployment: Deployment, access: Access, checked: Checked) -> tuple[str, ...]:
+    """Return what recognises the holder keys of a request on its repetition."""
+    digest, token_hash = deployment.secrecy.holder_digest, access.token_hash
+    return tuple(digest(token_hash, checked.entry.id, proof.thumbprint) for proof in checked.proofs)
 
-    def reserve(connection: Connection) -> tuple[Reservation, bytes]:
+
+def nonces_of(deployment: Deployment, checked: Checked) -> dict[str, int]:
+    """Return the nonces of a request by their hashes, each with the second until which it must be remembered."""
+    until = int(checked.at.timestamp()) + deployment.limits.nonce_seconds
+    return {hashed(nonce): until for proof in checked.proofs for nonce in proof.nonces}
+
+
+async def _reserve(
+    deployment: Deployment, authority: Authority, access: Access, checked: Checked
+) -> tuple[Reservation, Offer]:
+    """Commit the intent to sign, before any signature exists; return it with the offer as it stands then."""
+    token_hash, entry, now = access.token_hash, checked.entry, int(checked.at.timestamp())
+    digests, nonces = digests_of(deployment, access, checked), nonces_of(deployment, checked)
+
+    def reserve(connection: Connection) -> tuple[Reservation, Offer]:
         offer = offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now, for_update=True)
         if offer is None:
             raise tokens.refuse()
         tokens.use_up(connection, access.proof)
+        deferrals.require_released(connection, offer, entry.id, digests)
         if offer.sealed_claims is None:
             raise Conflict(Code.CODE_ALREADY_USED, "the claims of this offer are erased already; ask for a new offer")
         reservation = credentials.reserve(
@@ -198,20 +151,35 @@ async def _reserve(
         )
         if reservation.is_new:
             audit.record(connection, event(offer, "credential_issued", actor=WALLET, at=now))
-        return reservation, offer.sealed_claims
+        return reservation, offer
 
+    return await reserved(deployment, reserve)
+
+
+async def reserved(deployment: Deployment, reserve: Callable[[Connection], Found]) -> Found:
+    """Run a transaction that reserves places in status lists; a conflict becomes the protocol's refusal.
+
+    Raises:
+        OAuthError: see :func:`refusal_of`.
+    """
     try:
         return await deployment.database.write(reserve)
     except Conflict as error:
         if error.code is Code.STATUS_LISTS_FULL:
             deployment.publisher.wake()  # it opens new lists
-        raise OAuthError(error.code, error.detail, error=_ERROR_OF_CONFLICT[error.code]) from None
+        raise refusal_of(error) from None
+
+
+def refusal_of(error: Conflict) -> OAuthError:
+    """Return the protocol's refusal for a conflict that the store found."""
+    return OAuthError(error.code, error.detail, error=_ERROR_OF_CONFLICT[error.code])
 
 
 _ERROR_OF_CONFLICT: Mapping[Code, OAuthErrorCode] = {
     Code.NONCE_INVALID: _Error.INVALID_NONCE,
     Code.CODE_ALREADY_USED: _Error.CREDENTIAL_REQUEST_DENIED,
     Code.STATUS_LISTS_FULL: _Error.TEMPORARILY_UNAVAILABLE,
+    Code.NOT_PERMITTED: _Error.CREDENTIAL_REQUEST_DENIED,
 }
 
 
@@ -256,9 +224,13 @@ def sign(
     return signed
 
 
-async def _deliver(deployment: Deployment, offer: Offer, reservation: Reservation, now: int) -> None:
+async def _deliver(
+    deployment: Deployment, offer: Offer, entry: CatalogEntry, reservation: Reservation, now: int
+) -> None:
     def deliver(connection: Connection) -> None:
         credentials.mark_delivered(connection, reservation.issuance_id, now=now)
+        if offer.decision is not None:
+            deferrals.mark_delivered(connection, offer.id, entry.id, now=now)
         offers.erase_after(connection, offer.id, at=now + deployment.limits.retry_seconds)
 
     await deployment.database.write(deliver)
@@ -270,13 +242,16 @@ async def notify(deployment: Deployment, access: Access, notification: Notificat
     Raises:
         OAuthError: ``invalid_notification_id``, ``invalid_dpop_proof`` for a proof that was used before.
     """
+    now = deployment.now()
 
     def note(connection: Connection) -> bool:
         notification_id, told = notification.notification_id, notification.event.value
-        known = credentials.note_event(connection, access.offer.id, notification_id, told)
-        if known:
+        noted = credentials.note_event(connection, access.offer.id, notification_id, told)
+        if noted is not Noted.UNKNOWN:
             tokens.use_up(connection, access.proof)
-        return known
+        if noted is Noted.NEW:
+            audit.record(connection, event(access.offer, told, actor=WALLET, at=now))
+        return noted is not Noted.UNKNOWN
 
     if not await deployment.database.write(note):
         detail = "the notification id is not one of this access token"
@@ -294,5 +269,6 @@ async def erase_due(deployment: Deployment) -> int:
     return await deployment.database.write(erase)
 
 
-def _instant(seconds: int) -> datetime:
+def instant(seconds: int) -> datetime:
+    """Return an instant of the store in UTC."""
     return datetime.fromtimestamp(seconds, tz=UTC)

@@ -20,7 +20,7 @@ from issuer.deployment import Deployment
 from issuer.secrecy import hashed
 from issuer.store import Connection, audit, credentials, offers
 from issuer.store.credentials import IssuedCredential
-from issuer.store.offers import Offer, OfferState
+from issuer.store.offers import Decision, Offer, OfferState
 
 _TRANSACTION_CODE_LENGTH = 6
 
@@ -40,6 +40,7 @@ class Wanted:
         by_sign_in: the person signs in instead of using a code, and the claims are those of that person's file.
         batch_size: most copies of each; None for the most there is.
         is_for_later: collected in the next days, not at the counter; such an offer always asks for a code.
+        decide_later: whether the credential waits for an approval after the wallet asked for it.
     """
 
     authority: str
@@ -52,6 +53,7 @@ class Wanted:
     batch_size: int | None = None
     by_sign_in: bool = False
     is_for_later: bool = False
+    decide_later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,7 @@ async def prepare_offer(deployment: Deployment, wanted: Wanted) -> CreatedOffer:
         credential_valid_until=int(ends_at.timestamp()),
         created_at=now,
         expires_at=ends,
+        decision=Decision.WAITING if wanted.decide_later else None,
     )
     return CreatedOffer(offer=offer, transaction_code=transaction_code)
 

@@ -58,7 +58,7 @@ async def find(deployment: Deployment, credential_id: str) -> IssuedCredential:
 async def change_status(
     deployment: Deployment, credential: IssuedCredential, change: Change, *, reason: str, actor: str
 ) -> IssuedCredential:
-    """Revoke, suspend or reinstate a credential; doing again what was done changes nothing and succeeds.
+    """Revoke, suspend or reinstate all copies of a credential; doing again what was done changes nothing and succeeds.
 
     Raises:
         Conflict: ``status_change_not_allowed``: it is revoked, credentials of its type are not suspended, or it is to
@@ -72,24 +72,26 @@ async def change_status(
     rule, now = _RULES[change], deployment.now()
 
     def apply(connection: Connection) -> IssuedCredential | None:
-        if change is Change.REINSTATE and revocations.open_for(connection, credential.id) is not None:
+        copies = credentials.copies_of(connection, credential.id)
+        if change is Change.REINSTATE and any(revocations.open_for(connection, copy) for copy in copies):
             raise Conflict(Code.STATUS_CHANGE_NOT_ALLOWED, "a revocation is under way; undo that")
-        if credentials.set_status(
-            connection,
-            credential.id,
-            rule.becomes,
-            allowed_from=rule.allowed_from,
-            reason=reason,
-            now=now,
-        ):
-            event = audit.Event(
-                at=now,
-                actor=actor,
-                action=rule.recorded_as,
-                authority=credential.authority,
-                subject=credential.id,
-            )
-            audit.record(connection, event)
+        for copy in copies:
+            if credentials.set_status(
+                connection,
+                copy,
+                rule.becomes,
+                allowed_from=rule.allowed_from,
+                reason=reason,
+                now=now,
+            ):
+                event = audit.Event(
+                    at=now,
+                    actor=actor,
+                    action=rule.recorded_as,
+                    authority=credential.authority,
+                    subject=copy,
+                )
+                audit.record(connection, event)
         return credentials.find(connection, credential.id)
 
     changed = await deployment.database.write(apply)

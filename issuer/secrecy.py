@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from comity import base64url, strict_json
 from comity.errors import Malformed
+from comity.jwe import EncryptionKey
 from comity.runtime import keystore
 
 _PURPOSES = (
@@ -31,6 +32,9 @@ _PURPOSES = (
     "sign-in",
     "once",
     "row",
+    "deferral",
+    "holder keys",
+    "encryption key",
 )
 _CLIENT_PURPOSES = ("client challenge", "client proof")
 _NONCE = struct.Struct(">Q16s16s")
@@ -125,6 +129,35 @@ class Secrecy:
     def client_proof_digest(self, whose: str, authority: str, name: str) -> str:
         """Return what recognises a proof by which a client showed who it is, and means nothing elsewhere."""
         return self._mac("client proof", whose, authority, name)
+
+    # --- requests that wait for a decision
+
+    def transaction_id(self, offer_id: str, configuration_id: str) -> str:
+        """Return the transaction id of a deferred credential: derived, so that it need not be stored."""
+        message = f"{offer_id}\0{configuration_id}".encode()
+        return base64url.encode(hmac.digest(self._keys["deferral"], message, hashlib.sha256))
+
+    def seal_holder_keys(self, jwks: bytes, offer_id: str, configuration_id: str) -> bytes:
+        """Return public holder keys encrypted for one deferred credential."""
+        context = f"{offer_id}\0{configuration_id}".encode()
+        return keystore.seal(self._keys["holder keys"], jwks, context=context)
+
+    def unseal_holder_keys(self, sealed: bytes, offer_id: str, configuration_id: str) -> bytes:
+        """Return what :meth:`seal_holder_keys` sealed; raises as :meth:`unseal`."""
+        context = f"{offer_id}\0{configuration_id}".encode()
+        return keystore.unseal(self._keys["holder keys"], sealed, context=context)
+
+    # --- keys of encrypted requests
+
+    def seal_encryption_key(self, key: EncryptionKey, authority: str) -> bytes:
+        """Return a private key encrypted for one authority."""
+        private = strict_json.serialise(key.private_jwk())
+        return keystore.seal(self._keys["encryption key"], private, context=authority.encode())
+
+    def unseal_encryption_key(self, sealed: bytes, authority: str) -> EncryptionKey:
+        """Return what :meth:`seal_encryption_key` sealed; raises as :meth:`unseal`."""
+        opened = keystore.unseal(self._keys["encryption key"], sealed, context=authority.encode())
+        return EncryptionKey.from_private_jwk(strict_json.parse_object(opened))
 
     # --- blind indexes
 

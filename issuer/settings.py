@@ -51,6 +51,10 @@ class IssuerSettings(ServiceSettings):
         identity_provider_client_secret: absent: ``private_key_jwt`` with a key of our own.
         identity_provider_scope: what is asked for there.
         identity_provider_subject_claim: the claim that is the person's file number.
+        encryption_required: refuse plain credential requests, and requests for plain answers.
+        encryption_key_seconds: how long a key for encrypted requests stands in the metadata; it is read twice as long.
+        deferred_interval_seconds: how long a wallet waits before it asks again for what a clerk has yet to decide.
+        deferred_seconds: how long a decision may take, and a token bound by DPoP lives that waits for it.
     """
 
     model_config = SettingsConfigDict(env_prefix="ISSUER_", frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -90,6 +94,10 @@ class IssuerSettings(ServiceSettings):
     identity_provider_client_secret: SecretStr | None = None
     identity_provider_scope: str = "openid"
     identity_provider_subject_claim: str = "sub"
+    encryption_required: bool = False
+    encryption_key_seconds: int = Field(default=86_400, ge=600, le=30 * 86_400)
+    deferred_interval_seconds: int = Field(default=60, ge=1, le=86_400)
+    deferred_seconds: int = Field(default=14 * 86_400, ge=300, le=90 * 86_400)
 
     @property
     def keys_folder(self) -> Path:

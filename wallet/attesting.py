@@ -4,7 +4,7 @@ The provider's key belongs to the deployment; a wallet without one, such as a lo
 shows to one issuer, it shows to no other: an instance key is made for each exchange (HAIP 1.0 §4.4.1, catalogue I21).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -62,12 +62,12 @@ class WalletProvider:
             chain=self.chain,
         )
 
-    def attest_key(self, holder: Signer, nonce: str | None, at: datetime) -> str:
-        """Return the attestation of one key in a vault."""
+    def attest_keys(self, holders: Sequence[Signer], nonce: str | None, at: datetime) -> str:
+        """Return the attestation of keys in a vault."""
         return key_attestation.build(
             self.signer,
             issuer=self.name,
-            jwks=[holder.public_jwk],
+            jwks=[each.public_jwk for each in holders],
             nonce=nonce,
             at=at,
             lifetime=LIFETIME,
@@ -193,20 +193,29 @@ def proof_kind(configuration: CredentialConfiguration, provider: WalletProvider 
 
 
 def request_for(
-    line: Mapping[str, Any], holder: Signer, *, nonce: str | None, at: datetime, provider: WalletProvider | None
+    line: Mapping[str, Any],
+    holders: Sequence[Signer],
+    *,
+    nonce: str | None,
+    at: datetime,
+    provider: WalletProvider | None,
 ) -> CredentialRequest:
-    """Return the credential request of a line of the journal, with its proof.
+    """Return the credential request of a line of the journal, with what proves each of its keys.
+
+    That is one ``jwt`` proof for each key, each with an attestation of that key where attested ones are wanted; or
+    one attestation of all of them.
 
     Raises:
         Denied: ``key_attestation_invalid``: the line needs a provider that this deployment has no more.
     """
-    kind, wanted = line.get("proof", "bare"), line["configuration_id"]
-    attestation = None
-    if kind != "bare":
-        if provider is None:
-            raise Denied(Code.KEY_ATTESTATION_INVALID, "nobody vouches for the keys of this wallet any more")
-        attestation = provider.attest_key(holder, nonce, at)
-    if kind == "attestation":
-        return CredentialRequest(configuration_id=wanted, attestation=attestation)
-    proof = key_proof.build(holder, audience=line["issuer"], nonce=nonce, issued_at=at, attestation=attestation)
-    return CredentialRequest(configuration_id=wanted, proofs=(proof,))
+    kind, wanted = line.get("proof") or "bare", line["configuration_id"]
+    if kind != "bare" and provider is None:
+        raise Denied(Code.KEY_ATTESTATION_INVALID, "nobody vouches for the keys of this wallet any more")
+    if provider is not None and kind == "attestation":
+        return CredentialRequest(configuration_id=wanted, attestation=provider.attest_keys(holders, nonce, at))
+
+    def proof(holder: Signer) -> str:
+        attested = None if provider is None or kind == "bare" else provider.attest_keys([holder], nonce, at)
+        return key_proof.build(holder, audience=line["issuer"], nonce=nonce, issued_at=at, attestation=attested)
+
+    return CredentialRequest(configuration_id=wanted, proofs=tuple(proof(each) for each in holders))

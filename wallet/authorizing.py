@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from comity import base64url
-from comity.errors import Code, Conflict, Denied, Malformed
+from comity.errors import Code, ComityError, Conflict, Denied, Malformed
 from comity.openid import authorization_details, form, pkce
 from comity.openid.authorization import AuthorizationRequest, AuthorizationResponse, PushedResponse
 from comity.openid.authorization_details import CredentialDetail
@@ -22,6 +22,7 @@ from comity.openid.oauth import AuthorizationServerMetadata, TokenResponse
 from comity.openid.token_request import CodeRequest, RefreshRequest
 from comity.ports import Clock
 from wallet import holdings
+from wallet.holdings import Held
 from wallet.offers import Offers, Preview
 from wallet.outbound import FORM, Outbound, accepted, error_of
 from wallet.receiving import Received, Receiving, Terms
@@ -30,6 +31,9 @@ from wallet.tokens import Exchange
 
 LONGEST = timedelta(hours=1)
 """How long a sign-in may take before the wallet forgets that it began one."""
+
+LONGEST_USE = timedelta(minutes=1)
+"""How long a refresh token is left alone that somebody used and of which nothing more was heard."""
 
 _MOST_SERVERS = 4
 
@@ -70,7 +74,8 @@ class Authorizing:
             ui_locales: languages of the person, for the issuer's pages.
 
         Raises:
-            Malformed: the offer is to be taken with its code, or the issuer has no flow that is safe enough.
+            Malformed: the offer is to be taken with its code, or the issuer has no flow that is safe enough, or demands
+                an encryption that this wallet does not have.
             Denied: the issuer refuses the request.
             Unreachable: it does not answer.
         """
@@ -78,6 +83,7 @@ class Authorizing:
             raise Malformed(Code.OFFER_INVALID, "this offer is taken with its code, not by signing in")
         if self.public_url is None:
             raise Malformed(Code.SIGN_IN_FAILED, "a browser cannot come back to this wallet; use the hosted one")
+        preview.metadata.encryption()  # before anybody signs in: whether the issuer can be spoken to at all
         server = await self._server(preview)
         flow = _safe_flow(server)
         chosen = [each for each in preview.configurations if each.id in terms.configuration_ids]
@@ -186,26 +192,62 @@ class Authorizing:
 
     # --- again
 
-    async def renew(self, wallet: OpenWallet, credential_id: str) -> Received:
+    async def renew(self, wallet: OpenWallet, credential_id: str) -> Received | None:
         """Get a credential anew, for a new key, with what the authority says today; the old copy goes when it came.
+
+        Returns None where the issuer wants more time; then the old copy stays beside the one that comes.
 
         Raises:
             NotFound: ``credential_unknown``.
             Denied: ``sign_in_needed``: there is no refresh token for it, or the issuer takes it no more; as
                 :meth:`wallet.receiving.Receiving.receive` otherwise, and then the old copy stays.
+            Conflict: somebody else renews it at this moment.
             Malformed, Unreachable: as there.
         """
         held = await holdings.find_held(wallet, credential_id)
+        access = await self.access_again(wallet, held)
+        if access is None:
+            raise _sign_in_needed()
+        preview = await self.offers.of_issuer(held.about["issuer"], (str(held.about["configuration_id"]),))
+        terms = Terms(keep_unrecognised=not held.about["recognised"])
+        received = await self.receiving.take(wallet, preview, terms, access)
+        if not received:
+            return None
+        await holdings.forget(wallet, credential_id)
+        return received[0]
+
+    async def access_again(self, wallet: OpenWallet, held: Held) -> dict[str, Any] | None:
+        """Return what a journal line holds of a new access token for a credential; None without a refresh token.
+
+        Raises:
+            Denied: ``sign_in_needed``: the issuer takes the refresh token no more.
+            Conflict: somebody else uses it at this moment.
+            Unreachable, Malformed: as :func:`wallet.outbound.accepted`.
+        """
         kept = await wallet.find(GRANT, str(held.about["grant"]))
         if kept is None:
-            raise _sign_in_needed()
+            return None
+        kept = await self._reserved(wallet, kept)
         exchange = Exchange.resume(self.outbound, self.clock, kept.content["exchange"], self.receiving.provider)
-        tokens = await self._refresh(wallet, kept, exchange)
-        preview = await self.offers.of_issuer(kept.content["issuer"], (str(held.about["configuration_id"]),))
-        terms = Terms(keep_unrecognised=not held.about["recognised"])
-        [received] = await self.receiving.take(wallet, preview, terms, _access(exchange, tokens, kept.id))
-        await holdings.forget(wallet, credential_id)
-        return received
+        try:
+            tokens = await self._refresh(wallet, kept, exchange)
+        except ComityError as error:
+            if error.code is not Code.SIGN_IN_NEEDED:  # then it is gone
+                await wallet.put(GRANT, kept.id, {**kept.content, "in_use_until": None}, version=kept.version + 1)
+            raise
+        return _access(exchange, tokens, kept.id)
+
+    async def _reserved(self, wallet: OpenWallet, kept: Kept) -> Kept:
+        """Note that the refresh token is being used: used twice at once, it would look stolen, and end everything."""
+        now, until = self.clock.now(), kept.content.get("in_use_until")
+        if until is not None and datetime.fromisoformat(until) > now:
+            raise _in_use()
+        content = {**kept.content, "in_use_until": (now + LONGEST_USE).isoformat()}
+        try:
+            await wallet.put(GRANT, kept.id, content, version=kept.version + 1)
+        except Conflict:
+            raise _in_use() from None
+        return replace(kept, content=content, version=kept.version + 1)
 
     async def _refresh(self, wallet: OpenWallet, kept: Kept, exchange: Exchange) -> TokenResponse:
         """Exchange the refresh token; the next one is durable before the access token is used."""
@@ -220,11 +262,9 @@ class Authorizing:
             **kept.content,
             "refresh_token": tokens.refresh_token or kept.content["refresh_token"],
             "exchange": exchange.for_journal(""),
+            "in_use_until": None,
         }
-        try:
-            await wallet.put(GRANT, kept.id, content, version=kept.version + 1)
-        except Conflict:
-            raise Denied(Code.CONFLICT, "the credential is being renewed already") from None
+        await wallet.put(GRANT, kept.id, content, version=kept.version + 1)
         return tokens
 
 
@@ -299,6 +339,10 @@ def _access(exchange: Exchange, tokens: TokenResponse, grant: str | None) -> dic
 def _name(state: str) -> str:
     """Return the record's name for a ``state``: names are not sealed, and what is in the database opens nothing."""
     return base64url.encode(hashlib.sha256(state.encode()).digest()[:18])
+
+
+def _in_use() -> Conflict:
+    return Conflict(Code.CONFLICT, "the credential is being renewed already")
 
 
 def _sign_in_needed() -> Denied:

@@ -22,7 +22,7 @@ from comity.runtime.settings import load
 from comity.terminal import print_report
 from comity.web import i18n
 from comity.web.serving import serve as serve_app
-from wallet import holdings, local, portable, provider_cli, shown
+from wallet import deferred, holdings, local, portable, provider_cli, shown
 from wallet.local import Opened
 from wallet.receiving import Terms
 from wallet.records import HISTORY
@@ -103,6 +103,7 @@ def receive(
         for each in await receiving.receive(opened.wallet, offer, terms):
             print_words(lang, "wallet.kept", id=each.credential_id)
             print_report(each.report, language=lang, console=Console(highlight=False))
+        await _print_on_the_way(opened, lang)
 
     _with_wallet(file, passphrase_file, lang, work)
 
@@ -117,6 +118,7 @@ def list_credentials(
     """List what is held, and say what changed since last time."""
 
     async def work(opened: Opened) -> None:
+        await opened.deployment.refilling.refill(opened.wallet)
         changes = [shown.change(each, lang) for each in await opened.deployment.watching.look(opened.wallet)]
         held = [shown.credential(each, lang, with_claims=False) for each in await holdings.all_held(opened.wallet)]
         if json:
@@ -128,6 +130,7 @@ def list_credentials(
         for each in held:
             console.print(escape(f"{each['id']}  {each['title']}  {each['issuer_name'] or each['issuer']}"))
             console.print(escape(f"    {each['state_in_words']}"), style="dim")
+        await _print_on_the_way(opened, lang)
 
     _with_wallet(file, passphrase_file, lang, work)
 
@@ -264,6 +267,13 @@ def restore(
             print_words(lang, "wallet.created", file=file, code=opened.recovery_code)
 
     _run(file, passphrase, work, create=True)
+
+
+async def _print_on_the_way(opened: Opened, language: str) -> None:
+    """Say what issuers have promised and not sent yet."""
+    for each in await deferred.on_the_way(opened.wallet):
+        waiting = deferred.document(each, language)
+        print_words(language, "wallet.on_the_way", title=waiting["title"], issuer=waiting["issuer"])
 
 
 def print_words(language: str, key: str, **values: object) -> None:

@@ -20,6 +20,7 @@ from wallet.opening import Opening
 from wallet.outbound import Outbound
 from wallet.presenting import Presenting
 from wallet.receiving import Receiving
+from wallet.refilling import Refilling
 from wallet.settings import WalletSettings
 from wallet.watching import Watching
 
@@ -37,6 +38,7 @@ class Deployment:
     custody: Custody
     receiving: Receiving
     authorizing: Authorizing
+    refilling: Refilling
     presenting: Presenting
     watching: Watching
     documents: StatusCache
@@ -137,6 +139,7 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
     opening = Opening(
         outbound=outbound, clock=clock, snapshot=registry.snapshot, encrypt_requests=around.encrypt_requests
     )
+    authorizing = Authorizing(receiving=receiving, outbound=outbound, clock=clock, public_url=around.public_url)
     return Deployment(
         clock=clock,
         database=database,
@@ -144,7 +147,8 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         registry=registry,
         custody=custody,
         receiving=receiving,
-        authorizing=Authorizing(receiving=receiving, outbound=outbound, clock=clock, public_url=around.public_url),
+        refilling=Refilling(receiving=receiving, renew=authorizing.access_again),
+        authorizing=authorizing,
         presenting=Presenting(outbound=outbound, clock=clock, opening=opening),
         watching=Watching(clock=clock, snapshot=registry.snapshot, shell=shell, interval=around.status_interval),
         documents=documents,

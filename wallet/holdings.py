@@ -31,6 +31,7 @@ class Held:
         about: what the wallet noted beside it (issuer's name, trust, status), no claims.
         signed: its bytes.
         processed: what it says.
+        more: what else its record holds: further copies, and what new ones are had with (:mod:`wallet.copies`).
     """
 
     id: str
@@ -39,11 +40,17 @@ class Held:
     about: Mapping[str, Any]
     signed: SignedCredential = field(repr=False)
     processed: ProcessedCredential = field(repr=False)
+    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def key_id(self) -> str:
         """The wallet's name for the key it is bound to."""
         return str(self.about["key"])
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The keys of all its copies; the one to be shown next comes first."""
+        return (self.key_id, *(str(each["key"]) for each in self.more.get("spares", ())))
 
     def title(self, language: str) -> str:
         """Return the name of its type for people."""
@@ -127,6 +134,7 @@ def read(record: Kept) -> Held:
         about={"told": None, "grant": None, "configuration_id": None, **content["about"], **about},
         signed=signed,
         processed=processed,
+        more={name: value for name, value in content.items() if name not in {"format", "encoded", "about"}},
     )
 
 
@@ -169,10 +177,10 @@ async def forget(wallet: OpenWallet, credential_id: str) -> None:
     if found is None and credential_id not in damaged:
         raise _unknown()
     if found is not None:
-        used = {each.key_id for each in held if each.id != credential_id}
-        used |= {str(line.content.get("key")) for line in await wallet.all(PENDING)}
-        if found.key_id not in used and not damaged:
-            gone.append((KEY, found.key_id))
+        used = {key for other in held if other.id != credential_id for key in other.key_ids}
+        for each in await wallet.all(PENDING):
+            used |= {str(each.content.get("key")), *each.content.get("keys", {}).values()}
+        gone += [(KEY, key) for key in found.key_ids if key not in used and not damaged]
         grant = (GRANT, str(found.about["grant"]))
         if not any(each.about["grant"] == grant[1] for each in held if each.id != credential_id):
             gone += [grant] if grant in await wallet.names() else []

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from comity import x509
 from comity.errors import Code, Malformed, NotFound
 from comity.openid.endpoint import is_identifier
+from comity.openid.issuance import signed_metadata
 from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.display import in_language
 from comity.openid.issuance.metadata import IssuerMetadata
@@ -13,7 +15,7 @@ from comity.openid.issuance.offer import CredentialOffer, OfferReference, parse_
 from comity.ports import Clock
 from comity.trust import may_issue
 from comity.trust.snapshot import RegistrySnapshot
-from wallet.outbound import Outbound
+from wallet.outbound import JSON, Outbound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class Offers:
         offer = parse_link(link)
         if isinstance(offer, OfferReference):
             offer = await self._fetch(offer)
-        metadata = await self._metadata(offer.credential_issuer)
+        metadata = await self.metadata(offer.credential_issuer)
         configurations = metadata.offered(offer)
         facts = {each.id: self._facts(metadata, each) for each in configurations}
         return Preview(offer=offer, metadata=metadata, configurations=configurations, facts=facts)
@@ -103,16 +105,33 @@ class Offers:
         """
         if not is_identifier(issuer):
             raise Malformed(Code.METADATA_INVALID, "an issuer is named by an https URL without query and fragment")
-        metadata = await self._metadata(issuer)
+        metadata = await self.metadata(issuer)
         ids = configuration_ids or tuple(metadata.configurations)
         offer = CredentialOffer(credential_issuer=issuer, configuration_ids=ids)
         configurations = metadata.offered(offer)
         facts = {each.id: self._facts(metadata, each) for each in configurations}
         return Preview(offer=offer, metadata=metadata, configurations=configurations, facts=facts)
 
-    async def _metadata(self, issuer: str) -> IssuerMetadata:
-        document = await self.outbound.get_json(IssuerMetadata.url(issuer))
-        return IssuerMetadata.parse(document, credential_issuer=issuer)
+    async def metadata(self, issuer: str) -> IssuerMetadata:
+        """Return an issuer's metadata: signed ones where the registry says who may sign them, else plain ones (VCI-5).
+
+        Raises:
+            OAuthError: ``metadata_invalid``: malformed, of another issuer, or signed by somebody else.
+            NotFound, Unreachable: as :meth:`wallet.outbound.Outbound.get_json`.
+        """
+        url, anchors = IssuerMetadata.url(issuer), self._anchors(issuer)
+        if not anchors:
+            return IssuerMetadata.parse(await self.outbound.get_json(url), credential_issuer=issuer)
+        answer = await self.outbound.get(url, signed_metadata.CONTENT_TYPE, JSON)
+        if answer.content_type == JSON:  # not every issuer signs; whose credentials come is judged by itself
+            return IssuerMetadata.parse(answer.body, credential_issuer=issuer)
+        token = answer.body.decode("ascii", "replace")
+        return signed_metadata.read(token, credential_issuer=issuer, anchors=anchors, at=self.clock.now())
+
+    def _anchors(self, issuer: str) -> list[x509.Certificate]:
+        """Return what the registry trusts for the issuer's certificates; nothing for an issuer it does not know."""
+        entries = (each.identifier for each in self.snapshot().issuers() if each.identifier.id == issuer)
+        return [x509.from_base64(each.anchor) for each in entries if each.anchor is not None]
 
     async def _fetch(self, reference: OfferReference) -> CredentialOffer:
         try:

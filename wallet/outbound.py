@@ -31,6 +31,10 @@ class Outbound:
         fetched = await self.fetcher.fetch(FetchRequest(url=url, accept=(JSON,)))
         return strict_json.parse_object(_found(fetched).body)
 
+    async def get(self, url: str, *accept: str) -> Fetched:
+        """Return the answer at ``url`` in one of the media types; raises as :meth:`get_json`."""
+        return _found(await self.fetcher.fetch(FetchRequest(url=url, accept=accept)))
+
     async def get_text(self, url: str, accept: str) -> str:
         """Return the text at ``url``; raises as :meth:`get_json`."""
         fetched = await self.fetcher.fetch(FetchRequest(url=url, accept=(accept,)))

@@ -17,8 +17,9 @@ from comity.openid.presentation.response import Received
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Clock
 from comity.web import i18n
-from wallet import holdings, transactions
+from wallet import copies, holdings, transactions
 from wallet.choosing import Selection, choose
+from wallet.copies import Spent
 from wallet.holdings import Held
 from wallet.opening import DigitalRequest, Opened, Opening
 from wallet.outbound import FORM, Outbound, accepted
@@ -141,15 +142,16 @@ class Presenting:
         if datetime.fromisoformat(content["expires_at"]) <= now:
             raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over; ask for a new one")
         chosen = choose(content, asked.query, selection or {})
-        vp_token = await self._vp_token(wallet, chosen, asked, now)
-        line = _history(content, chosen)
+        held = {each["credential_id"]: await holdings.find_held(wallet, each["credential_id"]) for each in chosen}
+        vp_token = await self._vp_token(wallet, held, chosen, asked, now)
+        line, spent = _history(content, chosen), copies.spent(held.values())
         credentials = tuple(each["credential_id"] for each in chosen)
         if asked.response_uri is None:
             data = digital_credentials.answer(asked, vp_token)
-            await self._use_up(wallet, consent_id, line)
+            await self._use_up(wallet, consent_id, line, spent)
             return Presented(redirect_uri=None, credentials=credentials, data=data)
         body = response.build(asked, vp_token).encode()
-        await self._use_up(wallet, consent_id, line)
+        await self._use_up(wallet, consent_id, line, spent)
         try:
             reply = accepted(
                 await self.outbound.post(asked.response_uri, body, content_type=FORM), refusal=Code.REQUEST_INVALID
@@ -239,33 +241,45 @@ class Presenting:
             raise Conflict(Code.CONSENT_CHANGED, "what is asked is not what was shown; look at it again")
         return found.content
 
-    async def _use_up(self, wallet: OpenWallet, consent_id: str, history: Sheet) -> None:
-        """Take the consent away and note why, in one step; of several who try, one succeeds (catalogue P20)."""
+    async def _use_up(
+        self, wallet: OpenWallet, consent_id: str, history: Sheet, spent: Spent = copies.NOTHING_SPENT
+    ) -> None:
+        """Take the consent away and note why, in one step; of several who try, one succeeds (catalogue P20).
+
+        A copy that is shown once goes in the same step, before it leaves.
+        """
         try:
-            await wallet.commit(put=[history], delete=[(CONSENT, consent_id)])
+            await wallet.commit(put=[history, *spent.put], delete=[(CONSENT, consent_id), *spent.delete])
         except Conflict:
             raise _answered() from None
 
     async def _vp_token(
-        self, wallet: OpenWallet, chosen: Sequence[Mapping[str, Any]], asked: RequestObject, now: datetime
+        self,
+        wallet: OpenWallet,
+        held: Mapping[str, Held],
+        chosen: Sequence[Mapping[str, Any]],
+        asked: RequestObject,
+        now: datetime,
     ) -> dict[str, list[str]]:
         """Return the presentations by query id; the first of a query also carries the transactions it authorises."""
         confirmed = transactions.claims_of(asked.transactions, [each["query_id"] for each in chosen])
         token: dict[str, list[str]] = {}
         for each in chosen:
             also = confirmed.pop(each["query_id"], None)
-            token.setdefault(each["query_id"], []).append(await self._present(wallet, each, asked, now, also))
+            presentation = await self._present(wallet, held[each["credential_id"]], each, asked, now, also=also)
+            token.setdefault(each["query_id"], []).append(presentation)
         return token
 
     async def _present(
         self,
         wallet: OpenWallet,
+        held: Held,
         chosen: Mapping[str, Any],
         asked: RequestObject,
         now: datetime,
+        *,
         also: Mapping[str, Any] | None,
     ) -> str:
-        held = await holdings.find_held(wallet, chosen["credential_id"])
         kind = formats.FORMATS[held.signed.format]
         signer = await holdings.signer_of(wallet, held.key_id)
         disclose = [tuple(place) for place in chosen["disclose"]]

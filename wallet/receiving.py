@@ -5,39 +5,39 @@ token are durable before the proof leaves, so that the same credential can be as
 journal before it is judged; the credential is stored and the journal line goes in one step (catalogue F06, F07).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 import schemas
-from comity import formats, strict_json
-from comity.credential import CredentialType, Format, SignedCredential
-from comity.did import web
-from comity.errors import Code, ComityError, Conflict, Denied, Malformed, Unreachable
+from comity import formats
+from comity.credential import CredentialType, SignedCredential
+from comity.errors import Code, ComityError, Conflict, Denied, Malformed, NotFound, Unreachable
 from comity.keys import KeySigner, thumbprint
-from comity.openid.issuance import credential_response
 from comity.openid.issuance.configuration import CredentialConfiguration
-from comity.openid.issuance.credential_request import CredentialRequest
-from comity.openid.issuance.credential_response import Issued
-from comity.openid.issuance.metadata import IssuerMetadata
-from comity.openid.issuance.notification import Notification, NotificationEvent
-from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest, parse_nonce_response
+from comity.openid.issuance.credential_response import Deferred, Issued
+from comity.openid.issuance.notification import NotificationEvent
+from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest
 from comity.ports import Clock, Signer
 from comity.runtime.evidence import EvidenceShell
 from comity.trust.snapshot import RegistrySnapshot
 from comity.verification import report
-from comity.verification.checks import CheckName, Outcome, Result
+from comity.verification.checks import CheckName, Result
 from comity.verification.credential import Demand
 from comity.verification.presentation import verify_held
 from comity.verification.status import StatusDemand
-from wallet import attesting, holdings
+from wallet import deferred, holdings, journal
+from wallet.asking import Asking
 from wallet.attesting import WalletProvider
+from wallet.copies import copies_wanted, holder_of, kept_with
+from wallet.journal import Line, line_of
+from wallet.judging import foreign, mismatches, reasons
+from wallet.notifying import Notifying
 from wallet.offers import Offers, Preview
-from wallet.outbound import JSON, Outbound, accepted, error_of
-from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, OpenWallet, Sheet
+from wallet.outbound import Outbound, error_of
+from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, Kept, OpenWallet, Sheet
 from wallet.tokens import Exchange
 
 ON_REQUEST_ONLY = frozenset({Code.ISSUER_UNKNOWN, Code.NOT_ACCREDITED_FOR_TYPE})
@@ -47,9 +47,6 @@ PASSING = frozenset({Code.DID_UNRESOLVED, Code.REGISTRY_EXPIRED})
 """What cannot be told now but later: the credential stays in the journal and is judged at the next unlocking."""
 
 _log = structlog.get_logger("wallet")
-
-Line = Mapping[str, Any]
-"""A line of the journal: what is needed to ask for one credential, or once more for it, and what came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +84,28 @@ class Receiving:
     shell: EvidenceShell
     provider: WalletProvider | None = None
 
+    @property
+    def asking(self) -> Asking:
+        """What sends credential requests."""
+        return Asking(outbound=self.outbound, clock=self.clock, offers=self._offers, provider=self.provider)
+
+    @property
+    def _offers(self) -> Offers:
+        return Offers(outbound=self.outbound, clock=self.clock, snapshot=self.snapshot)
+
+    @property
+    def notifying(self) -> Notifying:
+        """What tells issuers what became of their credentials."""
+        return Notifying(outbound=self.outbound, clock=self.clock)
+
     async def preview(self, link: str) -> Preview:
         """Read an offer; see :meth:`wallet.offers.Offers.preview`."""
-        offers = Offers(outbound=self.outbound, clock=self.clock, snapshot=self.snapshot)
-        return await offers.preview(link)
+        return await self._offers.preview(link)
 
     async def receive(self, wallet: OpenWallet, link: str, terms: Terms) -> list[Received]:
         """Take an offer: a token, a proof for each credential, verification, and only then storage.
+
+        Returns what was kept; what the issuer will send later is :func:`wallet.deferred.on_the_way`.
 
         Raises:
             Denied: the issuer refuses, or the wallet refuses what came (``credential_refused``; the detail has the
@@ -103,10 +115,10 @@ class Receiving:
         """
         preview = await self.preview(link)
         chosen = _chosen(preview, terms)
-        kinds = {each.id: attesting.proof_kind(each, self.provider) for each in chosen}
         shared_key = await self._shared_key(wallet, terms, chosen)
-        access = {**await self._access(preview, terms), "proofs": kinds}
-        return [await self._one(wallet, _line(each, preview.metadata, access, terms), shared_key) for each in chosen]
+        # Before the code is used up: whether the issuer can be spoken to at all.
+        lines = self._lines(preview, chosen, terms)
+        return await self._all(wallet, preview, lines, await self._access(preview, terms), shared_key)
 
     async def take(self, wallet: OpenWallet, preview: Preview, terms: Terms, access: Line) -> list[Received]:
         """Take what a token is for that was had otherwise; ``access`` is what a journal line holds of the token.
@@ -115,23 +127,59 @@ class Receiving:
             Denied, Malformed, Unreachable: as :meth:`receive`.
         """
         chosen = _chosen(preview, terms)
-        kinds = {each.id: attesting.proof_kind(each, self.provider) for each in chosen}
         shared_key = await self._shared_key(wallet, terms, chosen)
-        access = {**access, "proofs": kinds}
-        return [await self._one(wallet, _line(each, preview.metadata, access, terms), shared_key) for each in chosen]
+        return await self._all(wallet, preview, self._lines(preview, chosen, terms), access, shared_key)
+
+    def _lines(self, preview: Preview, chosen: Sequence[CredentialConfiguration], terms: Terms) -> list[dict[str, Any]]:
+        """Return what journal lines hold of what is taken and of what the person said; the token is yet to come."""
+        said = {"keep_unrecognised": terms.keep_unrecognised}
+        return [{**line_of(each, preview.metadata, self.provider), **said} for each in chosen]
+
+    async def _all(
+        self, wallet: OpenWallet, preview: Preview, lines: Sequence[Line], access: Line, shared_key: str | None
+    ) -> list[Received]:
+        kept = []
+        for line in lines:
+            configuration = preview.metadata.configurations[line["configuration_id"]]
+            copies = copies_wanted(configuration, preview.metadata) if shared_key is None else 1
+            kept.append(await self._one(wallet, {**line, **access}, shared_key, copies))
+        return [each for each in kept if each is not None]
 
     async def recover(self, wallet: OpenWallet) -> list[Received]:
         """Finish what a lost reply or a crash interrupted: ask once more, judge, keep. Never raises for a line.
 
         A line whose issuer does not answer, or whose credential cannot be judged now, waits for the next time.
         """
+        return await self._resume_all(wallet, await wallet.all(PENDING))
+
+    async def collect(self, wallet: OpenWallet) -> list[Received]:
+        """Ask after what issuers have promised, where their interval is over. Never raises for a line."""
+        return await self._resume_all(wallet, await deferred.on_the_way(wallet))
+
+    async def give_up(self, wallet: OpenWallet, line_id: str) -> None:
+        """Let go of a credential that has not arrived, or came and could not be judged yet, because the person says so.
+
+        Raises:
+            NotFound: ``credential_unknown``.
+        """
+        found = await wallet.find(PENDING, line_id)
+        if found is None:
+            raise NotFound(Code.CREDENTIAL_UNKNOWN, "nothing of this name is on its way")
+        line = found.content
+        history = Sheet(kind=HISTORY, id=holdings.new_id(), content={"what": "given_up", "issuer": line["issuer"]})
+        notices = self.notifying.notice(line, NotificationEvent.DELETED)
+        await wallet.commit(put=[history, *notices], delete=journal.leftovers(line_id, line))
+        await self.notifying.send_all(wallet)
+
+    async def _resume_all(self, wallet: OpenWallet, lines: Sequence[Kept]) -> list[Received]:
         kept = []
-        for line in await wallet.all(PENDING):
+        for line in lines:
             try:
-                kept.append(await self._resume(wallet, line.id, line.content))
+                kept.append(await self._resume(wallet, line))
             except ComityError as error:
                 _log.warning("an interrupted credential was not kept", code=error.code.value)
-        return kept
+        await self.notifying.send_all(wallet)
+        return [each for each in kept if each is not None]
 
     # --- asking the issuer
 
@@ -169,90 +217,108 @@ class Receiving:
             raise Denied(code, "the issuer does not accept the code, or the offer is used up")
         return exchange.for_journal(exchange.token_of(answer))
 
-    async def _one(self, wallet: OpenWallet, line: Line, shared_key: str | None) -> Received:
-        signer: Signer
+    async def _one(self, wallet: OpenWallet, line: Line, shared_key: str | None, copies: int) -> Received | None:
+        signers: list[Signer]
         sheets = []
         if shared_key is not None:
-            key_id, signer = shared_key, await holdings.signer_of(wallet, shared_key)
+            key_ids, signers = [shared_key], [await holdings.signer_of(wallet, shared_key)]
         else:
-            made = KeySigner.generate()
-            key_id, signer = holdings.new_id(), made
-            sheets.append(Sheet(kind=KEY, id=key_id, content={"private_jwk": made.private_jwk()}))
-        line_id = holdings.new_id()
-        line = {**line, "key": key_id, "own_key": shared_key is None, "holder_key": thumbprint(signer.public_jwk)}
-        # Durable before the proof leaves: the key that the credential will be bound to, and how to ask again.
-        await wallet.commit(put=[*sheets, Sheet(kind=PENDING, id=line_id, content=line)])
+            made = [KeySigner.generate() for _ in range(copies)]
+            key_ids, signers = [holdings.new_id() for _ in made], list(made)
+            sheets = [
+                Sheet(kind=KEY, id=key_id, content={"private_jwk": each.private_jwk()})
+                for key_id, each in zip(key_ids, made, strict=True)
+            ]
+        named = {thumbprint(each.public_jwk): key_id for each, key_id in zip(signers, key_ids, strict=True)}
+        record = Kept(
+            id=holdings.new_id(),
+            version=1,
+            created_at=self.clock.now(),
+            content={**line, "keys": named, "own_key": shared_key is None},
+        )
+        # Durable before the proof leaves: the keys that the copies will be bound to, and how to ask again.
+        await wallet.commit(put=[*sheets, Sheet(kind=PENDING, id=record.id, content=record.content)])
         try:
-            issued = await self._ask(line, signer)
+            answer = await self.asking.for_credentials(record.content, signers)
         except Denied:
-            await wallet.commit(delete=_leftovers(line_id, line))
+            await wallet.commit(delete=journal.leftovers(record.id, record.content))
             raise
-        return await self._take(wallet, line_id, line, issued)
+        return await self._take(wallet, record, answer)
 
-    async def _resume(self, wallet: OpenWallet, line_id: str, line: Line) -> Received:
+    async def _resume(self, wallet: OpenWallet, record: Kept) -> Received | None:
         """Go on with a line of the journal; a line that the issuer will not answer any more is dropped."""
+        line = record.content
         if "encoded" in line:
-            return await self._judge(wallet, line_id, line)
+            return await self._judge(wallet, record.id, line)
+        if deferred.is_waiting(line):
+            return await self._ask_after(wallet, record)
         try:
-            issued = await self._ask(line, await holdings.signer_of(wallet, line["key"]))
+            answer = await self.asking.for_credentials(line, await journal.signers(wallet, line))
         except (Denied, Malformed):
-            history = {"what": "not_received", "issuer": line["issuer"]}
-            sheet = Sheet(kind=HISTORY, id=holdings.new_id(), content=history)
-            await wallet.commit(put=[sheet], delete=_leftovers(line_id, line))
+            await self._not_received(wallet, record)
             raise
-        return await self._take(wallet, line_id, line, issued)
+        return await self._take(wallet, record, answer)
 
-    async def _take(self, wallet: OpenWallet, line_id: str, line: Line, issued: Issued) -> Received:
-        line = {**line, "encoded": issued.credentials[0], "notification_id": issued.notification_id}
-        await wallet.put(PENDING, line_id, line, version=2)
-        return await self._judge(wallet, line_id, line)
+    async def _ask_after(self, wallet: OpenWallet, record: Kept) -> Received | None:
+        """Ask after what was promised; of several who try at once, one does."""
+        now = self.clock.now()
+        if not deferred.is_due(record.content, now):
+            return None
+        record = await journal.rewritten(wallet, record, deferred.postponed(record.content, now))
+        try:
+            answer: Issued | Deferred | None = await self.asking.for_deferred(record.content)
+            if answer is None:  # delivered, and lost on the way: the first request, said again, is answered once more
+                signers = await journal.signers(wallet, record.content)
+                answer = await self.asking.for_credentials(record.content, signers)
+        except Denied:
+            await self._not_received(wallet, record)
+            raise
+        return await self._take(wallet, record, answer)
 
-    async def _ask(self, line: Line, signer: Signer) -> Issued:
-        """Send one credential request; a nonce that is refused is fetched once more (profile 4.7)."""
-        exchange = Exchange.resume(self.outbound, self.clock, line)
-        for attempt in (1, 2):
-            nonce = None
-            if line["nonce_endpoint"] is not None:
-                nonce = parse_nonce_response(accepted(await exchange.post(line["nonce_endpoint"], b"")))
-            now = self.clock.now()
-            request = attesting.request_for(line, signer, nonce=nonce, at=now, provider=self.provider)
-            request = _by_identifier(request, line)
-            body = strict_json.serialise(request.to_dict())
-            answer = await exchange.post(line["credential_endpoint"], body, content_type=JSON, token=line["token"])
-            if attempt == 1 and answer.status == 400 and error_of(answer) == "invalid_nonce":
-                continue
-            parsed = credential_response.parse(accepted(answer), proofs_sent=1)
-            if isinstance(parsed, Issued):
-                return parsed
-            break
-        raise Denied(Code.ISSUER_REFUSED, "the issuer wants more time, which this wallet cannot give yet")
+    async def _not_received(self, wallet: OpenWallet, record: Kept) -> None:
+        history = {"what": "not_received", "issuer": record.content["issuer"]}
+        sheet = Sheet(kind=HISTORY, id=holdings.new_id(), content=history)
+        await wallet.commit(put=[sheet], delete=journal.leftovers(record.id, record.content))
+
+    async def _take(self, wallet: OpenWallet, record: Kept, answer: Issued | Deferred) -> Received | None:
+        line = record.content
+        if isinstance(answer, Deferred):
+            await journal.rewritten(wallet, record, deferred.waiting(line, answer, self.clock.now()))
+            return None
+        came = {"encoded": list(answer.credentials), "notification_id": answer.notification_id}
+        record = await journal.rewritten(wallet, record, {**line, **came})
+        return await self._judge(wallet, record.id, record.content)
 
     # --- judging what came
 
     async def _judge(self, wallet: OpenWallet, line_id: str, line: Line) -> Received:
         """Verify what came as a verifier would, then keep or refuse it."""
+        refusals, undecided = set[Code](), set[Code]()
         try:
-            signed = SignedCredential(format=formats.of(line["encoded"]), encoded=line["encoded"])
-            refusals = _mismatches(signed, line, self.clock.now()) | self._foreign(signed, line)
+            copies = [SignedCredential(format=formats.of(each), encoded=each) for each in journal.came(line)]
+            for each in copies:
+                refusals |= mismatches(each, line, self.clock.now()) | foreign(each, line, self.snapshot())
         except Malformed as problem:
             raise await self._refused(wallet, line_id, line, {problem.code}) from None
-        result = await self._verify(signed)
-        failed, undecided = _reasons(result)
-        refusals |= failed | (undecided - PASSING)
+        results = [await self._verify(each) for each in copies]
+        for result in results:
+            failed, unknown = reasons(result)
+            refusals |= failed | (unknown - PASSING)
+            undecided |= unknown
+        bound = {holder_of(each) for each in copies}
+        if len(bound) != len(copies):
+            refusals.add(Code.HOLDER_KEY_MISMATCH)
         if refusals - ON_REQUEST_ONLY or (refusals and not line["keep_unrecognised"]):
             raise await self._refused(wallet, line_id, line, refusals)
         if undecided:
             detail = "the credential came but cannot be verified now; the wallet tries again when it is unlocked"
             raise Unreachable(min(undecided), detail)
-        return await self._keep(wallet, line_id, line, signed, result)
+        return await self._keep(wallet, line_id, line, copies, results[0])
 
-    def _foreign(self, signed: SignedCredential, line: Line) -> set[Code]:
-        """Refuse the credential of another issuer than the one that was shown to the person (catalogue I23)."""
-        own = {line["issuer"]} | ({web.did_of(line["issuer"])} if signed.format is Format.VC_JWT else set())
-        entries = self.snapshot().issuers()
-        authorities = {each.authority for each in entries if each.identifier.id in own}
-        own |= {each.identifier.id for each in entries if each.authority in authorities}
-        return set() if holdings.process(signed).issuer in own else {Code.ISSUER_MISMATCH}
+    async def is_acceptable(self, signed: SignedCredential, line: Line) -> bool:
+        """Say whether a further copy of a card passes what its first copy did; what cannot be told now does not."""
+        failed, undecided = reasons(await self._verify(signed))
+        return not undecided and (not failed or (failed <= ON_REQUEST_ONLY and bool(line["keep_unrecognised"])))
 
     async def _verify(self, signed: SignedCredential) -> Result:
         demand = Demand(at=self.clock.now(), place=None, holder=None)
@@ -266,14 +332,16 @@ class Receiving:
         return await self.shell.settle(outcome)
 
     async def _keep(
-        self, wallet: OpenWallet, line_id: str, line: Line, signed: SignedCredential, result: Result
+        self, wallet: OpenWallet, line_id: str, line: Line, copies: Sequence[SignedCredential], result: Result
     ) -> Received:
-        credential_id = holdings.new_id()
+        credential_id, keys = holdings.new_id(), journal.keys_of(line)
+        named = [keys[holder_of(each)] for each in copies]
         content = {
-            "format": signed.format.value,
-            "encoded": signed.encoded,
-            "about": about(result, issuer=line["issuer"], key=line["key"], at=self.clock.now().isoformat())
+            "format": copies[0].format.value,
+            "encoded": copies[0].encoded,
+            "about": about(result, issuer=line["issuer"], key=named[0], at=self.clock.now().isoformat())
             | {"grant": line.get("grant"), "configuration_id": line["configuration_id"]},
+            **kept_with(line, copies[1:], named[1:]),
         }
         codes = [code.value for code in result.codes]
         history = {"what": "received", "credential": credential_id, "issuer": line["issuer"], "codes": codes}
@@ -281,8 +349,10 @@ class Receiving:
             Sheet(kind=CREDENTIAL, id=credential_id, content=content),
             Sheet(kind=HISTORY, id=holdings.new_id(), content=history),
         ]
-        await wallet.commit(put=sheets, delete=[(PENDING, line_id)])
-        await self._notify(line, NotificationEvent.ACCEPTED)
+        sheets += self.notifying.notice(line, NotificationEvent.ACCEPTED)
+        unused = [(KEY, each) for each in keys.values() if each not in named]
+        await wallet.commit(put=sheets, delete=[(PENDING, line_id), *unused])
+        await self.notifying.send_all(wallet)
         return Received(credential_id=credential_id, report=report.document(result, with_claims=False))
 
     async def _refused(self, wallet: OpenWallet, line_id: str, line: Line, refusals: set[Code]) -> Denied:
@@ -290,21 +360,10 @@ class Receiving:
         codes = sorted(code.value for code in refusals)
         history = {"what": "refused", "issuer": line["issuer"], "codes": codes}
         sheet = Sheet(kind=HISTORY, id=holdings.new_id(), content=history)
-        await wallet.commit(put=[sheet], delete=_leftovers(line_id, line))
-        await self._notify(line, NotificationEvent.FAILURE)
+        notices = self.notifying.notice(line, NotificationEvent.FAILURE)
+        await wallet.commit(put=[sheet, *notices], delete=journal.leftovers(line_id, line))
+        await self.notifying.send_all(wallet)
         return Denied(Code.CREDENTIAL_REFUSED, f"what the issuer sent is not kept: {', '.join(codes)}")
-
-    async def _notify(self, line: Line, event: NotificationEvent) -> None:
-        """Tell the issuer what became of it; it need not listen (VCI-51)."""
-        endpoint, notification_id = line["notification_endpoint"], line["notification_id"]
-        if endpoint is None or notification_id is None:
-            return
-        told = strict_json.serialise(Notification(notification_id=notification_id, event=event).to_dict())
-        try:
-            exchange = Exchange.resume(self.outbound, self.clock, line)
-            await exchange.post(endpoint, told, content_type=JSON, token=line["token"])
-        except (Malformed, Unreachable):
-            return
 
 
 def about(result: Result, *, issuer: str, key: str, at: str) -> dict[str, Any]:
@@ -320,66 +379,6 @@ def about(result: Result, *, issuer: str, key: str, at: str) -> dict[str, Any]:
         "status": status.code.value,
         "checked_at": at,
     }
-
-
-def _by_identifier(request: CredentialRequest, line: Line) -> CredentialRequest:
-    """Ask by the identifier where the token came with one, else by the configuration (VCI-23, VCI-40)."""
-    identifier = line.get("identifiers", {}).get(line["configuration_id"])
-    return request if identifier is None else replace(request, configuration_id=None, credential_identifier=identifier)
-
-
-def _line(
-    configuration: CredentialConfiguration, metadata: IssuerMetadata, access: Line, terms: Terms
-) -> dict[str, Any]:
-    """Return what a journal line holds of what is taken, of the token, and of what the person said."""
-    return {
-        **access,
-        "keep_unrecognised": terms.keep_unrecognised,
-        "proof": access["proofs"][configuration.id],
-        "issuer": metadata.credential_issuer,
-        "configuration_id": configuration.id,
-        "format": configuration.format.value,
-        "type_name": configuration.vct or configuration.contexts[-1].removesuffix("/context"),
-        "credential_endpoint": metadata.credential_endpoint,
-        "nonce_endpoint": metadata.nonce_endpoint,
-        "notification_endpoint": metadata.notification_endpoint,
-        "notification_id": None,
-    }
-
-
-def _leftovers(line_id: str, line: Line) -> list[tuple[str, str]]:
-    """Return what goes when nothing came of a line: itself, and the key that was made for it."""
-    return [(PENDING, line_id), *([(KEY, line["key"])] if line["own_key"] else [])]
-
-
-def _mismatches(signed: SignedCredential, line: Line, now: datetime) -> set[Code]:
-    """Return in what the credential is not the one that was asked for (catalogue S14, I23).
-
-    The validity period is looked at here too: the checks of a credential whose issuer nobody knows stop before it.
-
-    Raises:
-        Malformed: it cannot be read.
-    """
-    opened, processed = formats.FORMATS[signed.format].open(signed.encoded), holdings.process(signed)
-    found = {
-        Code.HOLDER_PROOF_MALFORMED: not opened.is_as_issued,
-        Code.CREDENTIAL_NOT_REQUESTED: (processed.type_name, signed.format) != (line["type_name"], line["format"]),
-        Code.HOLDER_KEY_MISMATCH: processed.holder_jwk is None
-        or thumbprint(processed.holder_jwk) != line["holder_key"],
-        Code.EXPIRED: processed.valid_until is not None and processed.valid_until <= now,
-    }
-    return {code for code, is_so in found.items() if is_so}
-
-
-def _reasons(result: Result) -> tuple[set[Code], set[Code]]:
-    """Return the codes of what failed and of what could not be decided; an undecided *status* is no reason."""
-    failed = {check.code for check in result.all_checks if check.outcome is Outcome.FAILED}
-    undecided = {
-        check.code
-        for check in result.all_checks
-        if check.outcome is Outcome.UNKNOWN and check.name is not CheckName.STATUS
-    }
-    return failed, undecided
 
 
 def _chosen(preview: Preview, terms: Terms) -> tuple[CredentialConfiguration, ...]:

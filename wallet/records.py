@@ -20,7 +20,7 @@ from wallet import store, vault
 from wallet.store import Record
 
 CREDENTIAL, KEY, HISTORY, MESSAGE, PENDING, CONSENT = "credential", "key", "history", "message", "pending", "consent"
-SIGN_IN, GRANT = "sign_in", "grant"
+SIGN_IN, GRANT, NOTICE = "sign_in", "grant", "notice"
 DOOR = "door"
 """What was scanned, pasted or followed, until the person has decided about it."""
 MAX_RECORD_BYTES = 8 << 20

@@ -88,7 +88,7 @@ class Watching:
         before, state = _told_last(held), state_of(noted)
         is_change = state in TOLD and state != before
         noted["told"] = state if state in TOLD else before
-        content = {"format": held.signed.format.value, "encoded": held.signed.encoded, "about": noted}
+        content = {"format": held.signed.format.value, "encoded": held.signed.encoded, "about": noted, **held.more}
         sheets = [Sheet(kind=CREDENTIAL, id=held.id, content=content, version=held.version + 1)]
         if is_change:
             message = {"credential": held.id, "before": before, "now": state}

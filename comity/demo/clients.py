@@ -52,6 +52,10 @@ class Desk:
     url: str
     token: str
 
+    async def decide(self, offer_id: str, verdict: str) -> None:
+        """Approve or deny what an offer waits for."""
+        answer_of(await self._post(f"/api/v1/offers/{offer_id}/{verdict}", {}))
+
     async def offer(
         self,
         authority: str,
@@ -60,6 +64,7 @@ class Desk:
         *,
         formats: list[str] | None = None,
         batch: int = 1,
+        decide_later: bool = False,
     ) -> Offered:
         """Create an offer and fetch its QR code."""
         body: dict[str, Any] = {
@@ -69,6 +74,7 @@ class Desk:
             "record_reference": f"DEMO-{secrets.token_hex(4)}",
             "formats": formats or ["dc+sd-jwt"],
             "batch": batch,
+            "decide_later": decide_later,
         }
         made = answer_of(await self._post("/api/v1/offers", body))
         drawn = await self.client.get(made["qr_url"], headers=self._headers())

@@ -3,6 +3,7 @@
 It speaks the protocols through the library, over the same public endpoints as any foreign wallet.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,11 +14,11 @@ from comity import base64url, formats, strict_json
 from comity.credential import Format, SignedCredential
 from comity.demo.clients import Offered, answer_of
 from comity.keys import KeySigner
-from comity.openid import key_proof
+from comity.openid import dpop, key_proof
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.issuance.offer import CredentialOffer, OfferReference, parse_link
-from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest
+from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest, TokenResponse
 from comity.openid.presentation import link as request_link
 from comity.openid.presentation import request, response
 from comity.openid.presentation.parameters import RequestObject
@@ -51,14 +52,20 @@ class Pocket:
         if offer.pre_authorized is None or metadata.nonce_endpoint is None:
             raise AssertionError("the demo's issuer offers pre-authorized codes and nonces")
         asked = TokenRequest(pre_authorized_code=offer.pre_authorized.code, tx_code=offered.transaction_code)
-        token = answer_of(await self._form(server.token_endpoint, asked.to_form()))["access_token"]
-        nonce = answer_of(await self.client.post(metadata.nonce_endpoint))["c_nonce"]
+        given = await self.client.post(metadata.nonce_endpoint)
+        nonce, own = answer_of(given)["c_nonce"], given.headers[dpop.NONCE_HEADER]
+        bound_to = KeySigner.generate(server.dpop_algorithms[0])
+        proven = dpop.build(bound_to, method="POST", url=server.token_endpoint, at=self.now, nonce=own)
+        told = answer_of(await self._form(server.token_endpoint, asked.to_form(), {dpop.HEADER: proven}))
+        token = TokenResponse.parse(told, with_dpop=True).access_token
         proof = key_proof.build(self.key, audience=issuer, nonce=nonce, issued_at=self.now)
         wanted = CredentialRequest(configuration_id=offer.configuration_ids[0], proofs=(proof,))
+        url = metadata.credential_endpoint
+        proven = dpop.build(bound_to, method="POST", url=url, at=self.now, nonce=own, access_token=token)
         issued = await self.client.post(
-            metadata.credential_endpoint,
+            url,
             content=strict_json.serialise(wanted.to_dict()),
-            headers={"content-type": "application/json", "authorization": f"Bearer {token}"},
+            headers={"content-type": "application/json", "authorization": f"DPoP {token}", dpop.HEADER: proven},
         )
         encoded = answer_of(issued)["credentials"][0]["credential"]
         self.held = SignedCredential(format=formats.of(encoded), encoded=encoded)
@@ -83,8 +90,9 @@ class Pocket:
         """Post a presentation as the answer to ``asked``."""
         return answer_of(await self._form(asked.response_uri or "", response.build(asked, {query_id: [presentation]})))
 
-    async def _form(self, url: str, body: str) -> httpx.Response:
-        return await self.client.post(url, content=body, headers={"content-type": "application/x-www-form-urlencoded"})
+    async def _form(self, url: str, body: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        return await self.client.post(url, content=body, headers={**kind, **(headers or {})})
 
 
 def tampered(presentation: str, claim: str, value: Any) -> str:

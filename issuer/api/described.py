@@ -28,6 +28,11 @@ OFFER_WANTED: Said = {
         "formats": {"type": ["array", "null"], "items": {"enum": ["dc+sd-jwt", "vc+jwt"]}},
         "transaction_code": {"type": ["boolean", "null"], "default": True},
         "batch": {"type": ["integer", "null"], "minimum": 1},
+        "grant": {
+            "enum": ["pre-authorized_code", "authorization_code", None],
+            "description": "By code, or by signing in.",
+        },
+        "decide_later": {"type": ["boolean", "null"], "default": False},
     },
 }
 OFFER: Said = {
@@ -41,6 +46,11 @@ OFFER: Said = {
         "batch": {"type": "integer"},
         "record_reference": {"type": ["string", "null"]},
         "state": {"enum": ["open", "redeemed", "delivered", "dead", "cancelled", "expired"]},
+        "grant": {"enum": ["pre-authorized_code", "authorization_code"]},
+        "decision": {
+            "enum": ["waiting", "approved", "denied", None],
+            "description": "Of an offer made to decide later.",
+        },
         "created_at": _INSTANT,
         "expires_at": _INSTANT,
         "valid_until": _INSTANT,
@@ -154,6 +164,19 @@ CREATE_OFFER = described(
 SHOW_OFFER = described(answer=OFFER)
 OFFER_QR = described(answer={"type": "string", "format": "binary"}, media_type="image/png")
 CANCEL_OFFER = described(answer=OFFER)
+DECIDE = described(
+    answer=OFFER,
+    problems=(400, 401, 403, 404, 409),
+    parameters=(
+        {
+            "name": "verdict",
+            "in": "path",
+            "required": True,
+            "schema": {"enum": ["approve", "deny"]},
+            "example": "approve",
+        },
+    ),
+)
 SEARCH = described(
     answer={
         "type": "object",

@@ -1,30 +1,44 @@
-"""OpenID4VCI 1.0 for wallets: metadata, token, nonce, credential, notification.
+"""OpenID4VCI 1.0 for wallets: metadata, token, nonce, credential, deferred credential, notification.
 
 Bodies are parsed strictly by ``comity.openid``; an :class:`OAuthError` becomes the answer the protocol wants.
 """
+
+from datetime import timedelta
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from comity.errors import Code, NotFound
 from comity.openid import client_attestation, dpop, token_request
+from comity.openid.issuance import signed_metadata
 from comity.openid.issuance.credential_request import CredentialRequest
+from comity.openid.issuance.credential_response import Deferred, Issued
+from comity.openid.issuance.deferred import DeferredRequest
 from comity.openid.issuance.display import Display
+from comity.openid.issuance.encryption import (
+    CONTENT_ALGORITHMS,
+    CONTENT_TYPE,
+    AnswerKey,
+    RequestEncryption,
+    ResponseEncryption,
+)
 from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.issuance.notification import Notification
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT, AuthorizationServerMetadata, TokenRequest, nonce_response
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.web import problems
-from comity.web.body import media_type
-from issuer import clients, issuing, tokens
-from issuer.api import authorization
+from issuer import clients, deferring, issuing, redeeming, renewing, tokens
+from issuer.api import authorization, messages
 from issuer.api.access import deployment_of, shown_by
+from issuer.api.messages import FORM, JSON, require_type
+from issuer.api.negotiation import prefers
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
+from issuer.tokens import Access
 
 router = APIRouter(include_in_schema=False)
 
-_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
+_METADATA_LIFETIME = timedelta(days=1)
 _CACHED = {"cache-control": "public, max-age=300"}
 _ABOUT_PROOFS = {OAuthErrorCode.INVALID_DPOP_PROOF, OAuthErrorCode.USE_DPOP_NONCE}
 _ALGORITHMS = f'algs="{" ".join(dpop.algorithms())}"'
@@ -32,10 +46,23 @@ _ALGORITHMS = f'algs="{" ".join(dpop.algorithms())}"'
 
 @router.get("/.well-known/openid-credential-issuer/{path:path}")
 async def issuer_metadata(request: Request, path: str) -> Response:
-    """Describe the credential issuer (OpenID4VCI §12.2; the well-known name stands before the path)."""
+    """Describe the credential issuer (OpenID4VCI §12.2; the well-known name stands before the path).
+
+    As a signed JWT for whoever asks for one (§12.2.3), else as JSON.
+    """
     deployment = deployment_of(request)
-    metadata = describe(deployment, deployment.authority(path))
-    return JSONResponse(metadata.to_dict(), headers=_CACHED)
+    authority = deployment.authority(path)
+    metadata, headers = await describe(deployment, authority), {**_CACHED, "vary": "Accept"}
+    if not prefers(request.headers.get("accept", ""), signed_metadata.CONTENT_TYPE, JSON):
+        return JSONResponse(metadata.to_dict(), headers=headers)
+    token = signed_metadata.build(
+        metadata,
+        authority.metadata_signer,
+        authority.metadata_chain,
+        at=deployment.clock.now(),
+        lifetime=_METADATA_LIFETIME,
+    )
+    return Response(token, headers=headers, media_type=signed_metadata.CONTENT_TYPE)
 
 
 @router.get("/.well-known/oauth-authorization-server/{path:path}")
@@ -55,14 +82,18 @@ async def authorization_server_metadata(request: Request, path: str) -> Response
     return JSONResponse(metadata.to_dict(), headers=_CACHED)
 
 
-def describe(deployment: Deployment, authority: Authority) -> IssuerMetadata:
+async def describe(deployment: Deployment, authority: Authority) -> IssuerMetadata:
     """Return the metadata of one authority, in English and French."""
     issuer, name = authority.issuer_id, authority.description.name
+    key, required = await deployment.request_keys.current(authority.path), deployment.encryption_required
     return IssuerMetadata(
         credential_issuer=issuer,
         credential_endpoint=f"{issuer}/credential",
         nonce_endpoint=f"{issuer}/nonce",
         notification_endpoint=f"{issuer}/notification",
+        deferred_credential_endpoint=f"{issuer}/deferred_credential",
+        request_encryption=RequestEncryption(keys=(key,), enc_values=CONTENT_ALGORITHMS, is_required=required),
+        response_encryption=ResponseEncryption(is_required=required),
         configurations={key: entry.configuration for key, entry in deployment.catalogs[authority.path].items()},
         batch_size=deployment.limits.batch_size,
         display=(Display(name=name["en"], locale="en-CA"), Display(name=name["fr"], locale="fr-CA")),
@@ -74,13 +105,13 @@ async def token(request: Request, path: str) -> Response:
     """Exchange a code or a refresh token (OpenID4VCI §6); with a DPoP proof the token is bound to it (RFC 9449 §5)."""
     deployment = deployment_of(request)
     authority = deployment.authority(path)
-    _require_type(request, _FORM, OAuthErrorCode.INVALID_REQUEST)
+    require_type(request, OAuthErrorCode.INVALID_REQUEST, FORM)
     body = await request.body()
     client = clients.authenticate(deployment, authority, token_request.read_form(body), request.headers.getlist)
     wanted = token_request.parse(body)
     proof = tokens.check_for_token(deployment, authority, request.headers.getlist(dpop.HEADER))
     if isinstance(wanted, TokenRequest):
-        answer = await issuing.exchange_code(deployment, authority, wanted, proof, client)
+        answer = await redeeming.exchange_code(deployment, authority, wanted, proof, client)
     else:
         answer = await authorization.answer_token(deployment, authority, wanted, client, proof)
     return JSONResponse(answer.to_dict(), headers=_with_nonce(deployment, authority) if proof else None)
@@ -108,18 +139,35 @@ async def challenge(request: Request, path: str) -> Response:
 
 @router.post("/{path:path}/credential")
 async def credential(request: Request, path: str) -> Response:
-    """Issue (OpenID4VCI §8)."""
+    """Issue, or say when to ask again (OpenID4VCI §8)."""
     deployment = deployment_of(request)
     authority = deployment.authority(path)
     if (shown := shown_by(request)) is None:
         return _challenge(deployment)
-    _require_type(request, _JSON, OAuthErrorCode.INVALID_CREDENTIAL_REQUEST)
-    body = await request.body()
+    require_type(request, OAuthErrorCode.INVALID_CREDENTIAL_REQUEST, JSON, CONTENT_TYPE)
     # The token is judged before the body: whoever has none learns nothing about what a request may say.
     access = await tokens.require(deployment, authority, shown, "credential")
-    wanted = CredentialRequest.parse(body, batch_size=deployment.limits.batch_size)
-    issued = await issuing.issue(deployment, authority, access, wanted)
-    return JSONResponse(issued.to_dict(), headers=_with_nonce(deployment, authority) if access.proof else None)
+    sent, most = await messages.read(deployment, authority, request), deployment.limits.batch_size
+    wanted = CredentialRequest.parse(sent.document, batch_size=most, is_encrypted=sent.is_encrypted)
+    messages.require_answer_key(deployment, wanted.answer_key)
+    answer = await renewing.request(deployment, authority, access, wanted)
+    return _answer(deployment, authority, access, answer, wanted.answer_key)
+
+
+@router.post("/{path:path}/deferred_credential")
+async def deferred_credential(request: Request, path: str) -> Response:
+    """Deliver what was promised under a transaction id, or say when to ask again (OpenID4VCI §9)."""
+    deployment = deployment_of(request)
+    authority = deployment.authority(path)
+    if (shown := shown_by(request)) is None:
+        return _challenge(deployment)
+    require_type(request, OAuthErrorCode.INVALID_CREDENTIAL_REQUEST, JSON, CONTENT_TYPE)
+    access = await tokens.require(deployment, authority, shown, "deferred_credential")
+    sent = await messages.read(deployment, authority, request)
+    wanted = DeferredRequest.parse(sent.document, is_encrypted=sent.is_encrypted)
+    messages.require_answer_key(deployment, wanted.answer_key)
+    answer = await deferring.collect(deployment, authority, access, wanted)
+    return _answer(deployment, authority, access, answer, wanted.answer_key)
 
 
 @router.post("/{path:path}/notification")
@@ -129,7 +177,7 @@ async def notification(request: Request, path: str) -> Response:
     authority = deployment.authority(path)
     if (shown := shown_by(request)) is None:
         return _challenge(deployment)
-    _require_type(request, _JSON, OAuthErrorCode.INVALID_NOTIFICATION_REQUEST)
+    require_type(request, OAuthErrorCode.INVALID_NOTIFICATION_REQUEST, JSON)
     body = await request.body()
     access = await tokens.require(deployment, authority, shown, "notification")
     await issuing.notify(deployment, access, Notification.parse(body))
@@ -163,6 +211,15 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
     return problems.oauth_error(error.error, error.detail, status, headers)
 
 
+def _answer(
+    deployment: Deployment, authority: Authority, access: Access, answer: Issued | Deferred, key: AnswerKey | None
+) -> Response:
+    """OpenID4VCI §8.3: credentials with 200, a transaction id with 202; encrypted to the key of this request (§10)."""
+    status = 200 if isinstance(answer, Issued) else 202
+    headers = _with_nonce(deployment, authority) if access.proof else None
+    return messages.reply(answer.to_dict(), key, status, headers)
+
+
 def _with_nonce(deployment: Deployment, authority: Authority) -> dict[str, str]:
     return {dpop.NONCE_HEADER: tokens.new_nonce(deployment, authority)}
 
@@ -171,8 +228,3 @@ def _challenge(deployment: Deployment) -> Response:
     """Ask for a token; a request without one gets no error code (RFC 6750 §3.1)."""
     accepted = f"DPoP {_ALGORITHMS}" if deployment.require_dpop else f"Bearer, DPoP {_ALGORITHMS}"
     return Response(status_code=401, headers={"www-authenticate": accepted})
-
-
-def _require_type(request: Request, wanted: str, error: OAuthErrorCode) -> None:
-    if media_type(request) != wanted:
-        raise OAuthError(Code.UNSUPPORTED_MEDIA_TYPE, f"the body must be sent as {wanted}", error=error)

@@ -1,7 +1,8 @@
 """The operators' API: offers, look-ups and changes of status, each by role and authority."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -12,7 +13,7 @@ from comity.formats.instants import date_time_stamp, to_date_time_stamp
 from comity.openid.code_flow import CODE_GRANT
 from comity.web import qr
 from comity.web.body import json_object
-from issuer import looking_up, offering, offering_once, revoking
+from issuer import deferring, looking_up, offering, offering_once, revoking
 from issuer.api import described, paging
 from issuer.api.access import deployment_of, operator_of
 from issuer.api.members import Members
@@ -22,11 +23,14 @@ from issuer.operators import Right
 from issuer.revoking import Change
 from issuer.store.credentials import IssuedCredential
 from issuer.store.desk import LogFilter
-from issuer.store.offers import Offer, OfferState
+from issuer.store.offers import Decision, Offer, OfferState
 
 router = APIRouter(prefix="/api/v1")
 
 _SEARCH = frozenset({"authority", "record_reference", "number", "name", "cursor", "limit"})
+
+Verdict = Literal["approve", "deny"]
+_DECISIONS: Mapping[str, Decision] = {"approve": Decision.APPROVED, "deny": Decision.DENIED}
 
 
 @router.post("/offers", status_code=201, **described.CREATE_OFFER)
@@ -77,6 +81,16 @@ async def cancel_offer(request: Request, offer_id: str) -> JSONResponse:
     offer = await offering.find_offer(deployment, offer_id)
     operator.require(Right.ISSUE, offer.authority)
     await offering.cancel_offer(deployment, offer, actor=operator.name)
+    return JSONResponse(_offer(deployment, await offering.find_offer(deployment, offer_id), with_link=False))
+
+
+@router.post("/offers/{offer_id}/{verdict}", **described.DECIDE)
+async def decide(request: Request, offer_id: str, verdict: Verdict) -> JSONResponse:
+    """Approve or deny what an offer made with ``decide_later`` waits for."""
+    deployment, operator = deployment_of(request), operator_of(request)
+    offer = await offering.find_offer(deployment, offer_id)
+    operator.require(Right.ISSUE, offer.authority)
+    await deferring.decide(deployment, offer, _DECISIONS[verdict], actor=operator.name)
     return JSONResponse(_offer(deployment, await offering.find_offer(deployment, offer_id), with_link=False))
 
 
@@ -164,6 +178,7 @@ def _wanted(body: dict[str, Any]) -> Wanted:
             "transaction_code",
             "batch",
             "grant",
+            "decide_later",
         },
     )
     return Wanted(
@@ -176,6 +191,7 @@ def _wanted(body: dict[str, Any]) -> Wanted:
         transaction_code=members.flag("transaction_code", default=True),
         batch_size=members.count("batch"),
         by_sign_in=_is_by_sign_in(members.text("grant")),
+        decide_later=members.flag("decide_later", default=False),
     )
 
 
@@ -216,6 +232,7 @@ def _offer(deployment: Deployment, offer: Offer, *, with_link: bool) -> dict[str
         "record_reference": offer.record_reference,
         "state": offer.state.value,
         "grant": CODE_GRANT if offer.by_sign_in else "pre-authorized_code",
+        "decision": None if offer.decision is None else offer.decision.value,
         "created_at": _time(offer.created_at),
         "expires_at": _time(offer.expires_at),
         "valid_until": _time(offer.credential_valid_until),

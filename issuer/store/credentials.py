@@ -3,16 +3,17 @@
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
 
 from comity import base64url
 from comity.credential import CredentialType, Format, Status
 from comity.errors import Code, Conflict
 from issuer.store import status_lists
 from issuer.store.insert import insert_if_absent
-from issuer.store.offers import Offer
-from issuer.store.tables import credentials, issuances, nonces
+from issuer.store.offers import Offer, of_row
+from issuer.store.tables import credentials, issuances, nonces, offers
 from issuer.store.tables import status_lists as lists
 
 _ATTEMPTS = 64
@@ -197,14 +198,22 @@ def mark_delivered(connection: Connection, issuance_id: str, *, now: int) -> Non
     )
 
 
-def note_event(connection: Connection, offer_id: str, notification_id: str, event: str) -> bool:
-    """Keep what the wallet said became of an issuance; False when it is not one of this offer."""
-    changed = connection.execute(
-        update(issuances)
-        .where(issuances.c.notification_id == notification_id, issuances.c.offer_id == offer_id)
-        .values(event=event)
-    )
-    return changed.rowcount == 1
+class Noted(StrEnum):
+    """What came of a notification."""
+
+    NEW = "new"
+    KNOWN_ALREADY = "known_already"
+    UNKNOWN = "unknown"
+
+
+def note_event(connection: Connection, offer_id: str, notification_id: str, event: str) -> Noted:
+    """Keep what the wallet said became of an issuance of this offer, or of one that renews it."""
+    this = (issuances.c.notification_id == notification_id) & issuances.c.offer_id.in_(_family(offer_id))
+    is_other = issuances.c.event.is_(None) | (issuances.c.event != event)
+    if connection.execute(update(issuances).where(this, is_other).values(event=event)).rowcount == 1:
+        return Noted.NEW
+    known = connection.execute(select(issuances.c.id).where(this)).one_or_none()
+    return Noted.UNKNOWN if known is None else Noted.KNOWN_ALREADY
 
 
 def set_status(
@@ -230,6 +239,63 @@ def set_status(
         return False
     status_lists.mark_changed(connection, row.list_id)
     return True
+
+
+def copies_of(connection: Connection, credential_id: str) -> tuple[str, ...]:
+    """Return the ids of all copies of a credential, itself among them: of one offer or sign-in, and one format."""
+    own = (
+        select(func.coalesce(offers.c.renews, offers.c.id), issuances.c.configuration_id)
+        .join(issuances, issuances.c.offer_id == offers.c.id)
+        .join(credentials, credentials.c.issuance_id == issuances.c.id)
+        .where(credentials.c.id == credential_id)
+    )
+    found = connection.execute(own).one_or_none()
+    if found is None:
+        return ()
+    first, configuration_id = found
+    same = issuances.c.offer_id.in_(_family(first)) & (issuances.c.configuration_id == configuration_id)
+    rows = connection.execute(
+        select(credentials.c.id)
+        .join(issuances, issuances.c.id == credentials.c.issuance_id)
+        .where(same)
+        .order_by(credentials.c.list_id, credentials.c.id)  # so that two transactions never wait for each other's lists
+    )
+    return tuple(rows.scalars())
+
+
+def statuses_of_family(connection: Connection, offer_id: str) -> tuple[Status, ...]:
+    """Return how everything stands that came of an offer and its renewals."""
+    rows = connection.execute(
+        select(credentials.c.status)
+        .join(issuances, issuances.c.id == credentials.c.issuance_id)
+        .where(issuances.c.offer_id.in_(_family(offer_id)))
+    )
+    return tuple(Status(value) for value in rows.scalars())
+
+
+def renewal_of(
+    connection: Connection, offer_id: str, configuration_id: str, digests: Sequence[str], *, now: int
+) -> Offer | None:
+    """Return the renewal of an offer whose records are for these keys; None when there is none yet."""
+    row = connection.execute(
+        select(offers)
+        .join(issuances, issuances.c.offer_id == offers.c.id)
+        .join(credentials, credentials.c.issuance_id == issuances.c.id)
+        .where(
+            offers.c.renews == offer_id,
+            offers.c.erase_at > now,
+            issuances.c.configuration_id == configuration_id,
+            credentials.c.holder_digest == digests[0],
+        )
+    ).first()
+    return None if row is None else of_row(row)
+
+
+def _family(offer_id: str) -> "Select[tuple[str]]":
+    """An offer, what renews it, and what else the same sign-in gave: by its refresh tokens, and renewals of that."""
+    sign_in = select(offers.c.authorization_id).where(offers.c.id == offer_id)
+    is_same = (offers.c.id == offer_id) | (offers.c.renews == offer_id) | offers.c.authorization_id.in_(sign_in)
+    return select(offers.c.id).where(is_same)
 
 
 def find(connection: Connection, credential_id: str) -> IssuedCredential | None:
@@ -268,9 +334,11 @@ def search(
 
 
 def of_offer(connection: Connection, offer_id: str) -> tuple[IssuedCredential, ...]:
-    """Return the records that came of one offer."""
+    """Return the records that came of one offer and its renewals."""
     statement = _records().join(issuances, issuances.c.id == credentials.c.issuance_id)
-    ordered = statement.where(issuances.c.offer_id == offer_id).order_by(credentials.c.format, credentials.c.position)
+    ordered = statement.where(issuances.c.offer_id.in_(_family(offer_id))).order_by(
+        credentials.c.format, credentials.c.position
+    )
     return tuple(_record(row) for row in connection.execute(ordered))
 
 

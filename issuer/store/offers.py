@@ -4,22 +4,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
     Connection,
     Row,
-    and_,
-    case,
-    false,
+    func,
     insert,
-    literal,
     null,
     select,
     update,
 )
 
 from comity.credential import CredentialType
-from issuer.store.tables import client_proofs, credentials, dpop_proofs, issuances, nonces, offers
+from issuer.store.tables import (
+    client_proofs,
+    credentials,
+    deferrals,
+    dpop_proofs,
+    encryption_keys,
+    issuances,
+    nonces,
+    offers,
+)
 
 
 class OfferState(StrEnum):
@@ -34,17 +38,12 @@ class OfferState(StrEnum):
     EXPIRED = "expired"
 
 
-class Redemption(StrEnum):
-    """What came of presenting a pre-authorized code."""
+class Decision(StrEnum):
+    """What an authority says to an offer that it decides about after the wallet asked."""
 
-    GRANTED = "granted"
-    CODE_UNKNOWN = "code_unknown"
-    CODE_EXPIRED = "code_expired"
-    CODE_USED = "code_used"
-    CODE_DEAD = "code_dead"
-    TRANSACTION_CODE_WRONG = "transaction_code_wrong"
-    TRANSACTION_CODE_MISSING = "transaction_code_missing"
-    TRANSACTION_CODE_UNEXPECTED = "transaction_code_unexpected"
+    WAITING = "waiting"
+    APPROVED = "approved"
+    DENIED = "denied"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +74,8 @@ class Offer:
         identified_ids: the configurations that have a credential identifier, and are asked for by it.
         client_id: the client that it was given to; None for an anonymous one.
         client_key: thumbprint of that client's instance key; None for one that has none.
+        decision: what was decided about it; None when it needs no decision.
+        renews: id of the offer whose credentials this one issues once more.
     """
 
     id: str
@@ -100,6 +101,8 @@ class Offer:
     identified_ids: tuple[str, ...] = ()
     client_id: str | None = None
     client_key: str | None = None
+    decision: Decision | None = None
+    renews: str | None = None
 
 
 def save(connection: Connection, offer: Offer) -> None:
@@ -126,6 +129,8 @@ def save(connection: Connection, offer: Offer) -> None:
             expires_at=offer.expires_at,
             by_sign_in=offer.by_sign_in,
             authorization_id=offer.authorization_id,
+            decision=offer.decision,
+            renews=offer.renews,
         )
     )
 
@@ -150,95 +155,6 @@ def _all_delivered(connection: Connection, offer: Offer) -> bool:
         )
     ).scalars()
     return set(delivered) >= set(offer.configuration_ids)
-
-
-def redeem(
-    connection: Connection,
-    *,
-    authority: str,
-    code_hash: str,
-    transaction_code_hash: str | None,
-    token_hash: str,
-    token_expires_at: int,
-    token_key: str | None,
-    attempt_limit: int,
-    now: int,
-) -> tuple[Redemption, str | None]:
-    """Exchange a code for a token by one statement, so that exactly one of any number of callers succeeds.
-
-    The same statement counts a wrong transaction code and kills the offer at the limit, and erases its claims then.
-    Returns what happened, and the offer's id when granted.
-    """
-    wrong = _is_wrong(transaction_code_hash)
-    last = and_(wrong, offers.c.attempts + 1 >= attempt_limit)
-    statement = (
-        update(offers)
-        .where(
-            offers.c.code_hash == code_hash,
-            offers.c.authority == authority,
-            *_is_open(now),
-            _expects_code(transaction_code_hash),
-        )
-        .values(
-            attempts=offers.c.attempts + case((wrong, 1), else_=0),
-            state=case((last, OfferState.DEAD.value), (wrong, OfferState.OPEN.value), else_=OfferState.REDEEMED.value),
-            token_hash=case((wrong, null()), else_=literal(token_hash)),
-            token_expires_at=case((wrong, null()), else_=literal(token_expires_at, BigInteger)),
-            token_key=null() if token_key is None else case((wrong, null()), else_=literal(token_key)),
-            erase_at=case((wrong, offers.c.erase_at), else_=literal(token_expires_at, BigInteger)),
-            sealed_claims=case((last, null()), else_=offers.c.sealed_claims),
-        )
-        .returning(offers.c.id, offers.c.state)
-    )
-    row = connection.execute(statement).one_or_none()
-    if row is None:
-        return _why_not(connection, authority, code_hash, transaction_code_hash, now), None
-    if row.state == OfferState.REDEEMED.value:
-        return Redemption.GRANTED, row.id
-    return (Redemption.CODE_DEAD if row.state == OfferState.DEAD.value else Redemption.TRANSACTION_CODE_WRONG), None
-
-
-def _is_open(now: int) -> tuple[ColumnElement[bool], ...]:
-    """An offer that is had by signing in has no pre-authorized code, whatever its hash."""
-    return offers.c.state == OfferState.OPEN.value, offers.c.by_sign_in.is_(False), offers.c.expires_at > now
-
-
-def note_client(connection: Connection, token_hash: str, *, client_id: str | None, client_key: str | None) -> None:
-    """Note to which client, and to which instance of it, an access token was given."""
-    values = {"client_id": client_id, "client_key": client_key}
-    connection.execute(update(offers).where(offers.c.token_hash == token_hash).values(values))
-
-
-def _expects_code(given: str | None) -> ColumnElement[bool]:
-    stored = offers.c.transaction_code_hash
-    return stored.is_(None) if given is None else stored.is_not(None)
-
-
-def _is_wrong(transaction_code_hash: str | None) -> ColumnElement[bool]:
-    if transaction_code_hash is None:
-        return false()
-    return offers.c.transaction_code_hash != transaction_code_hash
-
-
-def _why_not(
-    connection: Connection, authority: str, code_hash: str, transaction_code_hash: str | None, now: int
-) -> Redemption:
-    row = connection.execute(
-        select(offers.c.state, offers.c.expires_at, offers.c.transaction_code_hash).where(
-            offers.c.code_hash == code_hash, offers.c.authority == authority
-        )
-    ).one_or_none()
-    if row is None or row.state == OfferState.CANCELLED.value:
-        return Redemption.CODE_UNKNOWN
-    if row.state == OfferState.DEAD.value:
-        return Redemption.CODE_DEAD
-    if row.state == OfferState.REDEEMED.value:
-        return Redemption.CODE_USED
-    if row.expires_at <= now:
-        return Redemption.CODE_EXPIRED
-    if transaction_code_hash is None:
-        return Redemption.TRANSACTION_CODE_MISSING
-    return Redemption.TRANSACTION_CODE_UNEXPECTED
 
 
 def by_token(
@@ -268,6 +184,31 @@ def cancel(connection: Connection, offer_id: str) -> bool:
     return changed.rowcount == 1
 
 
+def count_renewals(connection: Connection, offer_id: str) -> int:
+    """Return how often an offer's credentials were issued again."""
+    return connection.execute(select(func.count()).where(offers.c.renews == offer_id)).scalar_one()
+
+
+def decide(connection: Connection, offer_id: str, decision: Decision) -> bool:
+    """Decide about an offer that waits, by one statement; False when it does not. Denied claims are erased."""
+    alive = offers.c.state.in_((OfferState.OPEN.value, OfferState.REDEEMED.value))
+    changed = connection.execute(
+        update(offers)
+        .where(offers.c.id == offer_id, offers.c.decision == Decision.WAITING.value, alive)
+        .values(
+            decision=decision.value,
+            sealed_claims=null() if decision is Decision.DENIED else offers.c.sealed_claims,
+        )
+    )
+    return changed.rowcount == 1
+
+
+def note_client(connection: Connection, token_hash: str, *, client_id: str | None, client_key: str | None) -> None:
+    """Note to which client, and to which instance of it, an access token was given."""
+    values = {"client_id": client_id, "client_key": client_key}
+    connection.execute(update(offers).where(offers.c.token_hash == token_hash).values(values))
+
+
 def erase_after(connection: Connection, offer_id: str, *, at: int) -> None:
     """Bring the erasure of an offer's claims forward to ``at``; never move it back."""
     connection.execute(update(offers).where(offers.c.id == offer_id, offers.c.erase_at > at).values(erase_at=at))
@@ -284,12 +225,22 @@ def erase_due(connection: Connection, *, now: int) -> int:
         )
         .values(holder_digest=None)
     )
-    for spent in (nonces, dpop_proofs, client_proofs):
+    connection.execute(
+        update(deferrals)
+        .where(deferrals.c.sealed_keys.is_not(None), deferrals.c.offer_id.in_(due))
+        .values(sealed_keys=None)
+    )
+    for spent in (nonces, dpop_proofs, client_proofs, encryption_keys):
         connection.execute(spent.delete().where(spent.c.expires_at <= now))
     erased = connection.execute(
         update(offers).where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None)).values(sealed_claims=None)
     )
     return erased.rowcount
+
+
+def of_row(row: "Row[tuple[object, ...]]") -> Offer:
+    """Return the offer in a row of its table."""
+    return _offer(row)
 
 
 def _offer(row: "Row[tuple[object, ...]]", state: OfferState | None = None) -> Offer:
@@ -317,4 +268,6 @@ def _offer(row: "Row[tuple[object, ...]]", state: OfferState | None = None) -> O
         identified_ids=tuple((row.identified_ids or "").split()),
         client_id=row.client_id,
         client_key=row.client_key,
+        decision=None if row.decision is None else Decision(row.decision),
+        renews=row.renews,
     )

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -54,6 +55,8 @@ offers = Table(
     Column("by_sign_in", Boolean, nullable=False, server_default=false()),  # had by signing in, not by a code
     Column("authorization_id", String(43), index=True),  # the sign-in it came of
     Column("identified_ids", Text),  # configurations that have credential identifiers, separated by a space
+    Column("decision", String(16)),  # null = none is needed; waiting | approved | denied
+    Column("renews", String(43), index=True),  # the offer whose credentials are issued once more
     Index(None, "erase_at"),
     Index(None, "authority", "created_at"),
 )
@@ -97,7 +100,7 @@ issuances = Table(
     Column("notification_id", String(43), nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
     Column("delivered_at", BigInteger),
-    Column("event", String(32)),
+    Column("event", String(32)),  # the latest; all of them are in the audit log
     UniqueConstraint("offer_id", "configuration_id"),
 )
 
@@ -167,6 +170,29 @@ client_proofs = Table(
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+encryption_keys = Table(
+    "encryption_keys",
+    metadata,
+    Column("kid", String(43), primary_key=True),
+    Column("authority", String(200), nullable=False),
+    Column("period", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),  # the row goes then, and nothing opens old requests
+    UniqueConstraint("authority", "period"),
+)
+
+deferrals = Table(
+    "deferrals",
+    metadata,
+    Column("offer_id", String(43), ForeignKey("offers.id"), nullable=False),
+    Column("configuration_id", String(120), nullable=False),
+    Column("holder_digests", Text, nullable=False),  # separated by a space
+    Column("sealed_keys", LargeBinary),  # the public holder keys; erased when decided and delivered, or denied
+    Column("created_at", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger),
+    PrimaryKeyConstraint("offer_id", "configuration_id"),
 )
 
 audit = Table(

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.mutants import MUTANTS, Mutant
+from tests.house import mutants
+from tests.house.mutants import Mutant
+from tests.house.mutants_of_issuing import ISSUING
 
+MUTANTS = (*mutants.MUTANTS, *ISSUING)
 ROOT = Path(__file__).resolve().parents[2]
 FEWEST, ALLOWED_SECONDS = 36, 60
 AREAS = (
@@ -25,9 +28,9 @@ TESTS_FAILED = 1
 
 def plant(tree: Path, file: str, text: str | None) -> None:
     """Make ``tree`` a copy of the package, by links, in which ``file`` reads ``text``."""
-    for name in ("pyproject.toml", "schemas", "tests", "comity", "issuer", "wallet", "verifier"):
-        if name != Path(file).parts[0]:
-            (tree / name).symlink_to(ROOT / name)
+    others = {"comity", "issuer", "verifier", "wallet"} - {Path(file).parts[0]}
+    for name in ("pyproject.toml", "schemas", "tests", *sorted(others)):
+        (tree / name).symlink_to(ROOT / name)
     folders = [Path(*Path(file).parts[:depth]) for depth in range(1, len(Path(file).parts))]
     for folder in folders:
         (tree / folder).mkdir()

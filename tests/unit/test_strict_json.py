@@ -177,3 +177,17 @@ def test_any_text_is_a_value_or_malformed(text: str) -> None:
     except Malformed:
         return
     assert json.loads(text) == value
+
+
+@given(json_values)
+def test_the_encoder_that_is_made_once_writes_what_a_new_one_does(value: object) -> None:
+    assert strict_json.serialise(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def test_a_refused_value_leaves_nothing_behind() -> None:
+    """A container on the way to a bad value is no circle the next time."""
+    inner: list[object] = [{1, 2}]
+    with pytest.raises(Malformed):
+        strict_json.serialise([inner])
+    inner[0] = 1
+    assert strict_json.serialise([inner, inner]) == b"[[1],[1]]"

@@ -15,7 +15,7 @@ from comity.errors import ComityError
 from comity.openid.authorization import AuthorizationResponse, parse_parameters
 from comity.web import body, i18n, problems
 from comity.web.problems import language_of
-from wallet import holdings, shown
+from wallet import deferred, holdings, shown
 from wallet.api import read
 from wallet.api.session import check_origin, members, wallet_of
 from wallet.deployment import Deployment
@@ -77,14 +77,18 @@ def _add_finishing(routes: APIRouter, deployment: Deployment, public_url: str) -
         wallet = await wallet_of(request, custody)
         brought = {name: value for name in _BROUGHT if (value := read.optional_text(sent, name)) is not None}
         kept = await authorizing.finish(wallet, AuthorizationResponse.parse(brought))
-        return JSONResponse({"credentials": [await _shown(wallet, each, request) for each in kept]}, 201)
+        waiting = await _on_the_way(wallet, request)
+        return JSONResponse({"credentials": [await _shown(wallet, each, request) for each in kept], **waiting}, 201)
 
     @routes.post("/api/v1/credentials/{credential_id}/renew", status_code=201)
     async def renew(credential_id: str, request: Request) -> Response:
-        """Have a credential anew from its issuer; the old copy goes when the new one is there."""
+        """Have a credential anew from its issuer; the old copy goes when the new one is there (202: it comes later)."""
         check_origin(request, public_url)
         wallet = await wallet_of(request, custody)
-        return JSONResponse(await _shown(wallet, await authorizing.renew(wallet, credential_id), request), 201)
+        renewed = await authorizing.renew(wallet, credential_id)
+        if renewed is None:
+            return JSONResponse(await _on_the_way(wallet, request), 202)
+        return JSONResponse(await _shown(wallet, renewed, request), 201)
 
 
 def _add_pages(routes: APIRouter, deployment: Deployment, public_url: str) -> None:
@@ -129,6 +133,11 @@ def _page(
     )
     # With no referrer at all browsers send "Origin: null" with the form, which would look like a foreign page.
     return HTMLResponse(text, status, {"content-language": language, "referrer-policy": "same-origin"})
+
+
+async def _on_the_way(wallet: OpenWallet, request: Request) -> dict[str, Any]:
+    waiting = await deferred.on_the_way(wallet)
+    return {"on_the_way": [deferred.document(each, language_of(request)) for each in waiting]}
 
 
 async def _shown(wallet: OpenWallet, received: Received, request: Request) -> dict[str, Any]:

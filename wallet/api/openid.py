@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from comity.web.problems import language_of
-from wallet import holdings, shown
+from wallet import deferred, holdings, shown
 from wallet.api import read
 from wallet.api.session import check_origin, members, wallet_of
 from wallet.deployment import Deployment
@@ -55,7 +55,22 @@ def _add_receiving(routes: APIRouter, deployment: Deployment, public_url: str) -
             }
             for each in kept
         ]
-        return JSONResponse({"credentials": credentials}, 201)
+        waiting = [deferred.document(each, language) for each in await deferred.on_the_way(wallet)]
+        return JSONResponse({"credentials": credentials, "on_the_way": waiting}, 201)
+
+    @routes.get("/on-the-way")
+    async def on_the_way(request: Request) -> dict[str, Any]:
+        """List what issuers have promised, after asking those whose interval is over; what came is kept."""
+        wallet, language = await wallet_of(request, custody), language_of(request)
+        await receiving.collect(wallet)
+        return {"on_the_way": [deferred.document(each, language) for each in await deferred.on_the_way(wallet)]}
+
+    @routes.delete("/on-the-way/{line_id}")
+    async def give_up(line_id: str, request: Request) -> dict[str, Any]:
+        """Let go of what is on its way; the issuer is told where it wants to know."""
+        check_origin(request, public_url)
+        await receiving.give_up(await wallet_of(request, custody), line_id)
+        return {"given_up": line_id}
 
 
 def _add_presenting(routes: APIRouter, deployment: Deployment, public_url: str) -> None:
@@ -110,10 +125,13 @@ def _add_looking(routes: APIRouter, deployment: Deployment, public_url: str) -> 
     async def list_credentials(request: Request) -> dict[str, Any]:
         """List what is held, after looking again at what was not looked at for a while."""
         wallet, language = await wallet_of(request, custody), language_of(request)
+        await deployment.receiving.collect(wallet)
+        await deployment.refilling.refill(wallet)
         await watching.look_if_due(wallet)
         held, damaged = await holdings.survey(wallet)
         credentials = [shown.credential(each, language, with_claims=False) for each in held]
-        return {"credentials": credentials, "damaged": damaged}
+        waiting = [deferred.document(each, language) for each in await deferred.on_the_way(wallet)]
+        return {"credentials": credentials, "damaged": damaged, "on_the_way": waiting}
 
     @routes.get("/credentials/{credential_id}")
     async def show(credential_id: str, request: Request) -> dict[str, Any]:

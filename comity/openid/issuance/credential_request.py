@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from comity.errors import Code
+from comity.openid.issuance.encryption import AnswerKey
 from comity.openid.members import Document, Members
 from comity.openid.refusal import OAuthErrorCode, Refusal
 
 _REFUSE = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.INVALID_CREDENTIAL_REQUEST)
 _PROOF = Refusal(code=Code.PROOF_INVALID, error=OAuthErrorCode.INVALID_PROOF)
 _TOO_MANY = Refusal(code=Code.BATCH_TOO_LARGE, error=OAuthErrorCode.INVALID_PROOF)
-_ENCRYPTION = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.INVALID_ENCRYPTION_PARAMETERS)
+RESPONSE_ENCRYPTION = "credential_response_encryption"
 PROOF_TYPES = frozenset({"jwt", "di_vp", "attestation"})
 
 
@@ -23,15 +24,17 @@ class CredentialRequest:
         credential_identifier: from the token response.
         proofs: key proof JWTs, in the order received; () when none were sent.
         attestation: the one JWT of a proof of type ``attestation``; None when none was sent.
+        answer_key: how the answer is to be encrypted; None for a plain one.
     """
 
     configuration_id: str | None = None
     credential_identifier: str | None = None
     proofs: tuple[str, ...] = ()
     attestation: str | None = None
+    answer_key: AnswerKey | None = None
 
     @classmethod
-    def parse(cls, document: Document, *, batch_size: int = 1) -> "CredentialRequest":
+    def parse(cls, document: Document, *, batch_size: int = 1, is_encrypted: bool = False) -> "CredentialRequest":
         """Read a credential request (VCI-40). Members nobody knows are ignored.
 
         Not checked here: the proofs themselves and that their keys are distinct (:mod:`comity.openid.key_proof`),
@@ -40,10 +43,11 @@ class CredentialRequest:
         Args:
             document: the request body.
             batch_size: most proofs the issuer accepts.
+            is_encrypted: whether the request was encrypted; only then its answer can be.
 
         Raises:
             OAuthError: ``invalid_credential_request``; ``invalid_proof`` for malformed, unsupported or too many
-                proofs; ``invalid_encryption_parameters`` for an encrypted answer, which this issuer does not offer.
+                proofs; ``invalid_encryption_parameters``.
         """
         members = Members.read(document, "credential request", _REFUSE)
         configuration = members.optional_string("credential_configuration_id")
@@ -52,14 +56,14 @@ class CredentialRequest:
             raise _REFUSE(
                 "credential request: exactly one of credential_configuration_id and credential_identifier is needed"
             )
-        if members.has("credential_response_encryption"):
-            raise _ENCRYPTION("encrypted credential responses are not offered")
         proofs, attestation = _proofs(members, batch_size) if members.has("proofs") else ((), None)
+        answer = members.optional_members(RESPONSE_ENCRYPTION)
         return cls(
             configuration_id=configuration,
             credential_identifier=identifier,
             proofs=proofs,
             attestation=attestation,
+            answer_key=None if answer is None else AnswerKey.parse(answer, is_encrypted=is_encrypted),
         )
 
     def require_proofs(self) -> None:
@@ -82,6 +86,8 @@ class CredentialRequest:
             body["proofs"] = {"jwt": list(self.proofs)}
         elif self.attestation is not None:
             body["proofs"] = {"attestation": [self.attestation]}
+        if self.answer_key is not None:
+            body[RESPONSE_ENCRYPTION] = self.answer_key.to_dict()
         return body
 
 

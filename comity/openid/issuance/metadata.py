@@ -1,4 +1,4 @@
-"""Credential issuer metadata (OpenID4VCI 1.0 §12.2). Unsigned: TLS and the registry say whose they are."""
+"""Credential issuer metadata (OpenID4VCI 1.0 §12.2); for the signed form see :mod:`.signed_metadata`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from comity.openid.endpoint import well_known_url
 from comity.openid.issuance import configuration, display
 from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.display import Display
+from comity.openid.issuance.encryption import Choice, RequestEncryption, ResponseEncryption, choose
 from comity.openid.issuance.offer import CredentialOffer
 from comity.openid.members import Document, Members
 from comity.openid.refusal import Refusal
@@ -38,7 +39,8 @@ class IssuerMetadata:
         notification_endpoint: where notifications go; None when none are wanted.
         deferred_credential_endpoint: where deferred credentials are had.
         batch_size: most key proofs in one request; 1 when batches are not offered.
-        encryption_required: the issuer answers only with encrypted credentials, which this house cannot ask for.
+        request_encryption: how requests can be encrypted; None when they cannot.
+        response_encryption: how responses can be; None when they cannot.
         display: name of the issuer, by language.
     """
 
@@ -51,7 +53,8 @@ class IssuerMetadata:
     notification_endpoint: str | None = None
     deferred_credential_endpoint: str | None = None
     batch_size: int = 1
-    encryption_required: bool = False
+    request_encryption: RequestEncryption | None = None
+    response_encryption: ResponseEncryption | None = None
     display: tuple[Display, ...] = field(default=())
 
     @staticmethod
@@ -89,9 +92,8 @@ class IssuerMetadata:
             notification_endpoint=endpoints.get("notification_endpoint"),
             deferred_credential_endpoint=endpoints.get("deferred_credential_endpoint"),
             batch_size=batch.integer("batch_size", minimum=2) if batch else 1,
-            encryption_required=any(
-                part.boolean("encryption_required", default=False) for part in (request, response) if part
-            ),
+            request_encryption=None if request is None else RequestEncryption.parse(request),
+            response_encryption=None if response is None else ResponseEncryption.parse(response),
             display=display.parse(members),
         )
 
@@ -103,6 +105,9 @@ class IssuerMetadata:
         for name in _ENDPOINTS:
             if (url := getattr(self, name)) is not None:
                 body[name] = url
+        for name in ("request_encryption", "response_encryption"):
+            if (offered := getattr(self, name)) is not None:
+                body[f"credential_{name}"] = offered.to_dict()
         if self.batch_size > 1:
             body["batch_credential_issuance"] = {"batch_size": self.batch_size}
         if self.display:
@@ -111,6 +116,17 @@ class IssuerMetadata:
             name: entry.to_dict() for name, entry in self.configurations.items()
         }
         return body
+
+    @property
+    def encryption_required(self) -> bool:
+        """Whether the issuer takes no plain requests, or gives no plain answers."""
+        return any(
+            each is not None and each.is_required for each in (self.request_encryption, self.response_encryption)
+        )
+
+    def encryption(self) -> Choice | None:
+        """Return how a wallet encrypts, as far as the issuer offers it; raises as :func:`.encryption.choose`."""
+        return choose(self.request_encryption, self.response_encryption)
 
     def offered(self, offer: CredentialOffer) -> tuple[CredentialConfiguration, ...]:
         """Return the configurations that ``offer`` names, in its order.

@@ -175,6 +175,12 @@ async def test_a_token_ends_after_five_minutes(issuer: Deployed) -> None:
         ({"proofs": {"jwt": []}}, 400, "invalid_proof"),
         ({"proofs": {"jwt": ["a.b.c"]}}, 400, "invalid_proof"),
         ({"proofs": {"attestation": ["x"]}}, 400, "invalid_proof"),
+        ({"proofs": {"future": ["x"]}}, 400, "invalid_proof"),
+        ({"proofs": {"jwt": ["a.b.c"], "attestation": ["x"]}}, 400, "invalid_credential_request"),
+        ({"proofs": []}, 400, "invalid_credential_request"),
+        ({"proofs": None}, 400, "invalid_credential_request"),
+        ({"proofs": {"jwt": "a.b.c"}}, 400, "invalid_proof"),
+        ({"credential_configuration_id": 7}, 400, "invalid_credential_request"),
         ({"credential_response_encryption": {}}, 400, "invalid_encryption_parameters"),
     ],
 )

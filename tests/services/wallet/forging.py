@@ -50,8 +50,24 @@ def credential(
     return formats.FORMATS[credential_format].sign(Credential(**{**values, **changes}), signer, key).encoded
 
 
+def metadata_saying(town: Town, **members: Any) -> Change:
+    """Return a change of the issuer's metadata, which are plain then, and offer no encryption."""
+
+    def change(request: FetchRequest, answer: Fetched | None) -> Fetched:
+        assert answer is not None
+        signed = answer.content_type != "application/json"
+        told = (
+            jose.payload_object(jose.parse(answer.body.decode())) if signed else strict_json.parse_object(answer.body)
+        )
+        plain = {name: value for name, value in told.items() if not name.endswith("_encryption")}
+        return fetched(request.url, strict_json.serialise({**plain, **members}), town.clock)
+
+    return change
+
+
 def sending(town: Town, make: Make) -> Change:
     """Return a change of the credential endpoint's answer: the real issuer does its work, and sends ``make``'s."""
+    town.net._after.setdefault("openid-credential-issuer", metadata_saying(town))
 
     def change(request: FetchRequest, answer: Fetched | None) -> Fetched:
         assert request.body is not None

@@ -14,8 +14,9 @@ from comity.keys import KeySigner
 from comity.openid import client_attestation, key_attestation
 from comity.openid.key_attestation import BASIC, Demand
 from comity.ports import Fetched, FetchRequest
+from tests.services.wallet.forging import metadata_saying
 from tests.services.wallet.test_interrupted import take, unlock
-from tests.services.wallet.test_receiving import metadata_saying, opened
+from tests.services.wallet.test_receiving import opened
 from tests.services.wallet.town import AUTHORITIES, BC, ISSUER, NOW, ON, WALLET, Ground, Person, Town, running
 from tests.support.attesting import Provider
 from tests.support.forging import header_of, payload_of
@@ -240,10 +241,10 @@ async def test_without_a_provider_no_key_is_attested(ground: Ground) -> None:
 def test_a_line_whose_provider_is_gone() -> None:
     line = {"proof": "attested", "configuration_id": "c", "issuer": f"{ISSUER}/{ON}"}
     with pytest.raises(Denied) as caught:
-        attesting.request_for(line, KeySigner.generate(), nonce="n", at=NOW, provider=None)
+        attesting.request_for(line, [KeySigner.generate()], nonce="n", at=NOW, provider=None)
     assert caught.value.code is Code.KEY_ATTESTATION_INVALID
     older = {name: value for name, value in line.items() if name != "proof"}  # a line of before this was known
-    assert attesting.request_for(older, KeySigner.generate(), nonce="n", at=NOW, provider=None).proofs
+    assert attesting.request_for(older, [KeySigner.generate()], nonce="n", at=NOW, provider=None).proofs
 
 
 # --- the key

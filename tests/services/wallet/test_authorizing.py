@@ -14,8 +14,9 @@ from comity.errors import Code, Unreachable
 from comity.openid import dpop, pkce
 from comity.ports import Fetched, FetchRequest
 from issuer.sources import PeopleSource
+from tests.services.wallet.forging import metadata_saying
 from tests.services.wallet.signing_in import LICENCE_ID, PERSON_ID, Pages, received, started
-from tests.services.wallet.test_receiving import metadata_saying, opened
+from tests.services.wallet.test_receiving import opened
 from tests.services.wallet.town import ISSUER, ON, PERSON, VERIFIER, WALLET, Person, Town
 from wallet.records import GRANT, KEY, PENDING, SIGN_IN
 

@@ -8,8 +8,9 @@ from comity import jose, keys, strict_json
 from comity.errors import Code, Unreachable
 from comity.openid import dpop
 from comity.ports import Fetched, FetchRequest
+from tests.services.wallet.forging import metadata_saying
 from tests.services.wallet.test_interrupted import take, unlock
-from tests.services.wallet.test_receiving import metadata_saying, opened
+from tests.services.wallet.test_receiving import opened
 from tests.services.wallet.town import Person, Town
 from tests.support.in_process import fetched
 from wallet.records import PENDING

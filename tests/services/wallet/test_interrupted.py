@@ -12,6 +12,7 @@ from comity.ports import Fetched, FetchRequest
 from tests.services.wallet.test_receiving import opened
 from tests.services.wallet.town import PASSPHRASE, Person, Town
 from tests.support.in_process import fetched
+from wallet.notifying import Notifying
 from wallet.receiving import Receiving
 from wallet.records import CREDENTIAL, PENDING, OpenWallet
 
@@ -110,7 +111,7 @@ async def test_a_crash_after_storage_stores_nothing_twice(
         raise RuntimeError("the power went out")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Receiving, "_notify", crash)
+        patched.setattr(Notifying, "send_all", crash)
         await take(town, maya, 500)
     await unlock(maya)
     assert len(await maya.credentials()) == 1

@@ -8,21 +8,10 @@ import pytest
 
 from comity import strict_json
 from comity.errors import Code, Unreachable
-from comity.ports import Fetched, FetchRequest
+from comity.ports import Fetched
+from tests.services.wallet.forging import metadata_saying
 from tests.services.wallet.town import BC, ISSUER, ON, STRANGER, Person, Town
 from tests.support.in_process import fetched
-
-
-def metadata_saying(town: Town, **members: Any) -> Any:
-    """Return a change of the issuer's metadata."""
-
-    def change(request: FetchRequest, answer: Fetched | None) -> Fetched:
-        assert answer is not None
-        told = strict_json.parse_object(answer.body)
-        return fetched(request.url, strict_json.serialise({**told, **members}), town.clock)
-
-    return change
-
 
 # --- before
 
@@ -210,9 +199,8 @@ async def test_a_nonce_that_is_refused_is_fetched_once_more(town: Town, maya: Pe
         (400, b'{"error":"invalid_nonce"}'),
         (400, b'{"error":"invalid_proof"}'),
         (400, b"<html>"),
-        (202, b'{"transaction_id":"t","interval":5}'),
     ],
-    ids=["nonces for ever", "refused", "not even JSON", "deferred"],
+    ids=["nonces for ever", "refused", "not even JSON"],
 )
 async def test_an_issuer_that_refuses_leaves_nothing_behind(town: Town, maya: Person, status: int, body: bytes) -> None:
     town.net.instead("services/credential", fetched("", body, town.clock, status=status))

@@ -11,8 +11,8 @@ from comity.credential import CredentialType, Format
 from comity.keys import KeySigner
 from comity.ports import Fetched, FetchRequest
 from tests.services.wallet import forging
-from tests.services.wallet.forging import Make
-from tests.services.wallet.test_receiving import metadata_saying, opened
+from tests.services.wallet.forging import Make, metadata_saying
+from tests.services.wallet.test_receiving import opened
 from tests.services.wallet.town import BC, ISSUER, NOW, ON, STRANGER, Person, Town
 from tests.support.in_process import fetched
 
@@ -157,6 +157,7 @@ async def test_a_reply_that_is_no_credential_response_is_refused(town: Town, may
     def change(request: FetchRequest, _answer: Fetched | None) -> Fetched:
         return fetched(request.url, b'{"credentials":[]}', town.clock)
 
+    town.net.afterwards("openid-credential-issuer", metadata_saying(town))
     town.net.afterwards(ENDPOINT, change)
     answer = await maya.post("credentials", offer=(await town.offer())["link"])
     assert (answer.status_code, answer.json()["code"]) == (400, "response_invalid")

@@ -122,8 +122,10 @@ def test_minimal_metadata_and_unknown_members() -> None:
 
 @pytest.mark.parametrize("name", ["credential_request_encryption", "credential_response_encryption"])
 def test_required_encryption_is_noted(name: str) -> None:
-    assert parse({**METADATA.to_dict(), name: {"encryption_required": True}}).encryption_required
-    assert not parse({**METADATA.to_dict(), name: {"encryption_required": False}}).encryption_required
+    key = {"kty": "EC", "kid": "1", "alg": "ECDH-ES"}
+    said = {"jwks": {"keys": [key]}, "alg_values_supported": ["ECDH-ES"], "enc_values_supported": ["A256GCM"]}
+    assert parse({**METADATA.to_dict(), name: {**said, "encryption_required": True}}).encryption_required
+    assert not parse({**METADATA.to_dict(), name: {**said, "encryption_required": False}}).encryption_required
 
 
 def test_key_attestation_is_noted() -> None:

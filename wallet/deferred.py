@@ -1,0 +1,56 @@
+"""Deferred: credentials that an issuer has promised and not delivered yet, as lines of the journal that wait.
+
+Nothing outside the vault says that somebody waits for something, so no timer of the service can ask for it: it is asked
+for whenever the wallet is open and looked at, and never before the issuer's interval is over (decision record 0022).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from comity.openid.issuance.credential_response import Deferred
+from comity.web import i18n
+from wallet.records import PENDING, Kept, OpenWallet
+
+
+def waiting(line: Mapping[str, Any], told: Deferred, now: datetime) -> dict[str, Any]:
+    """Return a line that waits for what the issuer promised."""
+    ask_after = now + timedelta(seconds=told.interval)
+    return {
+        **line,
+        "transaction_id": told.transaction_id,
+        "interval": told.interval,
+        "ask_after": ask_after.isoformat(),
+    }
+
+
+def postponed(line: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return a waiting line about which the issuer is asked now, and not again before its interval is over."""
+    return {**line, "ask_after": (now + timedelta(seconds=line["interval"])).isoformat()}
+
+
+def is_waiting(line: Mapping[str, Any]) -> bool:
+    """Say whether the line waits for the issuer, not for anything in the wallet."""
+    return "transaction_id" in line and "encoded" not in line
+
+
+def is_due(line: Mapping[str, Any], now: datetime) -> bool:
+    """Say whether a waiting line may be asked about (§9.2: no sooner than the interval)."""
+    return datetime.fromisoformat(line["ask_after"]) <= now
+
+
+async def on_the_way(wallet: OpenWallet) -> list[Kept]:
+    """Return what was promised and has not come yet, oldest first."""
+    return [each for each in await wallet.all(PENDING) if is_waiting(each.content)]
+
+
+def document(kept: Kept, language: str) -> dict[str, Any]:
+    """Return what is on its way, for people."""
+    line, names = kept.content, kept.content.get("title") or {}
+    return {
+        "id": kept.id,
+        "title": i18n.pick(names, language) if names else line["type_name"],
+        "issuer": line["issuer"],
+        "since": kept.created_at.isoformat(),
+        "ask_after": line["ask_after"],
+    }
