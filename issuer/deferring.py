@@ -1,4 +1,4 @@
-"""Deferring: a credential that somebody has yet to decide about (OpenID4VCI 1.0 §9, decision record 0022).
+"""Deferring: a credential that somebody has yet to decide about (OpenID4VCI 1.0 §9, decision record 0025).
 
 The key proof of the first request is checked and pins the holder keys; what is kept until the decision is those keys,
 sealed. Nothing is signed and no place in a status list is taken before an operator approves.

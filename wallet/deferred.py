@@ -1,7 +1,7 @@
 """Deferred: credentials that an issuer has promised and not delivered yet, as lines of the journal that wait.
 
 Nothing outside the vault says that somebody waits for something, so no timer of the service can ask for it: it is asked
-for whenever the wallet is open and looked at, and never before the issuer's interval is over (decision record 0022).
+for whenever the wallet is open and looked at, and never before the issuer's interval is over (decision record 0025).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Refilling: more copies of a card before its copies run out, without anybody noticing (decision record 0022).
+"""Refilling: more copies of a card before its copies run out, without anybody noticing (decision record 0025).
 
 Asked with the access token that the card came with, while it lives; by ``renew`` with a new one, where a sign-in gave a
 refresh token for it.
