@@ -65,7 +65,7 @@ def marked(mark: str, name: str) -> tuple[str, ...]:
 
 @cache
 def marks() -> frozenset[tuple[str, str, str]]:
-    """Return (test, mark, argument) for each mark of ours in the sources, also those of a whole module."""
+    """Return (test, mark, argument) for each mark of ours in the sources; marks stand on the tests themselves."""
     found: set[tuple[str, str, str]] = set()
     for file in sorted(TESTS.rglob("test_*.py")):
         source = file.read_text(encoding="utf-8")
@@ -75,18 +75,20 @@ def marks() -> frozenset[tuple[str, str, str]]:
 
 
 def _marks_in(tree: ast.Module, path: str) -> Iterator[tuple[str, str, str]]:
-    of_all = [node.value for node in tree.body if isinstance(node, ast.Assign) and _names(node) == ["pytestmark"]]
-    for node in tree.body:
+    for name, said in _tests(tree.body, path):
+        for call in (each for expression in said for each in ast.walk(expression) if isinstance(each, ast.Call)):
+            if _mark(call) in ("clause", "module"):
+                for argument in call.args:
+                    yield name, _mark(call), str(ast.literal_eval(argument))
+
+
+def _tests(body: list[ast.stmt], path: str) -> Iterator[tuple[str, list[ast.expr]]]:
+    """Return each test below ``path`` with its decorators; tests may be methods of a class."""
+    for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            for said in [*node.decorator_list, *of_all]:
-                for call in ast.walk(said):
-                    if isinstance(call, ast.Call) and _mark(call) in ("clause", "module"):
-                        for argument in call.args:
-                            yield f"{path}::{node.name}", _mark(call), str(ast.literal_eval(argument))
-
-
-def _names(node: ast.Assign) -> list[str]:
-    return [target.id for target in node.targets if isinstance(target, ast.Name)]
+            yield f"{path}::{node.name}", node.decorator_list
+        elif isinstance(node, ast.ClassDef):
+            yield from _tests(node.body, f"{path}::{node.name}")
 
 
 def _mark(call: ast.Call) -> str:
@@ -102,9 +104,10 @@ def document() -> str:
     lines = [
         "# Conformance",
         "",
-        "Made by `python -m tests.conformance` from the marks in the tests; a test says when it no longer fits them. *passed* means that",
-        "the tests named are part of `make test`, which does not end green without them. The clauses are those of our profile of the",
-        "standards, in our own words. **No certification is claimed**: the modules are derived from the names of the OpenID Foundation's.",
+        "Made by `python -m tests.conformance` from the marks in the tests; a test says when it no longer fits them. *passed*",
+        "means that the tests named are part of `make test`, which does not end green without them. The clauses are those of our",
+        "profile of the standards, in our own words. **No certification is claimed**: the modules are derived from the names of",
+        "the OpenID Foundation's.",
         "",
         f"Clauses with tests: {counted[0]} of {len(said)}. Modules with tests: {counted[1]} of {len(derived)}.",
         "",
