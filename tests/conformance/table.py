@@ -51,7 +51,7 @@ def modules() -> tuple[Row, ...]:
     listed = _read("modules.toml")
     later = listed.pop("later")
     return tuple(
-        Row(name=name, level="M", words=words, later=later.get(name, ""), tests=marked("module", name))
+        Row(name=name, level="M", words=words, later=later.get(name, ""), tests=marked("derived", name))
         for plan, said in listed.items()
         for words, names in (("holds", said["holds"]), ("is refused", said["refuses"]))
         for name in (f"{plan}-{each}" for each in names)
@@ -69,7 +69,7 @@ def marks() -> frozenset[tuple[str, str, str]]:
     found: set[tuple[str, str, str]] = set()
     for file in sorted(TESTS.rglob("test_*.py")):
         source = file.read_text(encoding="utf-8")
-        if "mark.clause(" in source or "mark.module(" in source:
+        if "mark.clause(" in source or "mark.derived(" in source:
             found.update(_marks_in(ast.parse(source), file.relative_to(ROOT).as_posix()))
     return frozenset(found)
 
@@ -77,7 +77,7 @@ def marks() -> frozenset[tuple[str, str, str]]:
 def _marks_in(tree: ast.Module, path: str) -> Iterator[tuple[str, str, str]]:
     for name, said in _tests(tree.body, path):
         for call in (each for expression in said for each in ast.walk(expression) if isinstance(each, ast.Call)):
-            if _mark(call) in ("clause", "module"):
+            if _mark(call) in ("clause", "derived"):
                 for argument in call.args:
                     yield name, _mark(call), str(ast.literal_eval(argument))
 
@@ -104,10 +104,10 @@ def document() -> str:
     lines = [
         "# Conformance",
         "",
-        "Made by `python -m tests.conformance` from the marks in the tests; a test says when it no longer fits them. *passed*",
-        "means that the tests named are part of `make test`, which does not end green without them. The clauses are those of our",
-        "profile of the standards, in our own words. **No certification is claimed**: the modules are derived from the names of",
-        "the OpenID Foundation's.",
+        "Made by `python -m tests.conformance` from the marks in the tests; a test says when it no longer fits them.",
+        "*passed* means that the tests named are part of `make test`, which does not end green without them.",
+        "The clauses are those of our profile of the standards, in our own words.",
+        "**No certification is claimed**: the modules are derived from the names of the OpenID Foundation's.",
         "",
         f"Clauses with tests: {counted[0]} of {len(said)}. Modules with tests: {counted[1]} of {len(derived)}.",
         "",
