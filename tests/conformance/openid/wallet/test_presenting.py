@@ -36,6 +36,16 @@ async def answered(town: Town, maya: Person, **claims: Any) -> dict[str, Any]:
         "vp_formats_supported": {"dc+sd-jwt": {"sd-jwt_alg_values": ["ES256"], "kb-jwt_alg_values": ["ES256"]}},
     }
     town.net.afterwards(REQUESTS, signed_again(town, **{"client_metadata": metadata, **claims}))
+    taken = posted(town)
+    agreed = await maya.agree(await maya.consent(started["link"]))
+    assert agreed.status_code == 200, agreed.text
+    (body,) = taken
+    token = body.decode().removeprefix("response=")
+    return strict_json.parse_object(jwe.decrypt(token, keys.private_jwk()))
+
+
+def posted(town: Town) -> list[bytes]:
+    """Answer in the verifier's stead; return where the bodies of the answers will be."""
     taken: list[bytes] = []
 
     def keep(request: FetchRequest, _answer: Fetched | None) -> Fetched:
@@ -43,11 +53,7 @@ async def answered(town: Town, maya: Person, **claims: Any) -> dict[str, Any]:
         return fetched(request.url, b"{}", town.clock)
 
     town.net.instead(RESPONSES, keep)
-    agreed = await maya.agree(await maya.consent(started["link"]))
-    assert agreed.status_code == 200, agreed.text
-    (body,) = taken
-    token = body.decode().removeprefix("response=")
-    return strict_json.parse_object(jwe.decrypt(token, keys.private_jwk()))
+    return taken
 
 
 def disclosed(vp_token: dict[str, list[str]], query_id: str) -> set[str]:
@@ -120,8 +126,7 @@ async def test_an_unusable_encryption_key_is_ignored(town: Town, maya: Person, h
         "vp_formats_supported": {"dc+sd-jwt": {}},
     }
     town.net.afterwards(REQUESTS, signed_again(town, client_metadata=metadata))
-    taken: list[bytes] = []
-    town.net.instead(RESPONSES, lambda request, _: taken.append(request.body or b"") or fetched("", b"{}", town.clock))
+    taken = posted(town)
     await maya.agree(await maya.consent((await town.ask())["link"]))
     (body,) = taken
     assert "vp_token" in strict_json.parse_object(
