@@ -193,4 +193,4 @@ async def test_required_non_matching_credential(town: Town, maya: Person, held: 
 async def test_unknown_transaction_data_type(town: Town, maya: Person, held: dict[str, Any]) -> None:
     unknown = {"type": "org.example.unknown", "credential_ids": ["person_sdjwt"]}
     data = base64url.encode(strict_json.serialise(unknown))
-    await turned_down(town, maya, "request_invalid", signed_again(town, transaction_data=[data]))
+    await turned_down(town, maya, "transaction_data_invalid", signed_again(town, transaction_data=[data]))
