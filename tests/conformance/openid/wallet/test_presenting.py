@@ -13,7 +13,7 @@ from comity.credential import Format
 from comity.keys import KeySigner
 from comity.ports import Fetched, FetchRequest
 from tests.services.wallet.test_requests import REQUESTS, refused, signed_again
-from tests.services.wallet.town import Person, Town
+from tests.services.wallet.town import Ground, Person, Town, running
 from tests.support.in_process import Change, fetched
 
 RESPONSES = "/openid/responses/"
@@ -194,3 +194,23 @@ async def test_unknown_transaction_data_type(town: Town, maya: Person, held: dic
     unknown = {"type": "org.example.unknown", "credential_ids": ["person_sdjwt"]}
     data = base64url.encode(strict_json.serialise(unknown))
     await turned_down(town, maya, "transaction_data_invalid", signed_again(town, transaction_data=[data]))
+
+
+@pytest.mark.derived("oid4vp-1final-wallet-negative-test-response-uri-not-client-id")
+@pytest.mark.clause("6-2-x509_san_dns")
+async def test_response_uri_of_another_host(ground: Ground) -> None:
+    async with running(ground, verifier_client_id_prefix="x509_san_dns") as town:
+        maya = await town.arrive()
+        await maya.receive(await town.offer())
+        change = signed_again(town, response_uri="http://elsewhere.localhost:8103/openid/responses/x")
+        await turned_down(town, maya, "request_invalid", change)
+
+
+@pytest.mark.derived("oid4vp-1final-wallet-negative-test-wrong-expected-origins")
+@pytest.mark.clause("VP-24")
+async def test_wrong_expected_origins(town: Town, maya: Person, held: dict[str, Any]) -> None:
+    started = await town.ask(flow="digital_credentials", origins=["https://shop.example"])
+    signed = started["digital"]["requests"][0]
+    answer = await maya.post("digital-credentials", origin="https://attacker.example", **signed)
+    assert (answer.status_code, answer.json()["code"]) == (400, "origin_mismatch")
+    assert (await maya.post("digital-credentials", origin="https://shop.example", **signed)).status_code == 201
