@@ -52,6 +52,7 @@ def test_all_sent_or_all_but_one_are_the_good_twins(world: World) -> None:
     accepted(held_in(world, "~".join((jwt, *rest))))
 
 
+@pytest.mark.clause("2b-6")
 def test_one_too_many(world: World) -> None:
     encoded = licence(world, SD).encoded
     refused(world, encoded + disclosure("salt", "class", "A") + "~", Code.DISCLOSURE_UNREFERENCED)
@@ -59,6 +60,7 @@ def test_one_too_many(world: World) -> None:
     refused(world, encoded + other + "~", Code.DISCLOSURE_UNREFERENCED)
 
 
+@pytest.mark.clause("2b-6")
 def test_one_sent_twice(world: World) -> None:
     encoded = licence(world, SD).encoded
     refused(world, encoded + encoded.split("~")[1] + "~", Code.DISCLOSURE_DUPLICATE)
@@ -78,6 +80,7 @@ def test_one_spelt_otherwise(world: World) -> None:
     refused(world, "~".join((jwt, spaced, *rest)), Code.DISCLOSURE_UNREFERENCED)
 
 
+@pytest.mark.clause("2b-6")
 def test_a_digest_twice_in_the_payload(world: World) -> None:
     held = licence(world, SD)
     digests = payload_of(held.encoded)["_sd"]
@@ -87,6 +90,7 @@ def test_a_digest_twice_in_the_payload(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["iss", "nbf", "exp", "cnf", "vct", "status", "vct#integrity", "aka_vcts"])
+@pytest.mark.clause("2b-8")
 def test_what_decides_validity_in_a_disclosure(world: World, name: str) -> None:
     """S09: withheld or disclosed, it would be the holder's to choose."""
     encoded = with_one_more(world, disclosure("s", name, "x"), **{name: payload_value(world, name)})
@@ -104,6 +108,7 @@ def test_a_disclosure_over_a_claim_in_the_clear(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["_sd", "_sd_alg", "..."])
+@pytest.mark.clause("2b-6")
 def test_a_name_of_the_mechanism(world: World, name: str) -> None:
     refused(world, with_one_more(world, disclosure("s", name, "x")), Code.DISCLOSURE_FORBIDDEN)
 
@@ -182,6 +187,7 @@ def test_other_envelopes(world: World) -> None:
         rejected(world.verify(envelope(world, held, verifiableCredential=items)), CheckName.WELL_FORMED, Code.MALFORMED)
 
 
+@pytest.mark.clause("2a-8")
 def test_a_presentation_in_a_presentation(world: World) -> None:
     held = licence(world, VC)
     deep = envelope(world, held, verifiableCredential=[item(world.present(held))])
@@ -214,6 +220,7 @@ def test_claims_of_the_old_data_model(world: World, member: str) -> None:
         [],
     ],
 )
+@pytest.mark.clause("2a-4")
 def test_other_contexts(world: World, contexts: list[Any]) -> None:
     held = resigned(licence(world, VC), world.on.did_key, payload={"@context": contexts})
     rejected(held_in(world, held.encoded), CheckName.WELL_FORMED, Code.CONTEXT_UNKNOWN)

@@ -62,6 +62,7 @@ def test_a_proof_signed_again_is_the_good_twin(world: World, credential_format: 
 
 @BOTH
 @pytest.mark.parametrize("nonce", ["", "nonce-of-another-request", NONCE.upper(), NONCE + " "])
+@pytest.mark.clause("2a-8")
 def test_another_nonce(world: World, credential_format: Format, nonce: str) -> None:
     refused(world, world.present(licence(world, credential_format), nonce=nonce), Code.NONCE_MISMATCH)
 
@@ -70,6 +71,7 @@ def test_another_nonce(world: World, credential_format: Format, nonce: str) -> N
 @pytest.mark.parametrize(
     "audience", ["verifier", "x509_hash:other", "x509_hash:", "X509_HASH:verifier", f"{AUDIENCE}/"]
 )
+@pytest.mark.clause("6-6")
 def test_another_audience_or_its_prefix_missing(world: World, credential_format: Format, audience: str) -> None:
     refused(world, world.present(licence(world, credential_format), audience=audience), Code.AUDIENCE_MISMATCH)
 
@@ -81,6 +83,7 @@ def test_an_incomplete_proof(world: World, credential_format: Format, change: di
 
 
 @BOTH
+@pytest.mark.clause("6-6")
 def test_the_answer_to_one_request_replayed_to_the_next(world: World, credential_format: Format) -> None:
     answer = world.present(licence(world, credential_format))
     accepted(world.verify(answer))
@@ -91,6 +94,7 @@ def test_the_answer_to_one_request_replayed_to_the_next(world: World, credential
 
 
 @BOTH
+@pytest.mark.clause("2b-1")
 def test_the_proof_cut_off(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format)
     bare = world.present(held, holder=None)
@@ -98,6 +102,7 @@ def test_the_proof_cut_off(world: World, credential_format: Format) -> None:
     refused(world, held.encoded, Code.HOLDER_BINDING_MISSING)
 
 
+@pytest.mark.clause("2b-9")
 def test_the_proof_of_another_key_by_sd_jwt(world: World) -> None:
     refused(world, world.present(licence(world, SD), holder=THIEF), Code.HOLDER_SIGNATURE_INVALID)
     offered = {"jwk": dict(THIEF.public_jwk), "kid": "mine"}
@@ -105,6 +110,7 @@ def test_the_proof_of_another_key_by_sd_jwt(world: World) -> None:
     refused(world, forged, Code.HOLDER_SIGNATURE_INVALID)
 
 
+@pytest.mark.clause("2a-8")
 def test_the_proof_of_another_key_by_presentation(world: World) -> None:
     refused(world, world.present(licence(world, VC), holder=THIEF), Code.HOLDER_KEY_MISMATCH)
     as_holder = {"kid": f"{did.jwk.did_of(world.holder.public_jwk)}#0"}
@@ -115,6 +121,7 @@ def test_the_proof_of_another_key_by_presentation(world: World) -> None:
 
 @BOTH
 @pytest.mark.parametrize(("seconds", "good"), [(-301, False), (-300, True), (0, True), (60, True), (61, False)])
+@pytest.mark.clause("2b-9")
 def test_the_second_at_which_a_proof_is_too_old_or_early(
     world: World, credential_format: Format, seconds: int, good: bool
 ) -> None:
@@ -145,6 +152,7 @@ def test_times_in_the_proof(world: World, credential_format: Format, change: dic
 
 
 @pytest.mark.parametrize("typ", ["JWT", "dc+sd-jwt", "openid4vci-proof+jwt", "vp+jwt", GONE])
+@pytest.mark.clause("2b-9")
 def test_another_type_of_proof(world: World, typ: Any) -> None:
     refused(world, proof_changed(world, licence(world, SD), header={"typ": typ}), Code.TYPE_NOT_ALLOWED)
 
@@ -211,6 +219,7 @@ def test_a_private_key_in_the_confirmation(world: World) -> None:
 
 
 @BOTH
+@pytest.mark.clause("2b-2")
 def test_where_binding_is_waived_a_proof_that_comes_is_still_checked(world: World, credential_format: Format) -> None:
     waived = world.demand(holder=HolderDemand(audience=AUDIENCE, nonce=NONCE, required=False))
     held = licence(world, credential_format)
@@ -226,6 +235,7 @@ def test_where_binding_is_waived_a_proof_that_comes_is_still_checked(world: Worl
 # --- what a proof is over
 
 
+@pytest.mark.clause("2b-9")
 def test_a_disclosure_taken_away_or_moved_after_the_proof(world: World) -> None:
     presented = world.present(licence(world, SD), ("age_over_18", "class"))
     jwt, first, second, proof = presented.split("~")

@@ -33,6 +33,7 @@ def judged(world: World, held: SignedCredential, code: Code) -> None:
 # --- certificates
 
 
+@pytest.mark.clause("2b-3")
 def test_its_own_leaf_is_the_good_twin(world: World) -> None:
     again = world.on.certify(world.on.key, world.on.issuer_id)
     accepted(held_in(world, licence(world, SD, key=chain(again)).encoded))
@@ -43,6 +44,7 @@ def test_the_leaf_of_another_authority_of_the_same_deployment(world: World) -> N
     judged(world, forged, Code.CERTIFICATE_UNTRUSTED)
 
 
+@pytest.mark.clause("7-3")
 def test_another_name_in_the_leaf_under_the_right_anchor(world: World) -> None:
     for name in (world.bc.issuer_id, f"{world.on.issuer_id}/", world.on.issuer_id.upper(), world.on.status_base, None):
         leaf = world.on.certify(world.on.key, name)
@@ -54,6 +56,7 @@ def test_the_leaf_for_status_lists_signs_no_credentials(world: World) -> None:
     judged(world, forged, Code.CERTIFICATE_NAME_MISMATCH)
 
 
+@pytest.mark.clause("7-3")
 def test_the_host_name_is_not_the_issuer(world: World) -> None:
     leaf = world.on.certify(world.on.key, None, dns_san="issuer.example")
     judged(world, licence(world, SD, key=chain(leaf)), Code.CERTIFICATE_NAME_MISMATCH)
@@ -100,6 +103,7 @@ def test_the_seconds_at_which_a_leaf_ends_and_begins(world: World, begins: int, 
         judged(world, held, Code.CERTIFICATE_EXPIRED)
 
 
+@pytest.mark.clause("2b-3")
 def test_a_key_id_where_the_registry_says_certificate(world: World) -> None:
     forged = licence(world, SD, signer=world.on.did_key, key=world.on.kid)
     judged(world, forged, Code.KEY_MECHANISM_NOT_ALLOWED)
@@ -135,6 +139,7 @@ def relate(world: World, relationship: str) -> None:
     world.put(world.on.document_url, strict_json.serialise(document))
 
 
+@pytest.mark.clause("2a-2")
 def test_the_document_served_again_is_the_good_twin(world: World) -> None:
     served(world)
     accepted(held_in(world, licence(world, VC).encoded))
@@ -149,6 +154,7 @@ def test_a_key_of_another_did(world: World) -> None:
     assert world.asked == []
 
 
+@pytest.mark.clause("7-4")
 def test_trust_is_checked_on_the_issuer_whose_key_signed(world: World) -> None:
     """Regression by name: `issuer` says Ontario, the key is found by a `kid` of somebody else's good DID document.
 
@@ -168,12 +174,14 @@ def test_trust_is_checked_on_the_issuer_whose_key_signed(world: World) -> None:
     accepted(held_in(world, licence(world, VC).encoded))
 
 
+@pytest.mark.clause("7-4")
 def test_a_certificate_where_the_registry_says_did(world: World) -> None:
     judged(world, licence(world, VC, signer=world.on.key, key=world.on.x5c), Code.KEY_MECHANISM_NOT_ALLOWED)
     assert world.asked == []
 
 
 @pytest.mark.parametrize("relationship", ["authentication", "keyAgreement", "capabilityInvocation"])
+@pytest.mark.clause("2a-2")
 def test_a_key_under_another_relationship(world: World, relationship: str) -> None:
     relate(world, relationship)
     judged(world, licence(world, VC), Code.KEY_RELATIONSHIP_MISSING)
@@ -196,6 +204,7 @@ def test_a_key_that_the_document_does_not_have(world: World) -> None:
 
 
 @pytest.mark.parametrize("member", ["revoked", "expires"])
+@pytest.mark.clause("2a-2", "7-5")
 def test_a_key_past_its_end(world: World, member: str) -> None:
     served(world, **{member: "2026-11-23T12:00:00Z"})
     judged(world, licence(world, VC), Code.KEY_REVOKED)
@@ -203,6 +212,7 @@ def test_a_key_past_its_end(world: World, member: str) -> None:
     accepted(held_in(world, licence(world, VC).encoded))
 
 
+@pytest.mark.clause("2a-5")
 def test_a_key_with_another_controller(world: World) -> None:
     served(world, controller=world.stranger.did)
     judged(world, licence(world, VC), Code.DID_DOCUMENT_MISMATCH)

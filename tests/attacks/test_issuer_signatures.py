@@ -37,6 +37,7 @@ def test_the_same_members_signed_again_are_the_good_twin(world: World, credentia
 
 
 @BOTH
+@pytest.mark.clause("2a-3")
 def test_a_flipped_bit(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format)
     rejected(held_in(world, flipped(held.encoded)), CheckName.SIGNATURE, Code.SIGNATURE_INVALID)
@@ -44,6 +45,7 @@ def test_a_flipped_bit(world: World, credential_format: Format) -> None:
 
 @BOTH
 @pytest.mark.parametrize("spelling", ["none", "None", "NONE", "nOnE", ""])
+@pytest.mark.clause("C1")
 def test_no_algorithm(world: World, credential_format: Format, spelling: str) -> None:
     held = licence(world, credential_format)
     for signature in (b"", bytes(64)):
@@ -53,6 +55,7 @@ def test_no_algorithm(world: World, credential_format: Format, spelling: str) ->
 
 
 @BOTH
+@pytest.mark.clause("C1")
 def test_a_mac_under_the_issuers_public_key(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format)
     signer = issuer_signer(world.on, credential_format)
@@ -74,6 +77,7 @@ def test_another_curve_than_the_keys(world: World, credential_format: Format) ->
 @pytest.mark.parametrize(
     "typ", ["JWT", "kb+jwt", "statuslist+jwt", "openid4vci-proof+jwt", "DC+SD-JWT", "vc+sd-jwt", GONE]
 )
+@pytest.mark.clause("C3")
 def test_another_type(world: World, credential_format: Format, typ: Any) -> None:
     signer = issuer_signer(world.on, credential_format)
     held = resigned(licence(world, credential_format), signer, header={"typ": typ})
@@ -92,12 +96,14 @@ def test_the_formats_are_not_exchangeable(world: World, credential_format: Forma
 
 @BOTH
 @pytest.mark.parametrize("extra", [{"crit": ["exp"]}, {"crit": []}, {"b64": False, "crit": ["b64"]}, {"b64": False}])
+@pytest.mark.clause("2a-1")
 def test_critical_headers(world: World, credential_format: Format, extra: dict[str, Any]) -> None:
     held = resigned(licence(world, credential_format), issuer_signer(world.on, credential_format), header=extra)
     rejected(held_in(world, held.encoded), CheckName.ALGORITHM_AND_TYPE, Code.CRITICAL_HEADER)
 
 
 @BOTH
+@pytest.mark.clause("C2")
 def test_private_key_material_in_the_header(world: World, credential_format: Format) -> None:
     jwk = {**STRANGER.public_jwk, "d": "AAAA"}
     held = resigned(licence(world, credential_format), issuer_signer(world.on, credential_format), header={"jwk": jwk})
@@ -127,6 +133,7 @@ def test_a_member_said_twice(world: World, credential_format: Format, member: st
 
 
 @BOTH
+@pytest.mark.clause("2b-3")
 def test_a_changed_payload_under_the_old_signature(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format)
     old = jose.parse(held.encoded.partition("~")[0]).signature

@@ -92,6 +92,7 @@ def test_a_request_signed_again_is_the_good_twin() -> None:
     assert isinstance(found, VerifiedRequest)
 
 
+@pytest.mark.clause("VP-1")
 def test_signatures_of_a_request() -> None:
     request_refused(flipped(asked()), Code.SIGNATURE_INVALID)
     request_refused(asked(sign=lambda _: b"", header={"alg": "none"}), Code.ALGORITHM_NOT_ALLOWED)
@@ -124,6 +125,7 @@ def test_the_chain_of_a_request_is_left_to_the_registry_and_refused_by_it() -> N
         assert caught.value.code is code
 
 
+@pytest.mark.clause("6-2-x509_hash")
 def test_another_leaf_than_the_one_in_the_client_identifier() -> None:
     stranger = make_verifier()
     by_other = forged(asked(), stranger.signer.sign, header={"x5c": list(stranger.chain.chain)})

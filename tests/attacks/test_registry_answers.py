@@ -51,6 +51,7 @@ def checked(result: Result, name: CheckName) -> Check:
 
 
 @BOTH
+@pytest.mark.clause("TR-5")
 def test_an_issuer_that_no_registry_names_costs_no_fetch(world: World, credential_format: Format) -> None:
     held = world.issue(world.stranger, credential_format, LICENCE)
     result = world.verify(world.present(held))
@@ -81,6 +82,7 @@ def test_an_issuer_is_known_in_its_formats_only(world: World) -> None:
 
 
 @BOTH
+@pytest.mark.clause("2a-9")
 def test_an_issuer_that_is_known_but_not_for_the_type(world: World, credential_format: Format) -> None:
     held = world.issue(world.bc, credential_format, LICENCE)
     rejected(held_in(world, held.encoded), ACCREDITED, Code.NOT_ACCREDITED_FOR_TYPE)
@@ -143,6 +145,7 @@ def test_withdrawn_before_and_after_the_issue_day(
 
 @BOTH
 @pytest.mark.parametrize("issued", ["2026-01-01", "2026-11-10", "2026-11-20"])
+@pytest.mark.clause("7-5")
 def test_a_compromised_key_loses_everything(world: World, credential_format: Format, issued: str) -> None:
     accepted(held_in(world, issued_on(world, credential_format, issued)))
     withdraw(world, "2026-11-10", "keep", "key_compromise")
@@ -180,6 +183,7 @@ def test_the_answer_names_what_it_rests_on(world: World, credential_format: Form
 
 @BOTH
 @pytest.mark.parametrize(("seconds", "verdict"), [(1, Verdict.ACCEPTED), (0, Verdict.UNDETERMINED)])
+@pytest.mark.clause("TR-2")
 def test_an_expired_registry_decides_nothing(
     world: World, credential_format: Format, seconds: int, verdict: Verdict
 ) -> None:
@@ -268,6 +272,7 @@ def test_no_default_means_nobody_knows(world: World) -> None:
 
 @BOTH
 @pytest.mark.parametrize("change", [{"age_over_18": "yes"}, {"birthdate": "14 March 2008"}, {"age_over_18": None}])
+@pytest.mark.clause("2a-7")
 def test_claims_that_do_not_fit_the_schema(world: World, credential_format: Format, change: dict[str, Any]) -> None:
     claims = {**world.credential(world.on, credential_format, LICENCE).claims, **change}
     result = held_in(world, licence(world, credential_format, claims=claims).encoded)
@@ -278,6 +283,7 @@ def test_claims_that_do_not_fit_the_schema(world: World, credential_format: Form
 
 
 @BOTH
+@pytest.mark.clause("2b-11")
 def test_a_type_that_the_registry_describes_otherwise(world: World, credential_format: Format) -> None:
     record = world.documents["federation.json"]["types"][1]
     record["digest"] = "0" * 64
@@ -287,6 +293,7 @@ def test_a_type_that_the_registry_describes_otherwise(world: World, credential_f
 
 
 @BOTH
+@pytest.mark.clause("2b-11")
 def test_a_type_that_the_registry_does_not_state(world: World, credential_format: Format) -> None:
     """Without a digest from the federation nobody knows that our copy of the schema is the one meant."""
     record = world.documents["federation.json"]["types"][1]
@@ -313,6 +320,7 @@ def test_a_type_that_only_the_registry_knows(world: World) -> None:
     assert checked(result, ACCREDITED).code is Code.NOT_ACCREDITED_FOR_TYPE
 
 
+@pytest.mark.clause("2b-10", "TR-7")
 def test_a_further_type_name_gives_no_authority(world: World) -> None:
     """TR-7: the issuer's own word about what else it is counts for nothing."""
     held = resigned(person(world, SD), world.bc.key, payload={"vct": LICENCE.vct, "aka_vcts": [PERSON.vct]})

@@ -51,6 +51,7 @@ def subject(world: World, **changes: Any) -> Result:
 
 
 @BOTH
+@pytest.mark.clause("TSL-4")
 def test_the_same_list_signed_again_is_the_good_twin(world: World, credential_format: Format) -> None:
     accepted(members(world, credential_format))
     accepted(members(world, credential_format, unheard_of=1))
@@ -140,6 +141,7 @@ def test_another_signer_of_a_token_list(world: World) -> None:
     accepted(signed(world, on.status_key, chain(on.status_leaf)))
 
 
+@pytest.mark.clause("TSL-7")
 def test_the_chain_of_a_token_list(world: World) -> None:
     on = world.on
     rejected(signed(world, on.status_key, chain(on.status_leaf, on.anchor)), STATUS, Code.CERTIFICATE_ROOT_INCLUDED)
@@ -175,6 +177,7 @@ def test_a_key_that_the_registry_does_not_pin_for_lists(world: World) -> None:
 # --- which list
 
 
+@pytest.mark.clause("TSL-4")
 def test_the_good_list_of_another_address(world: World) -> None:
     other = f"{world.on.status_base}/1"
     rejected(members(world, SD, sub=other), STATUS, Code.STATUS_LIST_MISMATCH)
@@ -184,6 +187,7 @@ def test_the_good_list_of_another_address(world: World) -> None:
     rejected(members(world, VC, id=GONE), STATUS, Code.STATUS_LIST_INVALID)
 
 
+@pytest.mark.clause("BSL-3")
 def test_a_list_for_another_purpose(world: World) -> None:
     rejected(subject(world, statusPurpose="suspension"), STATUS, Code.STATUS_LIST_MISMATCH)
     rejected(subject(world, statusPurpose=["refresh", "message"]), STATUS, Code.STATUS_LIST_MISMATCH)
@@ -204,6 +208,7 @@ def lst(data: bytes, bits: Any = 2) -> dict[str, Any]:
     return {"status_list": {"bits": bits, "lst": base64url.encode(data)}}
 
 
+@pytest.mark.clause("BSL-3")
 def test_a_list_that_is_too_short(world: World) -> None:
     few = StatusBits(1024, 1)
     short = "u" + base64url.encode(gzip.compress(few.most_first()))
@@ -215,6 +220,7 @@ def test_a_list_that_is_too_short(world: World) -> None:
     accepted(members(world, SD, **lst(zlib.compress(b"\0\0"))))
 
 
+@pytest.mark.clause("BSL-3")
 def test_a_bomb(world: World) -> None:
     zeros = bytes((16 << 20) + 1)
     rejected(members(world, SD, **lst(zlib.compress(zeros, 1))), STATUS, Code.TOO_LARGE)

@@ -23,6 +23,7 @@ def stating(world: World, credential_format: Format, **payload: Any) -> SignedCr
 
 @BOTH
 @pytest.mark.parametrize(("after_the_end", "good"), [(-1, True), (0, True), (59, True), (60, False), (61, False)])
+@pytest.mark.clause("2a-3")
 def test_the_second_at_which_it_ends(world: World, credential_format: Format, after_the_end: int, good: bool) -> None:
     held = licence(world, credential_format, valid_until=NOW - timedelta(seconds=after_the_end))
     result = held_in(world, held.encoded)
@@ -35,6 +36,7 @@ def test_the_second_at_which_it_ends(world: World, credential_format: Format, af
 
 @BOTH
 @pytest.mark.parametrize(("before_the_start", "good"), [(0, True), (60, True), (61, False)])
+@pytest.mark.clause("2a-6")
 def test_the_second_at_which_it_begins(
     world: World, credential_format: Format, before_the_start: int, good: bool
 ) -> None:
@@ -60,6 +62,7 @@ def test_the_second_at_which_it_begins(
         ("2026-11-23T11:59:00Z", False),
     ],
 )
+@pytest.mark.clause("C7")
 def test_a_zone_is_part_of_the_instant(world: World, until: str, good: bool) -> None:
     result = held_in(world, stating(world, VC, validUntil=until).encoded)
     if good:
@@ -85,6 +88,7 @@ def test_a_time_of_the_wrong_kind(world: World, credential_format: Format, membe
 
 
 @BOTH
+@pytest.mark.clause("2a-6")
 def test_a_period_that_ends_before_it_begins(world: World, credential_format: Format) -> None:
     held = stating(world, credential_format, nbf=SECONDS - 50, exp=SECONDS - 51)
     rejected(held_in(world, held.encoded), CheckName.WELL_FORMED, Code.TIME_MALFORMED)

@@ -15,6 +15,7 @@ async def promised(play: Play) -> Offered:
     return await play.desk.offer(BC, "person/1", ELISE, decide_later=True)
 
 
+@pytest.mark.clause("VCI-52")
 async def test_it_asks_encrypted_and_reads_the_encrypted_answer(play: Play, peers: Peers) -> None:
     offer = await offered(play, batch=3)
     took = await peers("promised", offer=offer.link, txCode=offer.transaction_code, count=3, encrypted=True)

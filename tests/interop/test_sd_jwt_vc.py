@@ -29,6 +29,7 @@ def world() -> World:
 # --- what we make, in its hands
 
 
+@pytest.mark.clause("HAIP-all")
 async def test_it_verifies_what_we_issue_with_its_status(play: Play, peers: Peers) -> None:
     held = await taken(play, peers)
     read = await peers("sdjwt", act="verify", credential=held.credential)

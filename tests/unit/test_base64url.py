@@ -39,6 +39,7 @@ def test_rfc_4648_examples_without_padding(data: bytes, text: str) -> None:
         "Ｚg",
     ],
 )
+@pytest.mark.clause("C5")
 def test_every_other_spelling_is_refused(text: str) -> None:
     with pytest.raises(Malformed) as raised:
         base64url.decode(text)

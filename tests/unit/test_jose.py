@@ -132,6 +132,7 @@ def test_a_key_in_the_header_verifies_nothing_by_itself() -> None:
 
 
 @pytest.mark.parametrize("member", sorted(keys.PRIVATE_MEMBERS))
+@pytest.mark.clause("C2")
 def test_private_key_material_in_the_header_is_refused(member: str) -> None:
     header = {"alg": "ES256", "typ": "vc+jwt", "jwk": {**SIGNER.public_jwk, member: "AA"}}
     assert code_of(signed(header)) is Code.PRIVATE_KEY_EXPOSED
@@ -196,6 +197,7 @@ def test_algorithms_outside_the_list_are_refused(algorithm: str) -> None:
     assert code_of(signed({"alg": algorithm, "typ": "vc+jwt"})) is Code.ALGORITHM_NOT_ALLOWED
 
 
+@pytest.mark.clause("C1")
 def test_the_context_decides_which_algorithms_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "allowed_algorithms", {"credential": frozenset({"ES384"})}.__getitem__)
     assert code_of(signed({"alg": "ES256", "typ": "vc+jwt"})) is Code.ALGORITHM_NOT_ALLOWED
@@ -238,6 +240,7 @@ KINDS = (
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("expected", KINDS)
+@pytest.mark.clause("C3")
 def test_each_kind_is_only_itself(kind: str, expected: str) -> None:
     jws = jose.parse(jose.sign({"typ": kind}, {}, SIGNER))
     if kind == expected:
@@ -259,6 +262,7 @@ def test_one_of_several_types_may_be_expected() -> None:
 @pytest.mark.parametrize(
     "header", [{}, {"typ": "VC+JWT"}, {"typ": "application/vc+jwt"}, {"typ": "vc+jw"}, {"typ": ""}]
 )
+@pytest.mark.clause("C3")
 def test_the_type_is_compared_exactly(header: dict[str, str]) -> None:
     assert code_of(jose.sign(header, {}, SIGNER)) is Code.TYPE_NOT_ALLOWED
 

@@ -45,6 +45,7 @@ def test_a_payload_that_is_not_an_object(payload: bytes) -> None:
 # --- J12: one signature, one text
 
 
+@pytest.mark.clause("C5")
 def test_no_other_spelling_of_a_token_is_read() -> None:
     good = jose.sign({"typ": "vc+jwt"}, {"a": "??>>"}, SIGNER)
     accept(good)

@@ -37,6 +37,7 @@ def test_allow_lists_are_the_file() -> None:
         assert keys.allowed_algorithms(context) == frozenset(algorithms)
 
 
+@pytest.mark.clause("C1")
 def test_no_context_allows_none_or_a_mac_or_rsa() -> None:
     for context in schemas.algorithms():
         for algorithm in keys.allowed_algorithms(context):

@@ -47,6 +47,7 @@ def test_ordinary_json_is_read(text: str, value: object) -> None:
         '{"": 1, "": 2}',
     ],
 )
+@pytest.mark.clause("C5")
 def test_two_members_of_one_name_are_refused_at_every_depth(text: str) -> None:
     assert code_of(text) is Code.DUPLICATE_MEMBER
 
@@ -91,6 +92,7 @@ def test_what_is_not_json_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "data", [b"\xff", b'"\xc0\x80"', b'"\xed\xa0\x80"', b"\xef\xbb\xbf1", '{"a":1}'.encode("utf-16")]
 )
+@pytest.mark.clause("C5")
 def test_bytes_that_are_not_utf8_are_refused(data: bytes) -> None:
     assert code_of(data) is Code.MALFORMED_JSON
 

@@ -133,6 +133,7 @@ def test_path_lengths_are_counted_as_rfc_5280_counts() -> None:
 # --- roots and leaves
 
 
+@pytest.mark.clause("7-3")
 def test_the_anchor_is_never_in_the_chain() -> None:
     assert refusal([leaf(), ANCHOR]) is Code.CERTIFICATE_ROOT_INCLUDED
     assert refusal([ANCHOR]) is Code.CERTIFICATE_ROOT_INCLUDED
@@ -178,6 +179,7 @@ def test_a_link_that_does_not_hold() -> None:
 @pytest.mark.parametrize(
     ("begins", "ends"), [(NOW - 2 * DAY, NOW - timedelta(seconds=1)), (NOW + timedelta(seconds=1), NOW + DAY)]
 )
+@pytest.mark.clause("7-3")
 def test_every_certificate_is_valid_now(begins: datetime, ends: datetime) -> None:
     expired = Code.CERTIFICATE_EXPIRED
     assert refusal([leaf(begins=begins, ends=ends)]) is expired

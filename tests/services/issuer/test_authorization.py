@@ -64,6 +64,7 @@ async def test_an_authority_without_a_source_offers_no_sign_in(issuer: Deployed)
     assert (await issuer.client.get(f"/{BC}/authorize?client_id=a&request_uri=b")).status_code == 404
 
 
+@pytest.mark.clause("HAIP-issuer-and-wallet")
 async def test_a_person_signs_in_and_the_wallet_gets_the_credential_of_that_file(wallet: Wallet) -> None:
     issuer, browser = wallet.issuer, Browser(wallet.issuer)
     pushed = await wallet.push()
@@ -98,6 +99,7 @@ async def test_a_person_signs_in_and_the_wallet_gets_the_credential_of_that_file
     assert await actions(issuer) == ["signed_in", "authorized", "token_given", "credential_issued"]
 
 
+@pytest.mark.clause("VCI-20")
 async def test_with_details_the_credential_is_asked_for_by_its_identifier(wallet: Wallet) -> None:
     given = await wallet.tokens(scope=None, authorization_details=DETAILS)
     [entry] = given["authorization_details"]
@@ -120,6 +122,7 @@ async def test_an_identifier_is_of_no_use_with_another_token(issuer: Deployed) -
     assert (await second.ask(token, credential_identifier=own)).status_code == 200
 
 
+@pytest.mark.clause("VCI-20")
 async def test_where_scope_and_details_name_one_type_the_details_win(wallet: Wallet) -> None:
     given = await wallet.tokens(scope=f"{PERSON} person.1.vcjwt unheard.of", authorization_details=DETAILS)
     assert given["scope"] == "person.1.vcjwt"
@@ -162,6 +165,7 @@ async def test_a_key_proof_may_name_the_client_that_asked_and_no_other(wallet: W
 # --- bound to a key (RFC 9449 §10)
 
 
+@pytest.mark.clause("HAIP-issuer-and-wallet")
 async def test_a_code_pushed_with_a_proof_is_good_only_with_that_key(bound: Wallet) -> None:
     code, own = await bound.code(), bound.key
     bound.key = KeySigner.generate()
@@ -175,6 +179,7 @@ async def test_a_code_pushed_with_a_proof_is_good_only_with_that_key(bound: Wall
     assert (await bound.ask(given.json()["access_token"])).status_code == 200
 
 
+@pytest.mark.clause("VCI-24")
 async def test_dpop_jkt_binds_as_a_proof_does_and_both_must_agree(bound: Wallet) -> None:
     assert bound.key is not None
     refused = await bound.push(await bound.proof("par"), dpop_jkt=KeySigner.generate().thumbprint)
@@ -209,6 +214,7 @@ async def sign_in_offer(issuer: Deployed, **members: Any) -> dict[str, Any]:
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("VCI-11")
 async def test_a_clerk_offers_and_the_person_signs_in(wallet: Wallet) -> None:
     offer = await sign_in_offer(wallet.issuer, record_reference=FILE)
     assert "transaction_code" not in offer

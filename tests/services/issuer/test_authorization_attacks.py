@@ -100,6 +100,7 @@ async def test_an_app_on_the_persons_own_machine_may_be_the_target(wallet: Walle
 # --- the name of a request (I13)
 
 
+@pytest.mark.clause("VCI-21")
 async def test_a_request_is_begun_once_by_its_own_client_at_its_own_authority_in_time(place: Place) -> None:
     async with running(place, pushed_seconds=30) as issuer:
         wallet = Wallet(issuer)
@@ -217,6 +218,7 @@ async def test_a_sign_in_takes_only_so_long(place: Place) -> None:
     ],
     ids=str,
 )
+@pytest.mark.clause("VCI-21")
 async def test_a_code_is_for_who_asked_and_a_try_of_somebody_else_burns_nothing(
     wallet: Wallet, changes: dict[str, str | None], error: str, status: int
 ) -> None:
@@ -228,6 +230,7 @@ async def test_a_code_is_for_who_asked_and_a_try_of_somebody_else_burns_nothing(
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("VCI-21")
 async def test_one_code_redeemed_by_two_wallets(issuer: Deployed) -> None:
     mine, thief = Wallet(issuer), Wallet(issuer)
     code = await mine.code()

@@ -98,6 +98,7 @@ def refused(answer: httpx.Response, error: str = "invalid_client_attestation", s
 # --- the way through
 
 
+@pytest.mark.clause("WA-1")
 async def test_what_the_metadata_say(issuer: Deployed) -> None:
     answer = await issuer.client.get(f"/.well-known/oauth-authorization-server/{ON}")
     found = AuthorizationServerMetadata.parse(answer.content, issuer=SERVER)
@@ -165,6 +166,7 @@ async def test_a_registered_client(wallet: Wallet) -> None:
 # --- nobody, and more than one
 
 
+@pytest.mark.clause("HAIP-issuer")
 async def test_required_means_required(strict: Wallet) -> None:
     offer = await strict.issuer.offer()
     answer = await strict.issuer.client.get(f"/.well-known/oauth-authorization-server/{ON}")
@@ -185,6 +187,7 @@ async def test_nobody_takes_the_name_of_one_who_can_show_it(wallet: Wallet) -> N
     assert (await wallet.redeem(offer, [], client_id="somebody-else")).status_code == 200
 
 
+@pytest.mark.clause("WA-1")
 async def test_two_methods_at_once(wallet: Wallet) -> None:
     offer = await wallet.issuer.offer()
     form = client_assertion.build(PORTAL_KEY, client_id=PORTAL, audience=SERVER, at=NOW)
@@ -247,6 +250,7 @@ DEFECTS: dict[str, Defect] = {
 }
 
 
+@pytest.mark.clause("WA-2")
 async def test_a_defect_changes_nothing(wallet: Wallet) -> None:
     offer = await wallet.issuer.offer()
     for name, defect in DEFECTS.items():
@@ -257,12 +261,14 @@ async def test_a_defect_changes_nothing(wallet: Wallet) -> None:
     assert await rows(wallet.issuer) == (1, 1)
 
 
+@pytest.mark.clause("WA-4")
 async def test_another_client_id_than_the_attested_one(wallet: Wallet) -> None:
     offer = await wallet.issuer.offer()
     refused(await wallet.redeem(offer, client_id=PORTAL))
     assert (await wallet.redeem(offer, client_id=CLIENT_ID)).status_code == 200
 
 
+@pytest.mark.clause("WA-4")
 async def test_an_attestation_that_is_too_old(place: Place) -> None:
     async with running(place, **trusting(place, attestation_seconds=600)) as issuer:
         wallet, offer = Wallet(issuer), await issuer.offer()
@@ -275,6 +281,7 @@ async def test_an_attestation_that_is_too_old(place: Place) -> None:
 # --- challenges
 
 
+@pytest.mark.clause("WA-4")
 async def test_the_challenge_is_asked_for_and_comes_with_the_answer(wallet: Wallet) -> None:
     offer = await wallet.issuer.offer(transaction_code=True)
     given = ""
@@ -297,6 +304,7 @@ async def test_a_challenge_ends(place: Place) -> None:
         assert (await wallet.redeem(offer, await wallet.headers(challenge=challenge))).status_code == 200
 
 
+@pytest.mark.clause("WA-3")
 async def test_a_challenge_is_good_once_whoever_uses_it(wallet: Wallet) -> None:
     challenge, other = await wallet.challenge(), Wallet(wallet.issuer)
     headers = await wallet.headers(challenge=challenge)

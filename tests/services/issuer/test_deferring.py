@@ -74,6 +74,7 @@ async def waiting(issuer: Deployed) -> Waiting:
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("VCI-44")
 async def test_what_was_approved_is_delivered_once(waiting: Waiting) -> None:
     issuer = waiting.issuer
     assert (await metadata(issuer))["deferred_credential_endpoint"].endswith(f"/{ON}/deferred_credential")
@@ -111,6 +112,7 @@ async def test_a_repeated_request_gets_the_same_id(waiting: Waiting) -> None:
     assert (await audited(waiting.issuer)).count("credential_deferred") == 1
 
 
+@pytest.mark.clause("VCI-50")
 async def test_what_was_denied_is_told_and_never_issued(waiting: Waiting) -> None:
     assert (await decide(waiting.issuer, waiting.offer, "deny")).json()["decision"] == "denied"
     for _ in range(2):
@@ -137,6 +139,7 @@ async def test_decided_before_it_was_asked_for(issuer: Deployed) -> None:
 # --- bound to the token, the holder key and the key of the answer (I14)
 
 
+@pytest.mark.clause("VCI-50")
 async def test_an_id_is_of_one_token(waiting: Waiting) -> None:
     other = await Waiting(waiting.issuer).begin()
     assert other.transaction_id != waiting.transaction_id
@@ -152,6 +155,7 @@ async def test_an_id_is_of_one_token(waiting: Waiting) -> None:
 
 
 @pytest.mark.parametrize("guess", ["", "of nobody", "é", "A" * 43])
+@pytest.mark.clause("4-7")
 async def test_an_unknown_id(waiting: Waiting, guess: str) -> None:
     body = await waiting.poll(transaction_id=guess)
     refused(body, "invalid_transaction_id" if guess else "invalid_credential_request")
@@ -198,6 +202,7 @@ async def test_a_token_that_waits_is_no_bearer_token(waiting: Waiting) -> None:
     assert (await waiting.poll()).status_code == 202
 
 
+@pytest.mark.clause("VCI-50")
 async def test_the_answer_is_encrypted_as_this_request_says(waiting: Waiting) -> None:
     """VCI-50: from this request only; a new key may take the place of the first, and none makes a plain answer."""
     wallet, id_ = waiting.wallet, {"transaction_id": waiting.transaction_id}

@@ -158,6 +158,7 @@ async def test_a_nonce_for_dpop_is_none_for_key_proofs(wallet: Wallet) -> None:
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_nonce")
 
 
+@pytest.mark.clause("VCI-24")
 async def test_a_resource_asks_for_the_nonce_and_any_answer_gives_it(wallet: Wallet) -> None:
     await wallet.take()
     for nonce in (None, "guess"):
@@ -246,6 +247,7 @@ async def test_a_bad_proof_at_the_token_endpoint_burns_nothing(wallet: Wallet) -
     assert (await wallet.redeem(offer, good)).json()["token_type"] == "DPoP"
 
 
+@pytest.mark.clause("VCI-24")
 async def test_a_proof_is_used_once_at_the_token_endpoint(wallet: Wallet) -> None:
     first, second = await wallet.issuer.offer(), await wallet.issuer.offer()
     await wallet.learn()
@@ -317,6 +319,7 @@ async def test_used_proofs_survive_a_restart_and_are_forgotten_after_their_nonce
 # --- I09
 
 
+@pytest.mark.clause("VCI-24")
 async def test_a_bound_token_is_no_bearer_token(wallet: Wallet) -> None:
     await wallet.take()
     before = await rows(wallet.issuer)

@@ -22,6 +22,7 @@ async def wallet(issuer: Deployed) -> Sealing:
     return wallet
 
 
+@pytest.mark.clause("VCI-2")
 async def test_the_metadata_say_what_is_offered(issuer: Deployed) -> None:
     said = await metadata(issuer)
     found = IssuerMetadata.parse(said, credential_issuer=f"{PUBLIC_URL}/{ON}")
@@ -40,6 +41,7 @@ async def test_the_metadata_say_what_is_offered(issuer: Deployed) -> None:
 
 
 @pytest.mark.parametrize("enc", ["A256GCM", "A128GCM"])
+@pytest.mark.clause("VCI-52")
 async def test_an_encrypted_request_gets_an_encrypted_answer(wallet: Sealing, enc: str) -> None:
     body = await wallet.asking(credential_response_encryption=wallet.wanted(enc=enc))
     answer = await wallet.post(body, enc=enc)
@@ -84,6 +86,7 @@ BAD_PARAMETERS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("defect", list(BAD_PARAMETERS))
+@pytest.mark.clause("4-7")
 async def test_bad_parameters_change_nothing(wallet: Sealing, defect: str) -> None:
     before = await rows(wallet.issuer)
     body = await wallet.asking(credential_response_encryption=BAD_PARAMETERS[defect](wallet.wanted()))
@@ -92,6 +95,7 @@ async def test_bad_parameters_change_nothing(wallet: Sealing, defect: str) -> No
     wallet.opened(await wallet.post(await wallet.asking()))
 
 
+@pytest.mark.clause("VCI-52")
 async def test_an_encrypted_answer_needs_an_encrypted_request(wallet: Sealing) -> None:
     refused(await wallet.plain(await wallet.asking()), "invalid_encryption_parameters")
     wallet.opened(await wallet.post(await wallet.asking()))

@@ -86,6 +86,7 @@ async def test_an_offer_cannot_be_fetched_by_its_id_after_its_end_or_from_anothe
     assert (await issuer.client.get(path)).status_code == 404
 
 
+@pytest.mark.clause("VCI-1")
 async def test_the_metadata_are_what_a_wallet_reads(issuer: Deployed) -> None:
     answer = await issuer.client.get(f"/.well-known/openid-credential-issuer/{ON}")
     assert answer.headers["content-type"] == "application/json"
@@ -123,6 +124,7 @@ async def test_an_unknown_authority_is_not_found_anywhere(issuer: Deployed) -> N
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("TSL-7", "VCI-45")
 async def test_a_batch_has_distinct_keys_indices_and_signatures(issuer: Deployed) -> None:
     holders = [KeySigner.generate() for _ in range(8)]
     answer = await issuer.receive(await issuer.offer(), *holders)
@@ -135,6 +137,7 @@ async def test_a_batch_has_distinct_keys_indices_and_signatures(issuer: Deployed
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("VCI-46")
 async def test_a_lost_answer_gets_the_same_index_again(issuer: Deployed) -> None:
     offer, holders = await issuer.offer(), [KeySigner.generate(), KeySigner.generate()]
     token, nonce = await issuer.token(offer), await issuer.nonce()
@@ -154,6 +157,7 @@ async def test_a_lost_answer_gets_the_same_index_again(issuer: Deployed) -> None
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("VCI-46")
 async def test_other_keys_get_nothing_with_the_same_token(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token = await issuer.token(offer)
@@ -183,6 +187,7 @@ async def test_an_offer_is_made_from_the_authoritys_own_record(issuer: Deployed)
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("VCI-22")
 async def test_fifty_wallets_with_one_code_get_one_token(issuer: Deployed) -> None:
     offer = await issuer.offer()
     answers = await asyncio.gather(*(issuer.redeem(offer) for _ in range(50)))

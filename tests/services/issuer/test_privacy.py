@@ -70,6 +70,7 @@ async def test_no_file_ever_holds_a_claim_in_the_clear(used: Deployed, place: Pl
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("VCI-45")
 async def test_claims_are_erased_when_their_time_comes(used: Deployed, place: Place) -> None:
     database = used.deployment.database
     kept = [value for value in await database.read(sealed) if value is not None]

@@ -28,6 +28,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
         ({"resource": f"{PUBLIC_URL}/{BC}"}, "invalid_target"),
     ],
 )
+@pytest.mark.clause("VCI-22")
 async def test_a_bad_token_request_burns_nothing(issuer: Deployed, change: dict[str, str], error: str) -> None:
     offer = await issuer.offer()
     refused = await issuer.redeem(offer, **change)
@@ -69,6 +70,7 @@ async def test_a_code_ends(issuer: Deployed) -> None:
     assert (await issuer.redeem(offer)).status_code == 200
 
 
+@pytest.mark.clause("VCI-22")
 async def test_a_used_code_is_used(issuer: Deployed) -> None:
     offer = await issuer.offer()
     assert (await issuer.redeem(offer)).status_code == 200
@@ -104,6 +106,7 @@ async def test_a_transaction_code_is_needed_and_a_wrong_one_does_not_burn_the_of
     assert (await issuer.redeem(offer, tx_code=code)).status_code == 200
 
 
+@pytest.mark.clause("VCI-22")
 async def test_five_wrong_codes_kill_the_offer(issuer: Deployed) -> None:
     offer = await issuer.offer(transaction_code=True)
     for _ in range(5):
@@ -133,6 +136,7 @@ def other(code: str, step: int = 1) -> str:
 # --- credential endpoint
 
 
+@pytest.mark.clause("4-7")
 async def test_without_a_token_there_is_a_challenge_without_a_code(issuer: Deployed) -> None:
     for path in ("credential", "notification"):
         for headers in ({}, {"authorization": "Basic abc"}, {"authorization": "Bearer "}):
@@ -142,6 +146,7 @@ async def test_without_a_token_there_is_a_challenge_without_a_code(issuer: Deplo
             assert answer.content == b""
 
 
+@pytest.mark.clause("4-7")
 async def test_a_bad_token_is_told_so_before_the_body_is_judged(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token = await issuer.token(offer)
@@ -184,6 +189,7 @@ async def test_a_token_ends_after_five_minutes(issuer: Deployed) -> None:
         ({"credential_response_encryption": {}}, 400, "invalid_encryption_parameters"),
     ],
 )
+@pytest.mark.clause("VCI-40")
 async def test_a_bad_credential_request_changes_nothing(
     issuer: Deployed, change: Body, status: int, error: str
 ) -> None:
@@ -212,6 +218,7 @@ async def test_a_body_that_is_no_json_object_is_refused(issuer: Deployed, conten
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_credential_request")
 
 
+@pytest.mark.clause("VCI-41")
 async def test_every_bad_proof_is_refused_and_names_its_place(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token, nonce, key = await issuer.token(offer), await issuer.nonce(), KeySigner.generate()
@@ -246,6 +253,7 @@ async def test_a_batch_is_no_larger_than_allowed(issuer: Deployed) -> None:
 # --- nonces
 
 
+@pytest.mark.clause("VCI-30")
 async def test_a_nonce_must_be_ours_of_this_authority_and_young(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token, key = await issuer.token(offer), KeySigner.generate()
@@ -269,6 +277,7 @@ async def test_a_nonce_ends(place: Place) -> None:
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("VCI-30")
 async def test_twenty_offers_with_one_nonce_give_one_credential(issuer: Deployed) -> None:
     offers = [await issuer.offer() for _ in range(20)]
     tokens = [await issuer.token(offer) for offer in offers]
@@ -294,6 +303,7 @@ async def test_parallel_requests_of_one_token_with_different_keys_give_one_crede
 # --- notifications
 
 
+@pytest.mark.clause("VCI-51")
 async def test_notifications_are_idempotent_and_of_one_token(issuer: Deployed) -> None:
     offer, foreign = await issuer.offer(), await issuer.offer()
     token, foreign_token = await issuer.token(offer), await issuer.token(foreign)

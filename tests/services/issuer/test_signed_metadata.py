@@ -20,6 +20,7 @@ async def signed(issuer: Deployed, accept: str = JWT) -> str:
     return answer.text
 
 
+@pytest.mark.clause("VCI-5")
 async def test_they_say_what_the_plain_ones_say(issuer: Deployed) -> None:
     token, plain = await signed(issuer), await metadata(issuer)
     jws = jose.parse(token)

@@ -159,6 +159,7 @@ async def test_lists_are_signed_anew_before_they_end_and_time_never_goes_back(is
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("BSL-5", "TSL-10")
 async def test_indices_are_random_in_several_lists_and_never_given_twice(issuer: Deployed) -> None:
     for _ in range(8):
         holders = [KeySigner.generate() for _ in range(8)]
@@ -172,6 +173,7 @@ async def test_indices_are_random_in_several_lists_and_never_given_twice(issuer:
 
 
 @pytest.mark.both_databases
+@pytest.mark.clause("TSL-10")
 async def test_a_full_list_closes_for_good_and_a_new_one_opens(issuer: Deployed) -> None:
     database = issuer.deployment.database
 

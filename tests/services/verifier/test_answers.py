@@ -45,6 +45,7 @@ async def test_every_way_to_ask_and_to_answer(place: Place, mode: str, prefix: s
 
 
 @pytest.mark.parametrize("enc", ["A128GCM", "A256GCM"])
+@pytest.mark.clause("VP-22")
 async def test_both_content_encryptions(verifier: Deployed, enc: str) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -54,6 +55,7 @@ async def test_both_content_encryptions(verifier: Deployed, enc: str) -> None:
     assert (await verifier.result(started))["verdict"] == "accepted"
 
 
+@pytest.mark.clause("HAIP-verifier")
 async def test_every_request_has_secrets_of_its_own(verifier: Deployed) -> None:
     one, two = [await verifier.fetch(await verifier.start()) for _ in range(2)]
     assert one.client_id == two.client_id
@@ -92,6 +94,7 @@ async def test_encrypted_to_a_wrong_key(verifier: Deployed, kid: str) -> None:
     await refused(verifier, started, answer, 400, "decryption_failed")
 
 
+@pytest.mark.clause("6-7")
 async def test_the_encrypted_answer_to_another_request(verifier: Deployed) -> None:
     other, started = await verifier.start(), await verifier.start()
     asked = await verifier.fetch(other)
@@ -103,6 +106,7 @@ async def test_the_encrypted_answer_to_another_request(verifier: Deployed) -> No
 
 @pytest.mark.parametrize("state", ["wrong", None])
 @pytest.mark.parametrize("mode", ["direct_post", "direct_post.jwt"])
+@pytest.mark.clause("6-7")
 async def test_the_state_is_that_of_the_request(place: Place, mode: str, state: str | None) -> None:
     async with running(place, response_mode=mode) as verifier:
         started = await verifier.start()
@@ -191,6 +195,7 @@ async def test_unknown_requests(verifier: Deployed, request_id: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["direct_post", "direct_post.jwt"])
+@pytest.mark.clause("6-8")
 async def test_a_refusal_of_the_wallet_ends_the_request(place: Place, mode: str) -> None:
     async with running(place, response_mode=mode) as verifier:
         started = await verifier.start()

@@ -20,6 +20,7 @@ async def posted(verifier: Deployed, started: dict[str, Any], **metadata: Any) -
 
 
 @pytest.mark.parametrize("enc", ["A128GCM", "A256GCM"])
+@pytest.mark.clause("VP-3")
 async def test_the_request_is_encrypted_where_the_wallet_asks_for_it(verifier: Deployed, enc: str) -> None:
     key, started = EncryptionKey.generate("mine"), await verifier.start()
     metadata = {**link.wallet_metadata(key.public_jwk), "request_object_encryption_enc_values_supported": [enc]}
@@ -94,6 +95,7 @@ def test_unsigned_requests_do_not_reach_production(place: Place) -> None:
 # --- trusted_authorities
 
 
+@pytest.mark.clause("TR-8")
 async def test_accredited_authorities_are_named(verifier: Deployed) -> None:
     """DQ-7: the key identifier of every anchor whose authority may issue the type; none for W3C formats."""
     started = await verifier.start(trusted_only=True)
@@ -110,6 +112,7 @@ async def test_accredited_authorities_are_named(verifier: Deployed) -> None:
     assert [each.trusted_authorities for each in plain] == [(), ()]
 
 
+@pytest.mark.clause("DQ-7")
 async def test_every_request_names_them_where_that_is_set(place: Place) -> None:
     async with running(place, trusted_authorities=True) as verifier:
         asked = (await verifier.fetch(await verifier.start())).query.credential("drivers-licence_sdjwt")
@@ -117,6 +120,7 @@ async def test_every_request_names_them_where_that_is_set(place: Place) -> None:
         assert asked.trusted_authorities[0].type == "aki"
 
 
+@pytest.mark.clause("TR-8")
 async def test_the_hint_is_checked_again_and_never_makes_trust(verifier: Deployed) -> None:
     """P08: an answer from an authority that was not asked for does not satisfy the query."""
     started = await verifier.start(trusted_only=True)

@@ -16,6 +16,7 @@ from verifier.store import requests
 pytestmark = pytest.mark.both_databases
 
 
+@pytest.mark.clause("6-6")
 async def test_the_same_answer_again_is_refused(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -40,6 +41,7 @@ async def test_a_rejected_answer_uses_the_request_up_too(verifier: Deployed) -> 
     assert (await verifier.result(started))["verdict"] == "rejected"
 
 
+@pytest.mark.clause("6-7")
 async def test_fifty_at_a_time_have_one_verdict(verifier: Deployed) -> None:
     started = await verifier.start(flow="same_device")
     asked = await verifier.fetch(started)

@@ -166,6 +166,7 @@ async def test_status(verifier: Deployed, value: Status, verdict: str, codes: li
     assert (result["verdict"], result["codes"]) == (verdict, codes)
 
 
+@pytest.mark.clause("3-4")
 async def test_a_silent_status_host_is_undetermined_and_never_accepted(verifier: Deployed) -> None:
     uri = verifier.federation.on.list_uri()
     served = verifier.network.documents.pop(uri)

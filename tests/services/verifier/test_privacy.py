@@ -63,6 +63,7 @@ async def accepted(verifier: Deployed) -> dict[str, Any]:
 
 
 @pytest.mark.sqlite_files
+@pytest.mark.clause("TSL-11")
 async def test_no_file_ever_holds_a_claim_in_the_clear(verifier: Deployed, place: Place) -> None:
     await accepted(verifier)
     await told(verifier)

@@ -83,6 +83,7 @@ async def test_two_presentations_where_one_was_asked_for(verifier: Deployed) -> 
     assert (await verdict_of(verifier, started, {"drivers-licence_sdjwt": twice[:1]}))["verdict"] == "accepted"
 
 
+@pytest.mark.clause("6-7")
 async def test_every_presentation_counts_not_only_the_first(verifier: Deployed) -> None:
     """Two alternatives of one set are presented; the second is bad, so is the answer (P07, P09)."""
     for other, verdict in ((True, "accepted"), (False, "rejected")):

@@ -148,6 +148,7 @@ async def test_the_request_object_can_be_fetched_again_and_is_the_same(verifier:
     assert (await verifier.answer(started)).status_code == 200
 
 
+@pytest.mark.clause("HAIP-verifier")
 async def test_the_request_object_says_no_more_than_it_must(verifier: Deployed) -> None:
     started = await verifier.start("age-alcohol", place="ca-on")
     answer = await verifier.client.get(f"/openid/requests/{started['request_id']}")
@@ -171,6 +172,7 @@ async def test_plain_direct_post_has_no_keys(place: Place) -> None:
         assert asked.client_metadata.jwks == ()
 
 
+@pytest.mark.clause("VP-3")
 async def test_the_wallets_nonce_comes_back(verifier: Deployed) -> None:
     started = await verifier.start()
     assert (await verifier.fetch(started, wallet_nonce="mine-1")).wallet_nonce == "mine-1"

@@ -19,6 +19,7 @@ def code_in(address: str) -> str:
     return code
 
 
+@pytest.mark.clause("VP-6")
 async def test_only_who_started_reads_the_result(verifier: Deployed) -> None:
     """P05: every route of a request, with the token of another relying party and with guessed names."""
     started = await verifier.start(party="bar")
@@ -54,6 +55,7 @@ async def test_across_devices_the_wallet_is_sent_nowhere(verifier: Deployed) -> 
 # --- P03: one device
 
 
+@pytest.mark.clause("VP-23")
 async def test_on_one_device_the_result_needs_the_code(verifier: Deployed) -> None:
     started = await verifier.start(flow="same_device")
     assert (await verifier.outcome(started))["state"] == "requested"
@@ -75,6 +77,7 @@ async def test_on_one_device_the_result_needs_the_code(verifier: Deployed) -> No
         assert (await verifier.outcome(started, response_code=code))["result"]["verdict"] == "accepted"
 
 
+@pytest.mark.clause("VP-23")
 async def test_the_code_of_another_request_opens_nothing(verifier: Deployed) -> None:
     one, two = await verifier.start(flow="same_device"), await verifier.start(flow="same_device")
     codes = [code_in((await verifier.answer(each)).json()["redirect_uri"]) for each in (one, two)]

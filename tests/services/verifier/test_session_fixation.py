@@ -41,6 +41,7 @@ async def begin(verifier: Deployed, browser: Browser, **terms: Any) -> dict[str,
     return started
 
 
+@pytest.mark.clause("VP-23", "HAIP-verifier")
 async def test_the_victims_answer_never_reaches_the_attacker(verifier: Deployed) -> None:
     """The attacker starts in one browser and lets the victim answer in another."""
     attacker, victim = Browser(verifier), Browser(verifier)
@@ -60,6 +61,7 @@ async def test_the_victims_answer_never_reaches_the_attacker(verifier: Deployed)
     assert (await verifier.outcome(started, response_code=code_of(back)))["result"]["verdict"] == "rejected"
 
 
+@pytest.mark.clause("VP-23")
 async def test_its_good_twin(verifier: Deployed) -> None:
     """The same request, answered by the one who started it."""
     browser = Browser(verifier)

@@ -76,6 +76,7 @@ async def test_an_issuer_that_asks_is_shown_who_made_the_wallet(town: Town, maya
         assert not any(client_attestation.HEADER in each.headers for each in sent(town, other))
 
 
+@pytest.mark.clause("WA-5")
 async def test_no_two_issuers_and_no_two_visits_see_the_same_instance(town: Town, maya: Person) -> None:  # WA-5, I21
     for authority in (ON, BC, ON):
         await maya.receive(await town.offer(authority=authority))
@@ -113,6 +114,7 @@ async def test_a_wallet_of_a_maker_who_is_not_trusted(ground: Ground) -> None:
         assert b"client_id" not in (second.body or b"")
 
 
+@pytest.mark.clause("WA-3")
 async def test_a_server_that_gives_its_challenge_only_with_a_refusal(town: Town, maya: Person) -> None:
     town.net.afterwards(SERVER, metadata_saying(town, challenge_endpoint=f"{ISSUER}/{ON}/nonce/../challenge"))
     await take(town, maya, 400)  # not an endpoint of that issuer
@@ -187,6 +189,7 @@ def proofs_of(request: FetchRequest) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("demand", [{}, {"key_storage": [BASIC, "iso_18045_high"], "user_authentication": [BASIC]}])
+@pytest.mark.clause("HAIP-wallet")
 async def test_a_key_is_attested_where_the_issuer_needs_it(ground: Ground, demand: dict[str, Any]) -> None:
     async with running(ground, **provided(ground, demand=demand)) as town:
         maya = await town.arrive()

@@ -57,6 +57,7 @@ async def sign_in_offer(town: Town) -> dict[str, Any]:
 # --- the way through
 
 
+@pytest.mark.clause("VCI-20", "HAIP-issuer-and-wallet")
 async def test_without_an_offer_the_person_signs_in_and_has_the_credential(town: Town, maya: Person) -> None:
     seen = await maya.post("issuers/preview", issuer=HERE)
     assert PERSON_ID in {each["configuration_id"] for each in seen.json()["credentials"]}
@@ -155,6 +156,7 @@ async def test_what_the_page_shows_is_escaped(town: Town) -> None:
     ],
     ids=str,
 )
+@pytest.mark.clause("VCI-21")
 async def test_an_answer_of_somebody_else_is_not_taken(
     town: Town, maya: Person, change: dict[str, str | None], code: str
 ) -> None:

@@ -77,6 +77,7 @@ def unlike(texts: list[str]) -> None:
     assert {each.issued_at for each in said} == {NOW.replace(hour=0)}  # to the day
 
 
+@pytest.mark.clause("VCI-45")
 async def test_a_card_comes_in_copies_that_nobody_can_link(town: Town, maya: Person) -> None:
     offer = await take(town, maya)
     held = await card(town)

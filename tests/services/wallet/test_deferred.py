@@ -60,6 +60,7 @@ async def test_it_is_on_its_way_and_then_there(town: Town, maya: Person) -> None
     assert polls(town) == 1
 
 
+@pytest.mark.clause("VCI-50")
 async def test_it_is_asked_for_no_sooner_than_the_issuer_says(town: Town, maya: Person) -> None:
     offer = await wait(town, maya)
     for seconds, asked in ((59, 0), (1, 1), (0, 1), (59, 1), (1, 2)):
@@ -152,6 +153,7 @@ async def test_an_answer_that_means_nothing_does_not_end_the_waiting(town: Town,
     assert len(await maya.credentials()) == 1
 
 
+@pytest.mark.clause("VCI-51")
 async def test_it_can_be_given_up(town: Town, maya: Person) -> None:
     offer = await wait(town, maya)
     (shown,) = await waiting(maya)

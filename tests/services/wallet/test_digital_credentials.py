@@ -39,6 +39,7 @@ async def given(maya: Person, message: dict[str, Any], origin: str = SHOP) -> An
 
 @pytest.mark.parametrize("mode", ["direct_post", "direct_post.jwt"])
 @pytest.mark.parametrize("protocol", ["openid4vp-v1-signed", "openid4vp-v1-unsigned"])
+@pytest.mark.clause("VP-24")
 async def test_it_is_accepted(ground: Ground, protocol: str, mode: str) -> None:
     async with running(ground, verifier_response_mode=mode) as town:
         maya = await town.arrive()
@@ -68,6 +69,7 @@ async def test_a_signed_request_replayed_by_another_site_is_refused(
     await opened(maya, signed)
 
 
+@pytest.mark.clause("VP-24")
 async def test_an_answer_that_another_site_got_is_rejected(town: Town, maya: Person, held: dict[str, Any]) -> None:
     """P02: the attacker relays the unsigned request; the audience is the site where it was answered."""
     for site, verdict in ((OTHER, "rejected"), (SHOP, "accepted")):

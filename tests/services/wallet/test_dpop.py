@@ -49,6 +49,7 @@ async def test_each_exchange_has_a_key_of_its_own(town: Town, maya: Person) -> N
     assert len({key_of(each) for each in sent(town, "token")}) == 2
 
 
+@pytest.mark.clause("VCI-24")
 async def test_the_nonce_is_learnt_from_any_answer_and_a_refusal_is_tried_again_once(town: Town, maya: Person) -> None:
     await maya.receive(await town.offer())
     assert ["nonce" in claims_of(each) for each in sent(town, "token")] == [False, True]

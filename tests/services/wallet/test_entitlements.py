@@ -44,6 +44,7 @@ async def who_asks(ground: Ground, data: str, *edits: dict[str, Any], is_listed:
         return {**consent["who"], "purposes": consent["purposes"]}
 
 
+@pytest.mark.clause("VP-5")
 async def test_a_jurisdiction_speaks_for_a_verifier_that_no_registry_lists(ground: Ground) -> None:
     who = await who_asks(ground, entitlement(ground), listed(), is_listed=False)
     assert (who["known"], who["may_ask"], who["code"], who["purposes"]) == (True, "passed", "ok", ["age-majority"])
@@ -78,6 +79,7 @@ async def test_a_listed_verifier_with_a_good_one(ground: Ground) -> None:
         ({"at": NOW + timedelta(days=1), "until": NOW + timedelta(days=9)}, "entitlement_expired"),
     ],
 )
+@pytest.mark.clause("VP-5")
 async def test_one_that_does_not_hold_proves_nothing(ground: Ground, change: dict[str, Any], code: str) -> None:
     """The good twin is the first test of this file."""
     who = await who_asks(ground, entitlement(ground, **change), listed(), is_listed=False)

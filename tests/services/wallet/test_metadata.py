@@ -74,6 +74,7 @@ async def test_plain_metadata_will_do(town: Town, maya: Person) -> None:
         {"credential_endpoint": f"{ISSUER}/{BC}/credential"},
     ],
 )
+@pytest.mark.clause("VCI-5")
 async def test_signed_metadata_that_do_not_fit_are_refused(town: Town, maya: Person, members: dict[str, Any]) -> None:
     town.net.afterwards(WELL_KNOWN, signed_by(town, ON, **members))
     assert (await preview(town, maya)).status_code == 400
@@ -88,6 +89,7 @@ async def test_another_issuers_signature_is_refused(town: Town, maya: Person) ->
     assert (await preview(town, maya)).status_code == 400
 
 
+@pytest.mark.clause("VCI-5")
 async def test_a_certificate_under_another_anchor_is_refused(town: Town, maya: Person) -> None:
     """It names the right address, and nobody whom the registry lists for this issuer gave it."""
     store, key = issuer.app.open_keys(town.ground.issuer_settings()), KeySigner.generate()
@@ -150,6 +152,7 @@ async def test_what_is_no_token_is_refused(town: Town, maya: Person, body: bytes
 # --- encryption
 
 
+@pytest.mark.clause("VCI-52")
 async def test_it_encrypts_with_a_fresh_key_for_each_request(town: Town, maya: Person) -> None:
     await maya.receive(await town.offer(formats=["dc+sd-jwt", "vc+jwt"]))
     sent = asked(town, "services/credential")

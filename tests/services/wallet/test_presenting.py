@@ -86,6 +86,7 @@ async def test_what_was_agreed_to_arrives_and_nothing_else(ground: Any, prefix: 
         assert CANARY not in str(line)
 
 
+@pytest.mark.clause("VP-21")
 async def test_a_same_device_answer_says_where_to_go_next(town: Town, maya: Person, held: dict[str, Any]) -> None:
     started = await town.ask(flow="same_device")
     answer = await maya.agree(await maya.consent(started["link"]))
@@ -152,6 +153,7 @@ async def test_an_answer_must_name_what_was_seen(town: Town, maya: Person, held:
     assert jcs.canonicalise(consent)
 
 
+@pytest.mark.clause("6-8")
 async def test_declining_tells_the_verifier_and_nothing_more(town: Town, maya: Person, held: dict[str, Any]) -> None:
     started = await town.ask()
     consent = await maya.consent(started["link"])

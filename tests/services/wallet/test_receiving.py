@@ -16,6 +16,7 @@ from tests.support.in_process import fetched
 # --- before
 
 
+@pytest.mark.clause("VCI-12")
 async def test_an_offer_is_shown_before_it_is_taken(town: Town, maya: Person) -> None:
     offer = await town.offer(transaction_code=True, formats=["dc+sd-jwt", "vc+jwt"])
     for language, name, kind in (("en", "ServiceOntario (DEMO)", "Person"), ("fr", "ServiceOntario (DÉMO)", "Person")):
@@ -64,6 +65,7 @@ async def test_what_is_no_offer_is_refused(maya: Person, link: str) -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.clause("VCI-1")
 async def test_metadata_of_another_issuer_are_refused(town: Town, maya: Person) -> None:
     """I22."""
     offer = await town.offer()
@@ -110,6 +112,7 @@ async def test_a_credential_is_received_and_shown(town: Town, maya: Person, cred
     assert [each["what"] for each in await maya.history()] == ["received"]
 
 
+@pytest.mark.clause("VCI-51")
 async def test_the_issuer_learns_that_it_arrived(town: Town, maya: Person) -> None:
     offer = await town.offer()
     await maya.receive(offer)

@@ -50,6 +50,7 @@ CASES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.clause("2b-1", "VCI-12")
 async def test_it_is_refused_and_everybody_is_told(town: Town, maya: Person, case: str) -> None:
     make, code = CASES[case]
     offer = await town.offer()

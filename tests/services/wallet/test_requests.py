@@ -76,6 +76,7 @@ async def test_a_request_signed_by_somebody_else_is_refused(town: Town, maya: Pe
     await refused(town, maya, (await town.ask())["link"], "signature_invalid")
 
 
+@pytest.mark.clause("VP-3")
 async def test_a_redirect_is_not_followed(town: Town, maya: Person, held: dict[str, Any]) -> None:
     """P16."""
     moved = fetched("", b"", town.clock, status=307, headers={"location": "https://attacker.example/"})
@@ -103,6 +104,7 @@ async def test_a_request_is_fetched_by_get_where_no_nonce_is_wanted(
     assert (asked.method, asked.body) == ("GET", None)
 
 
+@pytest.mark.clause("VP-6")
 async def test_what_is_posted_tells_nothing_about_the_person(town: Town, maya: Person, held: dict[str, Any]) -> None:
     """X05: a fresh nonce, and what every wallet of this kind can do."""
     noah = await town.arrive("noah")
@@ -163,6 +165,7 @@ async def test_an_unsigned_request_is_not_believed_by_its_address(
 # --- the registry
 
 
+@pytest.mark.clause("TR-5")
 async def test_a_verifier_that_nobody_lists_is_unknown(town: Town, maya: Person, held: dict[str, Any]) -> None:
     (client,) = [each for each in town.ground.verifier_entry()["client_ids"] if each.startswith("x509_hash")]
     await town.apply({"edit": "remove_verifier", "jurisdiction": "ca-on", "client_id": client})
@@ -170,6 +173,7 @@ async def test_a_verifier_that_nobody_lists_is_unknown(town: Town, maya: Person,
     assert (who["name"], who["known"], who["code"]) == (None, False, "verifier_unknown")
 
 
+@pytest.mark.clause("TR-6")
 async def test_a_verifier_that_asks_for_more_than_it_may_is_shown_as_such(
     town: Town, maya: Person, held: dict[str, Any]
 ) -> None:
@@ -186,6 +190,7 @@ async def test_a_verifier_that_asks_for_more_than_it_may_is_shown_as_such(
     assert consent["purposes"] == []
 
 
+@pytest.mark.clause("TR-6")
 async def test_an_entry_that_names_the_client_but_not_the_key_is_a_forgery(
     town: Town, maya: Person, held: dict[str, Any]
 ) -> None:

@@ -14,6 +14,7 @@ ASKED = {"type": FEE, **PAID}
 
 
 @pytest.mark.parametrize("kind", ["dc+sd-jwt", "vc+jwt"])
+@pytest.mark.clause("VP-30")
 async def test_what_was_shown_is_what_is_confirmed(town: Town, maya: Person, kind: str) -> None:
     await maya.receive(await town.offer("drivers-licence/1", formats=[kind]))
     started = await town.ask("drivers-licence-valid", transactions=[ASKED])
@@ -52,6 +53,7 @@ async def test_no_transaction_no_words(town: Town, maya: Person) -> None:
         {"transaction_data_hashes_alg": ["sha-512"]},
     ],
 )
+@pytest.mark.clause("VP-30")
 async def test_what_the_wallet_does_not_know_in_full_it_refuses(town: Town, maya: Person, change: Any) -> None:
     """P17: nothing is signed; with the one defect taken away the same request is shown."""
     await maya.receive(await town.offer())
@@ -82,6 +84,7 @@ async def test_a_credential_that_is_not_there_authorises_nothing(town: Town, may
         ("as asked", None),
     ],
 )
+@pytest.mark.clause("VP-30")
 async def test_the_verifier_believes_only_the_proof(town: Town, maya: Person, sent: str, code: str | None) -> None:
     """A man in the middle shows the wallet another transaction than the one that was asked for."""
     await maya.receive(await town.offer())

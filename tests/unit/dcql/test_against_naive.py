@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -236,6 +237,7 @@ def test_what_the_wallet_answers_the_verifier_accepts(value: dict[str, Any], wal
 
 @settings(max_examples=MORE)
 @given(queries(), wallets(), st.data())
+@pytest.mark.clause("DQ-9")
 def test_the_verifiers_side(value: dict[str, Any], wallet: list[dcql.Holding], data: st.DataObject) -> None:
     """Any credentials for any query, disclosing anything."""
     ids = [each["id"] for each in value["credentials"]]

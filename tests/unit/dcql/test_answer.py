@@ -63,6 +63,7 @@ def test_a_credential_that_is_not_what_was_asked_is_a_problem(changes: dict[str,
     assert word in problems[0]
 
 
+@pytest.mark.clause("DQ-7")
 def test_trusted_authorities_are_judged_again() -> None:
     wanted = query(asking(trusted_authorities=[{"type": "aki", "values": ["KEY"]}]))
     assert dcql.check_answer(wanted, {"person": [presented()]}) == ()
@@ -81,6 +82,7 @@ def test_claim_sets_are_judged_again() -> None:
     assert dcql.check_answer(wanted, {"person": [presented(claims={"age_over_19": True})]})
 
 
+@pytest.mark.clause("DQ-8")
 def test_a_proof_by_the_holder_may_be_waived_and_is_welcome_all_the_same() -> None:
     """Profile DQ-8, trap 23."""
     wanted = query(asking(require_cryptographic_holder_binding=False))

@@ -86,10 +86,12 @@ def test_where_paths_start_in_the_two_formats() -> None:
         ({}, True),
     ],
 )
+@pytest.mark.clause("DQ-3")
 def test_vct_values(meta: dict[str, Any], *, is_match: bool) -> None:
     assert matches(asking(meta=meta), holding()) is is_match
 
 
+@pytest.mark.clause("DQ-3")
 def test_an_inherited_type_answers_too() -> None:
     """Profile DQ-3: any name of the credential."""
     assert matches(asking(), holding(type_names=("https://other.example", PERSON.vct)))
@@ -109,6 +111,7 @@ VC, TYPE = dcql.type_names("vc+jwt", PERSON)
         ([["VerifiableCredential", "Person"]], False),
     ],
 )
+@pytest.mark.clause("DQ-3")
 def test_type_values_are_sets_of_expanded_names(types: list[list[str]], *, is_match: bool) -> None:
     """Profile DQ-3: each inner array is a subset test."""
     assert matches(asking(format="vc+jwt", meta={"type_values": types}), w3c_holding()) is is_match
@@ -139,6 +142,7 @@ def test_a_format_whose_rules_are_not_known_here_never_matches(credential_format
         ([{"type": "openid_federation", "values": ["https://anchor.example"]}], False),
     ],
 )
+@pytest.mark.clause("DQ-7")
 def test_trusted_authorities(authorities: list[Any], *, is_match: bool) -> None:
     """Profile DQ-7."""
     held = holding(authority_key_ids=("KEY", "ROOT"))
@@ -146,6 +150,7 @@ def test_trusted_authorities(authorities: list[Any], *, is_match: bool) -> None:
     assert matches(asking(), held)
 
 
+@pytest.mark.clause("DQ-8")
 def test_holder_binding_is_required_unless_waived() -> None:
     """Profile DQ-8."""
     unbound = holding(can_bind=False)
@@ -162,6 +167,7 @@ def claim(name: str, **members: Any) -> dict[str, Any]:
     return {"path": [name], "id": name} | members
 
 
+@pytest.mark.clause("DQ-4")
 def test_without_claims_nothing_is_disclosed() -> None:
     """Profile DQ-4."""
     candidate = only(dcql.match(query(asking()), [holding()]))
@@ -169,6 +175,7 @@ def test_without_claims_nothing_is_disclosed() -> None:
     assert candidate.withheld == (("age",), ("age_over_19",), ("family_name",), ("locality",))
 
 
+@pytest.mark.clause("DQ-4")
 def test_only_what_is_asked_is_disclosed() -> None:
     candidate = only(dcql.match(query(asking(claims=[claim("locality"), claim("age_over_19")])), [holding()]))
     assert candidate.asked == (("locality",), ("age_over_19",))
@@ -213,6 +220,7 @@ def test_a_missing_claim_makes_no_candidate() -> None:
         ({"a": 1}, ["a"], False),
     ],
 )
+@pytest.mark.clause("DQ-5")
 def test_values_count_with_their_type(held: object, values: list[Any], *, is_match: bool) -> None:
     """Profile DQ-5."""
     wanted = asking(claims=[claim("x", values=values)])
@@ -232,6 +240,7 @@ SETS: dict[str, Any] = {
 }
 
 
+@pytest.mark.clause("DQ-4")
 def test_the_first_claim_set_that_can_be_satisfied_is_taken() -> None:
     candidate = only(dcql.match(query(asking(**SETS)), [holding()]))
     assert candidate.disclose == (("age",), ("family_name",))
@@ -314,6 +323,7 @@ def test_an_optional_set_that_cannot_be_answered_stops_nothing() -> None:
     assert match.sets[1] == dcql.SetMatch(required=False, options=())
 
 
+@pytest.mark.clause("DQ-6")
 def test_an_optional_set_is_offered_but_not_needed() -> None:
     sets = [{"options": [["person"]]}, {"options": [["licence"]], "required": False}]
     held = [holding(), holding(id="l", type_names=(LICENCE.vct,))]
@@ -321,6 +331,7 @@ def test_an_optional_set_is_offered_but_not_needed() -> None:
     assert (match.needed, set(match.candidates)) == (("person",), {"person", "licence"})
 
 
+@pytest.mark.clause("DQ-6")
 def test_a_required_set_that_cannot_be_answered_gives_nothing_at_all() -> None:
     """Profile DQ-6: nothing is returned, not even what could be."""
     sets = [{"options": [["person"]]}, {"options": [["licence"]]}]

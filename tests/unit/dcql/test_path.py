@@ -43,6 +43,7 @@ CREDENTIAL: dict[str, Any] = {
         (("0",), {("0",): "a name that looks like an index"}),
     ],
 )
+@pytest.mark.clause("DQ-2")
 def test_what_a_path_selects(path: Path, expected: dict[Any, Any]) -> None:
     assert select(path, CREDENTIAL) == expected
 
@@ -70,6 +71,7 @@ def test_what_a_path_selects(path: Path, expected: dict[Any, Any]) -> None:
         ("mixed", None, "type"),
     ],
 )
+@pytest.mark.clause("DQ-2")
 def test_a_path_that_selects_nothing(path: Path) -> None:
     assert select(path, CREDENTIAL) == {}
 

@@ -57,6 +57,7 @@ def refused(value: Any) -> None:
     assert caught.value.detail
 
 
+@pytest.mark.clause("DQ-1")
 def test_a_full_query_is_read() -> None:
     query = dcql.parse(FULL)
     person, w3c, mdoc = query.credentials
@@ -177,6 +178,7 @@ def test_an_empty_meta_constrains_nothing(credential_format: str) -> None:
         query_with() | {"credential_sets": [{"options": [["person"]], "required": "yes"}]},
     ],
 )
+@pytest.mark.clause("DQ-1")
 def test_a_query_that_breaks_a_rule_is_refused(value: Any) -> None:
     """Profile DQ-1, DQ-2. The good twins are `test_a_full_query_is_read` and `test_unknown_members_are_ignored`."""
     refused(value)
@@ -194,6 +196,7 @@ def test_intent_to_retain_is_true_or_false() -> None:
     refused(query_with(format="mso_mdoc", meta={}, claims=[claim]))
 
 
+@pytest.mark.clause("DQ-1")
 def test_a_claim_named_twice_is_read_as_the_first() -> None:
     """Profile DQ-1: the verifier must not, the wallet ignores the duplicate."""
     query = dcql.parse(

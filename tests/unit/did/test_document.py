@@ -54,6 +54,7 @@ def malformed(body: bytes) -> Code:
 # --- the good way
 
 
+@pytest.mark.clause("7-1")
 def test_what_we_publish_we_resolve() -> None:
     published = did.web_document(DID, {"key-1": SIGNER.public_jwk, "key-2": OTHER.public_jwk}, ["assertionMethod"])
     found = did.document(DID, json.dumps(published).encode())
@@ -139,6 +140,7 @@ def test_the_bytes_are_strict_json() -> None:
 # --- the retrieval, step by step
 
 
+@pytest.mark.clause("7-1")
 def test_the_key_is_named_by_a_url_with_a_fragment() -> None:
     assert refusal(document(), url=DID) is Code.MALFORMED_DID
     assert refusal(document(), url="#key-1") is Code.MALFORMED_DID
@@ -169,6 +171,7 @@ def test_the_controller_is_the_document(controller: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["authentication", "keyAgreement", "capabilityInvocation", "capabilityDelegation"])
+@pytest.mark.clause("7-1")
 def test_a_key_for_another_use_is_refused(name: str) -> None:
     found = document(assertionMethod=..., **{name: [URL]})
     assert refusal(found) is Code.KEY_RELATIONSHIP_MISSING
@@ -182,6 +185,7 @@ def test_a_method_in_no_relationship_is_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["revoked", "expires"])
+@pytest.mark.clause("7-1")
 def test_a_revoked_or_expired_key_is_refused_from_that_instant(name: str) -> None:
     found = document(verificationMethod=[method(**{name: "2026-11-23T12:00:00Z"})])
     assert key(found, at=NOW - timedelta(seconds=1)).jwk == SIGNER.public_jwk

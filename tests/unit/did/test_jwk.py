@@ -39,6 +39,7 @@ def key_of(text: str, relationship: str = "authentication") -> keys.PublicKey:
     return did.verification_key(document, f"{text}#0", relationships=[relationship], at=NOW).key
 
 
+@pytest.mark.clause("7-1-did-jwk")
 def test_the_published_example() -> None:
     assert keys.public_jwk(key_of(EXAMPLE)) == EXAMPLE_JWK
     assert did.jwk.did_of(EXAMPLE_JWK) == EXAMPLE
@@ -60,6 +61,7 @@ def test_one_key_has_many_dids_and_one_thumbprint() -> None:
 
 
 @pytest.mark.parametrize("fragment", ["1", "00", "key-1", "", SIGNER.thumbprint])
+@pytest.mark.clause("7-1-did-jwk")
 def test_the_fragment_is_always_zero(fragment: str) -> None:
     document = did.local_document(EXAMPLE)
     assert document is not None
@@ -84,6 +86,7 @@ def test_use_decides_the_relationships() -> None:
     assert raised.value.code is Code.MALFORMED_KEY
 
 
+@pytest.mark.clause("C2")
 def test_a_private_key_in_a_did_is_refused() -> None:
     with pytest.raises(Malformed) as raised:
         did.local_document(did_of(SIGNER.private_jwk()))

@@ -32,6 +32,7 @@ def multikey(data: bytes) -> str:
 
 
 @pytest.mark.parametrize(("text", "curve"), [(ED25519, "Ed25519"), (P256, "P-256"), (P384, "P-384")])
+@pytest.mark.clause("7-1-did-key")
 def test_published_examples(text: str, curve: str) -> None:
     document = did.local_document(text)
     assert document is not None
@@ -69,6 +70,7 @@ def test_a_holder_key_is_not_for_encryption() -> None:
     assert raised.value.code is Code.KEY_RELATIONSHIP_MISSING
 
 
+@pytest.mark.clause("7-1-did-key")
 def test_the_fragment_repeats_the_identifier() -> None:
     document = did.local_document(P256)
     assert document is not None

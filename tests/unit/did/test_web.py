@@ -24,6 +24,7 @@ SIGNER = KeySigner.generate()
         ("did:web:7.example", "https://7.example/.well-known/did.json"),
     ],
 )
+@pytest.mark.clause("7-1-did-web")
 def test_where_the_document_stands(text: str, url: str) -> None:
     assert did.document_url(text) == url
     assert did.document_url(f"{text}#key-1") == url
@@ -39,6 +40,7 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("host", ADDRESSES)
+@pytest.mark.clause("7-1-did-web")
 def test_addresses_are_not_hosts(host: str) -> None:
     with pytest.raises(Malformed) as raised:
         did.document_url(f"did:web:{host}")
@@ -93,6 +95,7 @@ def test_addresses_are_not_hosts(host: str) -> None:
         "issuer.example:%zz",
     ],
 )
+@pytest.mark.clause("7-1-did-web")
 def test_tricks_are_refused(identifier: str) -> None:
     with pytest.raises(Malformed) as raised:
         did.document_url(f"did:web:{identifier}")

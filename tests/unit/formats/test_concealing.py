@@ -51,6 +51,7 @@ def test_concealed_values_are_nowhere_in_the_payload() -> None:
     assert not any(word in strict_json.serialise(concealed.payload) for word in (b"DEMO", b"ON"))
 
 
+@pytest.mark.clause("2b-members")
 def test_digests_stand_sorted_at_every_level() -> None:
     """S17: in the order of the claims they would say which is which."""
     names = [f"claim_{number}" for number in range(20)]
@@ -77,6 +78,7 @@ def test_decoys_may_stand_where_only_inner_values_are_concealed() -> None:
     assert sd_jwt.process_payload(concealed.payload, concealed.disclosures).payload == {"address": {"city": "Alma"}}
 
 
+@pytest.mark.clause("2b-members")
 def test_salts_are_128_bits_and_never_repeat() -> None:
     """S17."""
     salts = set()

@@ -9,6 +9,7 @@ from comity.formats import FORMATS, of
 from tests.unit.formats.made import ISSUER, presented, refused, sd_jwt_credential, w3c_credential
 
 
+@pytest.mark.clause("HAIP-all")
 def test_every_format_is_in_the_table_under_its_name() -> None:
     assert set(FORMATS) == set(Format)
     assert all(FORMATS[name].name == name for name in FORMATS)

@@ -33,6 +33,7 @@ class TestParts:
     @pytest.mark.parametrize(
         "text", ["", "a.b.c", "~", "~d1~", "a.b.c~~", "a.b.c~d1~~", "a.b.c~~d1~", "a.b.c\u02dcd1\u02dc"]
     )
+    @pytest.mark.clause("2b-2")
     def test_other_tildes_are_refused(self, text: str) -> None:
         """S18: missing, doubled and lookalike tildes."""
         with refused(Code.MALFORMED):
@@ -61,6 +62,7 @@ class TestDisclosuresInPlace:
         assert processed.disclosed == {("a", 1): ELEMENT}
         assert processed.concealing == {("a",)}
 
+    @pytest.mark.clause("2b-5")
     def test_disclosures_nest(self) -> None:
         inner = disclosure(SALT, "street", "Rue DEMO")
         element = disclosure(SALT, {"_sd": [digest(inner)], "city": "Alma"})
@@ -70,6 +72,7 @@ class TestDisclosuresInPlace:
         assert list(processed.disclosed) == [("addresses",), ("addresses", 0), ("addresses", 0, "street")]
         assert claims({"_sd": [digest(outer)]}, outer, element) == {"addresses": [{"city": "Alma"}]}
 
+    @pytest.mark.clause("2b-7")
     def test_digests_without_a_disclosure_are_ignored_and_leave_nothing(self) -> None:
         """§7.1 steps 3.c.i, 3.d, 3.e: decoys vanish, an emptied object and array stay."""
         payload = {"_sd": [digest("x")], "a": {"_sd": [digest("y")]}, "b": [{"...": digest("z")}]}
@@ -87,6 +90,7 @@ class TestDisclosuresInPlace:
     @pytest.mark.parametrize(
         "spelt", ['["s" , "family_name",\t"Trembl\\u0061y"]', '[\n"s","family_name","Tremblay"]  ']
     )
+    @pytest.mark.clause("2b-5")
     def test_the_digest_is_over_the_text_as_received(self, spelt: str) -> None:
         """S12: odd spacing and escapes are kept; a digest of the value written again does not count."""
         odd = base64url.encode(spelt.encode())
@@ -234,12 +238,14 @@ class TestHash:
         payload = {"_sd": [sd_jwt.digest(NAME, name)], "_sd_alg": name}
         assert claims(payload, NAME) == {"family_name": "Tremblay"}
 
+    @pytest.mark.clause("2b-4")
     def test_the_default_is_sha_256(self) -> None:
         """The digest of RFC 9901 §4.2.3 for its example Disclosure."""
         example = "WyJfMjZiYzRMVC1hYzZxMktJNmNCVzVlcyIsICJmYW1pbHlfbmFtZSIsICJNw7ZiaXVzIl0"
         assert claims({"_sd": ["X9yH0Ajrdm1Oij4tWso9UzzKJvPoDxwmuEcO3XAdRC0"]}, example) == {"family_name": "Möbius"}
 
     @pytest.mark.parametrize("name", ["sha-256-32", "md5", "sha-1", "SHA-256", "sha256", "", None, 256, ["sha-256"]])
+    @pytest.mark.clause("2b-4")
     def test_weak_and_unknown_hashes_are_refused(self, name: Any) -> None:
         """S11, also where there is nothing to hash."""
         with refused(Code.HASH_NOT_ALLOWED):

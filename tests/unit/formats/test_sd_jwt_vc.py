@@ -40,6 +40,7 @@ MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 class TestIssued:
+    @pytest.mark.clause("2b-members", "HAIP-all")
     def test_it_is_what_the_house_says(self) -> None:
         encoded = sd_jwt_credential().encoded
         header = opened(encoded).credentials[0].jws.header
@@ -139,6 +140,7 @@ class TestRead:
         assert read.document["sub"] == "u-1"
         assert read.issued_at == datetime(1970, 1, 2, tzinfo=UTC)
 
+    @pytest.mark.clause("TR-7")
     def test_further_type_names_are_accepted_and_give_nothing(self) -> None:
         read = verified(sd_token(sd_payload(aka_vcts=["https://elsewhere.example/badge"])))
         assert read.type == PERSON

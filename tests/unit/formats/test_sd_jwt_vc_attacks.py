@@ -45,6 +45,7 @@ class TestWhatDecidesValidityIsInTheClear:
     """S09: made selectively disclosable, then withheld or disclosed."""
 
     @pytest.mark.parametrize("name", VALIDITY)
+    @pytest.mark.clause("2b-members")
     def test_disclosed(self, name: str) -> None:
         concealed = conceal({name: VALIDITY[name]}, [(name,)])
         payload = sd_payload(**{name: None}) | concealed.payload
@@ -203,6 +204,7 @@ class TestPayload:
         with refused(Code.MALFORMED):
             verified(sd_token(sd_payload(aka_vcts=value)))
 
+    @pytest.mark.clause("2b-8")
     def test_a_credential_for_one_audience_is_none_for_others(self) -> None:
         with refused(Code.AUDIENCE_MISMATCH):
             verified(sd_token(sd_payload(aud="https://verifier.example")))

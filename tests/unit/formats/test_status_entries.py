@@ -42,10 +42,12 @@ def test_a_credential_without_status_is_not_one_with_an_unknown_status() -> None
 
 
 @pytest.mark.parametrize("status", [{}, {"assertion_list": {"idx": 1}}])
+@pytest.mark.clause("TSL-2")
 def test_no_mechanism_understood_is_unknown(status: dict[str, Any]) -> None:
     assert status_entries.of_status_claim({"status": status}) == status_entries.StatusEntries(is_unknown=True)
 
 
+@pytest.mark.clause("TSL-2")
 def test_another_mechanism_beside_a_status_list_is_ignored() -> None:
     read = status_entries.of_status_claim({"status": {"other": 1, "status_list": {"idx": 0, "uri": LIST, "more": 1}}})
     assert read.entries == (StatusEntry(list_uri=LIST, index=0),)
@@ -83,6 +85,7 @@ def test_every_entry_is_read() -> None:
     [{"type": "StatusList2017"}, entry(statusPurpose="escheat"), entry(statusSize=2), entry(statusSize=True)],
     ids=repr,
 )
+@pytest.mark.clause("2a-7")
 def test_an_entry_not_understood_makes_the_status_unknown(other: dict[str, Any]) -> None:
     """V07: an unknown type beside a known one is not ignored."""
     read = status_entries.of_credential_status({"credentialStatus": [entry(), other]})
@@ -109,6 +112,7 @@ WRONG_ENTRIES: list[Any] = [
 
 
 @pytest.mark.parametrize("value", WRONG_ENTRIES, ids=repr)
+@pytest.mark.clause("BSL-1")
 def test_an_entry_of_the_wrong_form_is_refused(value: Any) -> None:
     with refused(Code.MALFORMED):
         status_entries.of_credential_status({"credentialStatus": value})

@@ -38,6 +38,7 @@ def subject(**members: Any) -> dict[str, Any]:
 
 
 class TestIssued:
+    @pytest.mark.clause("2a-members")
     def test_it_is_what_the_house_says(self) -> None:
         encoded = w3c_credential().encoded
         assert opened(encoded).credentials[0].jws.header == {"alg": "ES256", "typ": "vc+jwt", "kid": KEY_ID.did_url}
@@ -120,6 +121,7 @@ class TestRead:
         assert read.unknown_status
         assert read.status == ()
 
+    @pytest.mark.clause("BSL-1")
     def test_every_status_entry_counts(self) -> None:
         """V07: the second as well as the first."""
         assert {entry.purpose for entry in verified(w3c_credential().encoded).status} == {"revocation", "suspension"}
@@ -169,6 +171,7 @@ class TestConsistency:
         verified(w3c_token(w3c_document(issuer={"id": ISSUER_DID, "name": "Services DEMO"}, iss=ISSUER_DID)))
         verified(w3c_token(w3c_document(sub="urn:demo:1")))
 
+    @pytest.mark.clause("2a-5")
     def test_iss_is_not_the_issuer(self) -> None:
         for document, header in (
             (w3c_document(iss="did:web:attacker.example"), {}),
@@ -215,6 +218,7 @@ class TestConsistency:
             verified(w3c_token(w3c_document(**{name: value})))
 
     @pytest.mark.parametrize("name", ["vc", "vp"])
+    @pytest.mark.clause("2a-members")
     def test_claims_of_the_old_data_model(self, name: str) -> None:
         with refused(Code.MALFORMED):
             verified(w3c_token(w3c_document(**{name: {}})))
@@ -230,6 +234,7 @@ class TestConsistency:
 
 class TestHeader:
     @pytest.mark.parametrize("typ", ["jwt", "VC+JWT", "application/vc+jwt", "dc+sd-jwt", "statuslist+jwt", None])
+    @pytest.mark.clause("2a-1")
     def test_another_type(self, typ: str | None) -> None:
         credential = opened(w3c_token(w3c_document(), typ=typ)).credentials[0]
         with refused(Code.TYPE_NOT_ALLOWED):

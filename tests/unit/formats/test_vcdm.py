@@ -17,6 +17,7 @@ def read(**changes: Any) -> vcdm.CredentialDocument:
     return vcdm.read_credential(w3c_document(**changes))
 
 
+@pytest.mark.clause("2a-members")
 def test_the_good_twin() -> None:
     document = read()
     assert (document.issuer, document.type) == (ISSUER_DID, PERSON)
@@ -47,6 +48,7 @@ class TestContexts:
         ],
         ids=repr,
     )
+    @pytest.mark.clause("2a-members")
     def test_only_the_known_ones_in_order(self, context: Any) -> None:
         with refused(Code.CONTEXT_UNKNOWN):
             read(context=context)
@@ -72,6 +74,7 @@ class TestTypes:
     """V02."""
 
     @pytest.mark.parametrize("types", [None, [], "Person", ["Person"], ["Person", 1], {}, [None]], ids=repr)
+    @pytest.mark.clause("2a-4")
     def test_not_a_credential(self, types: Any) -> None:
         with refused(Code.MALFORMED):
             read(type=types)

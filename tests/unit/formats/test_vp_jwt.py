@@ -111,6 +111,7 @@ class TestEnvelopes:
         ],
         ids=lambda item: str(item)[:60],
     )
+    @pytest.mark.clause("2a-members")
     def test_only_credentials_secured_and_enveloped(self, item: Any) -> None:
         """V06; unsecured JSON where a secured one is expected; strings among the credentials."""
         with refused(Code.MALFORMED):

@@ -69,6 +69,7 @@ def test_parse(text: str, prefix: Prefix) -> None:
         "redirect_uri:javascript:alert(1)",
     ],
 )
+@pytest.mark.clause("6-2-origin")
 def test_refused(text: str) -> None:
     with pytest.raises(OAuthError) as caught:
         client_id.parse(text)

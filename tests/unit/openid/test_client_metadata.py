@@ -44,12 +44,14 @@ def test_round_trip(verifier: Verifier) -> None:
         ({"vp_formats_supported": {"dc+sd-jwt": {"sd-jwt_alg_values": []}}}, Code.REQUEST_INVALID),
     ],
 )
+@pytest.mark.clause("VP-4")
 def test_refused(value: dict[str, Any], code: Code) -> None:
     with pytest.raises(OAuthError) as caught:
         parse(**value)
     assert caught.value.code is code
 
 
+@pytest.mark.clause("VP-4")
 def test_unusable_encryption_keys_are_skipped() -> None:  # module "ignores-unusable-encryption-key"
     unusable: list[dict[str, Any]] = [
         {"kty": "RSA", "n": "AQAB", "e": "AQAB", "alg": "RSA-OAEP", "kid": "a"},

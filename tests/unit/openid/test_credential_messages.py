@@ -24,6 +24,7 @@ def test_request_round_trip() -> None:
         assert CredentialRequest.parse(strict_json.serialise(request.to_dict()), batch_size=2) == request
 
 
+@pytest.mark.clause("VCI-7")
 def test_unknown_members_are_ignored() -> None:
     request = CredentialRequest.parse({**GOOD, "format": "dc+sd-jwt", "proof": {"proof_type": "jwt"}})
     assert request.proofs == ("a.b.c",)
@@ -61,6 +62,7 @@ def test_unknown_members_are_ignored() -> None:
         ),
     ],
 )
+@pytest.mark.clause("VCI-40")
 def test_request_refused(change: dict[str, Any], error: OAuthErrorCode, code: Code) -> None:
     body = {name: value for name, value in {**GOOD, **change}.items() if value is not ...}
     with pytest.raises(OAuthError) as caught:
@@ -75,6 +77,7 @@ def test_a_full_batch_passes() -> None:
         CredentialRequest.parse({**GOOD, "proofs": {"jwt": ["a.b.c", "d.e.f"]}})  # no batches unless offered
 
 
+@pytest.mark.clause("VCI-40")
 def test_missing_proofs() -> None:
     with pytest.raises(OAuthError) as caught:
         CredentialRequest.parse({"credential_configuration_id": "x"}).require_proofs()
@@ -88,6 +91,7 @@ def test_duplicate_members_in_a_request() -> None:
     assert caught.value.code is Code.DUPLICATE_MEMBER
 
 
+@pytest.mark.clause("VCI-44")
 def test_response_round_trip() -> None:
     issued = Issued(credentials=("a~b~", "c~d~"), notification_id="n-1")
     assert credential_response.parse(strict_json.serialise(issued.to_dict()), proofs_sent=2) == issued
@@ -116,6 +120,7 @@ def test_response_round_trip() -> None:
         {"transaction_id": "t", "interval": 1, "notification_id": "n"},
     ],
 )
+@pytest.mark.clause("VCI-44")
 def test_response_refused(body: dict[str, Any]) -> None:
     with pytest.raises(OAuthError) as caught:
         credential_response.parse(body, proofs_sent=1)

@@ -123,6 +123,7 @@ def test_jwk(jwk: Any) -> None:
 
 
 @pytest.mark.parametrize("member", ["d", "k"])
+@pytest.mark.clause("C2")
 def test_a_private_key_in_the_header(member: str) -> None:  # step 7
     jwk = {**KEY.public_jwk, member: "AAAA"}
     refused(raw({"alg": "ES256", "typ": dpop.TYP, "jwk": jwk}), code=Code.PRIVATE_KEY_EXPOSED)
@@ -221,6 +222,7 @@ def test_nbf_is_judged_like_iat() -> None:
     assert passes(proof_of(nbf=later - 1), check_nonce=None)
 
 
+@pytest.mark.clause("VCI-24")
 def test_ath() -> None:  # step 12
     refused(proof_of(ath=dpop.hash_of("another")))
     refused(proof_of(ath=TOKEN))

@@ -50,6 +50,7 @@ def test_endpoint_accepted(url: str) -> None:
         "javascript:alert(1)",
     ],
 )
+@pytest.mark.clause("VCI-2")
 def test_endpoint_refused(url: str) -> None:
     assert not endpoint.is_endpoint(url)
 

@@ -45,6 +45,7 @@ def with_claims(*paths: Any) -> dict[str, Any]:
     return with_configuration(credential_metadata={"claims": [{"path": path} for path in paths]})
 
 
+@pytest.mark.clause("VCI-2")
 def test_round_trip() -> None:
     assert parse(strict_json.serialise(METADATA.to_dict())) == METADATA
 
@@ -53,6 +54,7 @@ def test_place() -> None:
     assert IssuerMetadata.url(ISSUER) == "https://issuer.example/.well-known/openid-credential-issuer/ca-on/services"
 
 
+@pytest.mark.clause("VCI-3")
 def test_configurations_have_their_pinned_names() -> None:
     assert SD_JWT.id == SD_JWT.scope == "drivers-licence.1.sdjwt"
     assert VC_JWT.id == VC_JWT.scope == "drivers-licence.1.vcjwt"
@@ -70,6 +72,7 @@ def test_configurations_have_their_pinned_names() -> None:
 
 @pytest.mark.parametrize(("slug", "version"), schemas.all_types())
 @pytest.mark.parametrize("credential_format", list(Format))
+@pytest.mark.clause("VCI-4")
 def test_every_type_is_described_in_english_and_french(slug: str, version: int, credential_format: Format) -> None:
     entry = configuration.of_type(CredentialType(slug=slug, version=version), credential_format)
     assert {shown.locale for shown in entry.display} == {"en-CA", "fr-CA"}
@@ -92,6 +95,7 @@ def test_a_configuration_without_labels_or_holder_key() -> None:
     assert parsed.configurations["x"] == CredentialConfiguration(id="x", format=Format.DC_SD_JWT, vct="v")
 
 
+@pytest.mark.clause("VCI-3")
 def test_a_w3c_type_needs_context_and_type_to_agree() -> None:
     other = CredentialConfiguration(
         id="x", format=Format.VC_JWT, contexts=(W3C_CONTEXT, LICENCE.context), types=("VerifiableCredential", "Person")
@@ -101,6 +105,7 @@ def test_a_w3c_type_needs_context_and_type_to_agree() -> None:
     assert unknown.credential_type is None
 
 
+@pytest.mark.clause("VCI-7")
 def test_minimal_metadata_and_unknown_members() -> None:
     minimal = parse(
         {
@@ -160,6 +165,7 @@ def test_somebody_elses_endpoint(name: str, url: str | None) -> None:  # I20
 @pytest.mark.parametrize(
     "identifier", [f"{ISSUER}/", "https://ISSUER.example/ca-on/services", "https://evil.example", ISSUER[:-1]]
 )
+@pytest.mark.clause("VCI-1")
 def test_another_issuer(identifier: str) -> None:  # I22
     with pytest.raises(OAuthError) as caught:
         parse({**METADATA.to_dict(), "credential_issuer": identifier})
@@ -209,12 +215,14 @@ def test_an_issuer_that_is_no_identifier() -> None:
         with_claims(["a"], [0]),
     ],
 )
+@pytest.mark.clause("VCI-2")
 def test_refused(document: dict[str, Any]) -> None:
     with pytest.raises(OAuthError) as caught:
         parse(document)
     assert caught.value.code is Code.METADATA_INVALID
 
 
+@pytest.mark.clause("VCI-4")
 def test_claims_paths_that_agree() -> None:  # the good twin of the contradictions
     paths = (["a"], ["a", "b"], ["a", "c"], ["list", None], ["list", 0], ["list", None, "d"])
     claims = parse(with_claims(*paths)).configurations[SD_JWT.id].claims
@@ -295,6 +303,7 @@ def test_offered_in_formats_we_do_not_speak() -> None:
     assert caught.value.code is Code.CREDENTIAL_CONFIGURATION_UNKNOWN
 
 
+@pytest.mark.clause("VCI-6")
 def test_choice_of_authorization_server() -> None:  # VCI-11
     def metadata(*servers: str) -> IssuerMetadata:
         return parse({**METADATA.to_dict(), **({"authorization_servers": list(servers)} if servers else {})})

@@ -84,6 +84,7 @@ def test_only_the_key_itself_is_taken_over(at: datetime) -> None:
         ({"typ": key_proof.TYP, "kid": f"{did.jwk.did_of(WALLET.public_jwk)}#1"}, Code.KEY_NOT_FOUND),
     ],
 )
+@pytest.mark.clause("VCI-41")
 def test_header_refused(at: datetime, header: dict[str, Any], code: Code) -> None:  # I07
     refused(proof_of(at, header=header), at, code)
 
@@ -138,10 +139,12 @@ def test_a_changed_signature_or_payload(at: datetime) -> None:
         ({"iss": ""}, Code.PROOF_INVALID),
     ],
 )
+@pytest.mark.clause("VCI-41")
 def test_claims_refused(at: datetime, change: dict[str, Any], code: Code) -> None:  # I07
     refused(proof_of(at, **change), at, code)
 
 
+@pytest.mark.clause("VCI-41")
 def test_a_wrong_nonce_has_its_own_error(at: datetime) -> None:  # I06, trap 12
     refused(proof_of(at, nonce="forged"), at, Code.NONCE_INVALID, "invalid_nonce")
 
@@ -218,6 +221,7 @@ def test_batch_is_all_or_nothing_and_names_the_bad_one(at: datetime) -> None:  #
     assert caught.value.error is OAuthErrorCode.INVALID_PROOF
 
 
+@pytest.mark.clause("VCI-41")
 def test_one_key_under_two_names_is_one_key(at: datetime) -> None:
     kid = f"{did.jwk.did_of(WALLET.public_jwk)}#0"
     with pytest.raises(OAuthError, match="the key was used"):

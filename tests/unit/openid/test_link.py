@@ -105,6 +105,7 @@ def test_request_uri_post_round_trip() -> None:
         (b"wallet_metadata=%7B%22a%22%3A1%2C%22a%22%3A1%7D", Code.DUPLICATE_MEMBER),
     ],
 )
+@pytest.mark.clause("VP-3")
 def test_request_uri_post_refused(body: bytes, code: Code) -> None:
     with pytest.raises(OAuthError) as caught:
         RequestUriPost.parse(body)

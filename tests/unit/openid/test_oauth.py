@@ -61,6 +61,7 @@ def test_secrets_are_not_printed() -> None:
     assert "t0ken" not in repr(TokenResponse(access_token="t0ken"))
 
 
+@pytest.mark.clause("VCI-23")
 def test_token_response_round_trip() -> None:
     response = TokenResponse(
         access_token="t",
@@ -71,6 +72,7 @@ def test_token_response_round_trip() -> None:
     assert TokenResponse(access_token="t").to_dict() == {"access_token": "t", "token_type": "Bearer"}
 
 
+@pytest.mark.clause("VCI-23")
 def test_a_bound_token_is_one_only_after_a_proof() -> None:  # RFC 9449 §5
     bound = TokenResponse(access_token="t", is_bound=True)
     assert bound.to_dict() == {"access_token": "t", "token_type": "DPoP"}
@@ -130,6 +132,7 @@ ISSUER = "https://issuer.example/ca-on/services"
 SERVER = AuthorizationServerMetadata(issuer=ISSUER, token_endpoint=f"{ISSUER}/token")
 
 
+@pytest.mark.clause("VCI-6")
 def test_server_metadata_round_trip_and_place() -> None:
     assert AuthorizationServerMetadata.parse(SERVER.to_dict(), issuer=ISSUER) == SERVER
     assert SERVER.supports_pre_authorized_grant
@@ -163,12 +166,14 @@ def test_server_metadata_defaults() -> None:
         {"pre-authorized_grant_anonymous_access_supported": "true"},
     ],
 )
+@pytest.mark.clause("VCI-6")
 def test_server_metadata_refused(change: dict[str, Any]) -> None:  # I20, I21
     with pytest.raises(OAuthError) as caught:
         AuthorizationServerMetadata.parse({**SERVER.to_dict(), **change}, issuer=ISSUER)
     assert caught.value.code is Code.METADATA_INVALID
 
 
+@pytest.mark.clause("VCI-30")
 def test_nonce_response() -> None:
     assert oauth.parse_nonce_response(strict_json.serialise(oauth.nonce_response("n0nce"))) == "n0nce"
     with pytest.raises(OAuthError):

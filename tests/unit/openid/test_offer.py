@@ -34,6 +34,7 @@ def with_tx_code(tx_code: Any) -> dict[str, Any]:
     return document(grants={PRE_AUTHORIZED_GRANT: {"pre-authorized_code": "c", "tx_code": tx_code}})
 
 
+@pytest.mark.clause("VCI-11")
 def test_an_empty_tx_code_object_still_asks_for_a_code() -> None:  # VCI-11
     offer = CredentialOffer.parse(document())
     assert offer.pre_authorized is not None
@@ -43,6 +44,7 @@ def test_an_empty_tx_code_object_still_asks_for_a_code() -> None:  # VCI-11
     assert without.pre_authorized.transaction_code is None
 
 
+@pytest.mark.clause("VCI-10")
 def test_round_trip_by_value() -> None:
     offer = CredentialOffer(
         credential_issuer=ISSUER,
@@ -65,6 +67,7 @@ def test_round_trip_by_value() -> None:
     assert TransactionCode().to_dict() == {"input_mode": "numeric"}
 
 
+@pytest.mark.clause("VCI-10")
 def test_round_trip_by_reference() -> None:
     reference = OfferReference(url=f"{ISSUER}/offers/abc?x=1")
     assert parse_link(reference.link()) == reference
@@ -97,6 +100,7 @@ def test_the_grant_by_sign_in_is_read_as_it_is_written() -> None:
         CredentialOffer.parse(document(grants={"authorization_code": {"issuer_state": 7}}))
 
 
+@pytest.mark.clause("VCI-11")
 def test_other_grants_are_noted_and_unknown_members_ignored() -> None:
     offer = CredentialOffer.parse(document(grants={"urn:of:tomorrow": {"issuer_state": "s"}}, future=1))
     assert offer.pre_authorized is None
@@ -127,6 +131,7 @@ def test_other_grants_are_noted_and_unknown_members_ignored() -> None:
         with_tx_code({"description": "x" * 301}),
     ],
 )
+@pytest.mark.clause("VCI-11")
 def test_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(OAuthError) as caught:
         CredentialOffer.parse(bad)
@@ -153,6 +158,7 @@ def test_a_description_of_300_characters_passes() -> None:
         "http://wallet.example/?credential_offer_uri=https%3A%2F%2Fi.example",
     ],
 )
+@pytest.mark.clause("VCI-10")
 def test_links_refused(link: str) -> None:
     with pytest.raises(OAuthError) as caught:
         parse_link(link)

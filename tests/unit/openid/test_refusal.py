@@ -21,6 +21,7 @@ def test_each_error_has_its_http_status(error: OAuthErrorCode, status: int) -> N
     assert error.status == status
 
 
+@pytest.mark.clause("4-7")
 def test_every_code_of_profile_4_7_and_6_8_is_known() -> None:
     profile = [
         "invalid_token",

@@ -52,6 +52,7 @@ def test_what_is_optional(verifier: Verifier) -> None:
     assert (found.state, found.issued_at, found.expires_at, found.client_metadata) == (None, None, None, None)
 
 
+@pytest.mark.clause("VP-2")
 def test_long_nonce_and_state(verifier: Verifier) -> None:  # module alternate-happy-flow
     text = encoded(verifier, nonce="a-._~" * 100, state="B9" * 200, aud=[request.AUDIENCE])
     assert verify(verifier, text).request.nonce == "a-._~" * 100
@@ -71,6 +72,7 @@ def test_long_nonce_and_state(verifier: Verifier) -> None:  # module alternate-h
         ({"typ": request.TYP, "jwk": {"kty": "EC"}}, Code.MALFORMED_CERTIFICATE),
     ],
 )
+@pytest.mark.clause("VP-1")
 def test_header_refused(verifier: Verifier, header: dict[str, Any], code: Code) -> None:  # P13
     refused(verifier, encoded(verifier, header=header), code)
 
@@ -96,6 +98,7 @@ def test_bad_signature(verifier: Verifier, stranger: KeySigner) -> None:  # modu
     refused(verifier, f"{head}.{other}.{signature}", Code.SIGNATURE_INVALID)
 
 
+@pytest.mark.clause("6-2-x509_hash")
 def test_somebody_elses_certificate(verifier: Verifier) -> None:
     # Signed correctly by a certificate of its own, under the client identifier of somebody else.
     thief = make_verifier()
@@ -104,6 +107,7 @@ def test_somebody_elses_certificate(verifier: Verifier) -> None:
     refused(verifier, text, Code.CLIENT_MISMATCH)
 
 
+@pytest.mark.clause("VP-4")
 def test_client_metadata_never_verifies_the_request(verifier: Verifier, stranger: KeySigner) -> None:  # VP-4
     claims = verifier.request().to_dict()
     claims["client_metadata"]["jwks"]["keys"].append({**stranger.public_jwk, "kid": "mine", "use": "sig"})
@@ -113,11 +117,13 @@ def test_client_metadata_never_verifies_the_request(verifier: Verifier, stranger
 
 
 @pytest.mark.parametrize("inside", ["x509_san_dns:verifier.example", "", 7, ..., "x509_hash"])
+@pytest.mark.clause("VP-1")
 def test_client_id_inside_and_outside(verifier: Verifier, inside: Any) -> None:  # P14, module mismatched-client-id
     code = Code.CLIENT_MISMATCH if isinstance(inside, str) and inside else Code.REQUEST_INVALID
     refused(verifier, encoded(verifier, client_id=inside), code)
 
 
+@pytest.mark.clause("6-2-pre-registered")
 def test_prefix_dropped_or_not_supported(verifier: Verifier) -> None:  # module invalid-client-id-prefix
     for client in (
         "origin:https://verifier.example",
@@ -136,11 +142,13 @@ def test_a_pre_registered_verifier_sends_no_metadata(verifier: Verifier) -> None
     assert (found.request.client_id.prefix, found.request.audience) == (Prefix.PRE_REGISTERED, client)
 
 
+@pytest.mark.clause("6-2-redirect_uri")
 def test_redirect_uri_cannot_be_signed(verifier: Verifier) -> None:
     client = "redirect_uri:https://verifier.example/r"
     refused(verifier, encoded(verifier, client_id=client), Code.REQUEST_INVALID, client=client)
 
 
+@pytest.mark.clause("6-2-x509_san_dns")
 def test_x509_san_dns(verifier: Verifier) -> None:
     client = "x509_san_dns:verifier.example"
     assert verify(verifier, encoded(verifier, client_id=client), client=client).request.client_id.text == client
@@ -203,10 +211,12 @@ def query(**change: Any) -> dict[str, Any]:
         ({"exp": "2026-11-23"}, Code.REQUEST_INVALID, "invalid_request"),
     ],
 )
+@pytest.mark.clause("VP-2")
 def test_parameters_refused(verifier: Verifier, change: dict[str, Any], code: Code, error: str) -> None:
     refused(verifier, encoded(verifier, **change), code, error)
 
 
+@pytest.mark.clause("C7")
 def test_clock_skew_is_a_minute(verifier: Verifier) -> None:
     now = int(AT.timestamp())
     assert verify(verifier, encoded(verifier, iat=now + 60, exp=now - 59)).request.nonce
@@ -217,12 +227,14 @@ def test_unknown_encryption_only(verifier: Verifier) -> None:
     refused(verifier, encoded(verifier, client_metadata=metadata), Code.REQUEST_INVALID)
 
 
+@pytest.mark.clause("VP-2")
 def test_state_where_no_holder_is_shown(verifier: Verifier) -> None:  # VP-2
     unbound = query(require_cryptographic_holder_binding=False)
     refused(verifier, encoded(verifier, dcql_query=unbound, state=...), Code.REQUEST_INVALID)
     assert verify(verifier, encoded(verifier, dcql_query=unbound)).request.state
 
 
+@pytest.mark.clause("VP-3")
 def test_wallet_nonce(verifier: Verifier) -> None:  # P16
     echoed = encoded(verifier, wallet_nonce="w-1")
     assert verify(verifier, echoed, wallet_nonce="w-1").request.wallet_nonce == "w-1"

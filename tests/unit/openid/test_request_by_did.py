@@ -22,6 +22,7 @@ def document(verifier: Verifier, *relationships: str, identifier: str = DID) -> 
 
 
 @pytest.mark.parametrize("relationship", ["authentication", "assertionMethod"])
+@pytest.mark.clause("6-2-decentralized_identifier")
 def test_did_web(verifier: Verifier, relationship: str) -> None:
     asked = dataclasses.replace(verifier.request(), client_id=client_id.of_did(DID))
     needs = needed(request.sign(asked, verifier.signer, Kid(did_url=KID)))
@@ -57,6 +58,7 @@ def test_claims_are_judged_after_the_did_too(verifier: Verifier) -> None:
 @pytest.mark.parametrize(
     "kid", ["key-1", "#key-1", DID, "did:web:evil.example#key-1", f"{DID}x#key-1", f"{DID}:x#key-1"]
 )
+@pytest.mark.clause("6-2-decentralized_identifier")
 def test_a_key_of_another_did(verifier: Verifier, kid: str) -> None:
     refused(verifier, by_did(verifier, kid=kid), Code.CLIENT_MISMATCH, client=client_id.of_did(DID).text)
 

@@ -19,6 +19,7 @@ from tests.unit.openid.asked import by_did, encoded, needed, unsigned, verify
 from tests.unit.openid.parties import AT, Verifier, make_verifier
 
 
+@pytest.mark.clause("6-2-redirect_uri")
 def test_an_unsigned_request_names_nobody(verifier: Verifier) -> None:  # P13
     found = request.read_unsigned(unsigned(verifier))
     assert found.proof == Unsigned(response_uri="https://verifier.example/r")

@@ -41,6 +41,7 @@ def refused(verifier: Verifier, answer: response.Answer, code: Code, **change: A
     assert caught.value.code is code
 
 
+@pytest.mark.clause("VP-20")
 def test_direct_post(verifier: Verifier) -> None:
     answer = response.parse(response.build(plain(verifier), TOKEN))
     assert answer == PlainAnswer(vp_token=TOKEN, state="st4te")
@@ -54,6 +55,7 @@ def test_without_state(verifier: Verifier) -> None:
     assert settle(verifier, answer, mode=DIRECT, state=None) == PlainAnswer(vp_token=TOKEN)
 
 
+@pytest.mark.clause("VP-22")
 def test_direct_post_jwt(verifier: Verifier) -> None:
     body = response.build(verifier.request(), TOKEN)
     assert "a.b.c" not in body
@@ -76,6 +78,7 @@ def test_an_empty_answer_is_not_built(verifier: Verifier, token: dict[str, tuple
         response.build(plain(verifier), token)
 
 
+@pytest.mark.clause("VP-22")
 def test_errors_travel_in_the_clear(verifier: Verifier) -> None:  # VP-22, trap 29
     body = response.build_error(OAuthErrorCode.ACCESS_DENIED, state="st4te")
     assert body == "error=access_denied&state=st4te"
@@ -93,6 +96,7 @@ def test_an_error_of_a_third_party_has_no_state(verifier: Verifier) -> None:  # 
         refused(verifier, answer, Code.STATE_MISMATCH)
 
 
+@pytest.mark.clause("VP-22")
 def test_plain_answer_where_encryption_was_asked(verifier: Verifier) -> None:  # P10
     refused(verifier, response.parse(response.build(plain(verifier), TOKEN)), Code.RESPONSE_NOT_ENCRYPTED)
 
@@ -148,6 +152,7 @@ def test_an_unknown_state(verifier: Verifier) -> None:
     refused(verifier, PlainAnswer(vp_token=TOKEN), Code.STATE_MISMATCH, mode=DIRECT)
 
 
+@pytest.mark.clause("VP-20")
 def test_shape_against_the_query(verifier: Verifier) -> None:  # P06, P07
     def answer(**token: tuple[str, ...]) -> PlainAnswer:
         return PlainAnswer(vp_token=token, state="st4te")
@@ -220,6 +225,7 @@ def test_answer_without_kid(verifier: Verifier) -> None:
 
 
 @pytest.mark.parametrize("target", ["https://verifier.example/done?response_code=abc", "app.example://done", None])
+@pytest.mark.clause("VP-21")
 def test_reply(target: str | None) -> None:
     reply = Received(redirect_uri=target)
     assert Received.parse(strict_json.serialise({**reply.to_dict(), "future": 1})) == reply
@@ -244,6 +250,7 @@ def test_reply(target: str | None) -> None:
         7,
     ],
 )
+@pytest.mark.clause("VP-21")
 def test_reply_refused(target: Any) -> None:
     with pytest.raises(OAuthError) as caught:
         Received.parse({"redirect_uri": target})

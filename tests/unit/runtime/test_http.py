@@ -95,6 +95,7 @@ async def test_a_huge_declared_length_is_refused_before_reading(fetcher: Guarded
     assert time.monotonic() - started < 5, "long before the fetcher's patience ends"
 
 
+@pytest.mark.clause("C4")
 async def test_an_endless_body_stops_at_the_limit(fetcher: GuardedFetcher) -> None:
     sent = 0
 

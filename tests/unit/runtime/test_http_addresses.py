@@ -45,6 +45,7 @@ class Resolver:
 
 
 @pytest.mark.parametrize("inside", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:7f00:1"])
+@pytest.mark.clause("C4")
 async def test_a_public_name_that_leads_inside_is_refused(inside: str) -> None:
     async with serving(answering()) as server:
         for answer in ([inside], ["93.184.215.14", inside]):
@@ -147,6 +148,7 @@ async def test_an_address_that_two_parsers_read_differently_is_refused(monkeypat
 
 
 @pytest.mark.usefixtures("loopback_counts_as_public")
+@pytest.mark.clause("C4")
 async def test_the_certificate_must_be_trusted_and_for_the_name(tmp_path: Path) -> None:
     theirs, ours = certificate_for("b.example", tmp_path)
     async with serving(answering(), theirs) as server:

@@ -70,6 +70,7 @@ async def test_a_loop_ends(fetcher: GuardedFetcher) -> None:
         ("", Code.REDIRECT_REFUSED),
     ],
 )
+@pytest.mark.clause("C4")
 async def test_every_hop_is_checked_again(fetcher: GuardedFetcher, location: str, code: Code) -> None:
     async with serving(answering("302 Found", b"", Location=location)) as server:
         with pytest.raises(Unreachable) as refused:

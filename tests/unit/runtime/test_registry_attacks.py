@@ -163,6 +163,7 @@ async def test_t02_a_root_that_names_one_key_twice(world: World, tmp_path: Path,
 
 
 @pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.clause("TR-3")
 async def test_t03_an_older_timestamp_is_refused_also_after_a_restart(world: World, restart: bool) -> None:
     old = world.published(TIMESTAMP)
     world.repository.apply([WITHDRAWAL])
@@ -177,6 +178,7 @@ async def test_t03_an_older_timestamp_is_refused_also_after_a_restart(world: Wor
     assert (await fresh.refresh()).versions["timestamp"] == 2  # nobody can tell without a memory; expiry bounds it
 
 
+@pytest.mark.clause("TR-3")
 async def test_t03_a_newer_timestamp_over_an_older_snapshot(world: World) -> None:
     old = read_snapshot(world.published("metadata/2.snapshot.json"))
     world.repository.apply([WITHDRAWAL])

@@ -124,6 +124,7 @@ def listing(world: World, name: str, content: Any) -> Callable[[Targets], None]:
     return lambda signed: signed.targets.update({name: info})
 
 
+@pytest.mark.clause("TR-4")
 async def test_t09_a_jurisdiction_lists_anothers_document(world: World) -> None:
     theirs = world.repository.documents()["ca-on/issuers.json"]
     world.forge("ca-bc", listing(world, "ca-on/issuers.json", {**theirs, "issuers": []}))

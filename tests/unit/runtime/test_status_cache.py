@@ -119,6 +119,7 @@ async def test_the_lists_own_ttl_counts_where_nothing_else_is_asked(
 @pytest.mark.parametrize(
     ("ttl", "believed"), [(0, 60), (-5, 60), (59, 60), (60, 60), (300, 300), (86_400, 86_400), (1e12, 86_400)]
 )
+@pytest.mark.clause("TSL-6")
 def test_ttls_are_believed_within_bounds(ttl: float, believed: int) -> None:
     assert clamp_ttl(ttl) == believed
 
@@ -200,6 +201,7 @@ async def test_copies_and_their_age_survive_a_restart(
     assert (await ask(again)).source is Source.CACHED_HOST_DOWN
 
 
+@pytest.mark.clause("TSL-6")
 async def test_many_who_ask_at_once_share_one_request(cache: StatusCache, host: Host) -> None:
     host.gate = asyncio.Event()
     tasks = [asyncio.create_task(ask(cache)) for _ in range(20)]

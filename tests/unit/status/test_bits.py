@@ -32,6 +32,7 @@ def code_of(excinfo: pytest.ExceptionInfo[Malformed]) -> Code:
 # --- reading
 
 
+@pytest.mark.clause("TSL-4")
 def test_index_0_of_a_token_list_is_the_least_significant_bit() -> None:
     """TSL §4.1, the example: 0xb9 0xa3 for 16 entries of one bit."""
     values = PackedValues(data=bytes([0xB9, 0xA3]), width=1, order=BitOrder.LEAST_FIRST)
@@ -44,6 +45,7 @@ def test_two_bits_of_a_token_list() -> None:
     assert [values.value(n) for n in range(12)] == [1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3]
 
 
+@pytest.mark.clause("BSL-3")
 def test_index_0_of_a_bitstring_list_is_the_most_significant_bit() -> None:
     values = PackedValues(data=bytes([0b1000_0000, 0b0000_0001]), width=1, order=BitOrder.MOST_FIRST)
     assert [n for n in range(16) if values.value(n)] == [0, 15]

@@ -72,6 +72,7 @@ def test_the_other_plane_of_the_same_store_says_who_is_suspended() -> None:
     assert read.status_of(entry) is Status.SUSPENDED
 
 
+@pytest.mark.clause("BSL-2")
 def test_the_credential_is_as_the_recommendation_says() -> None:
     """Bitstring Status List §2.2; profile BSL-2; the ttl is in milliseconds."""
     jws = jose.parse(credential())

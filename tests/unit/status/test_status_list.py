@@ -40,6 +40,7 @@ def test_the_numbers_of_a_token_list(number: int, status: Status) -> None:
 
 
 @pytest.mark.parametrize("number", [3, 4, 11, 12, 15, 16, 255])
+@pytest.mark.clause("TSL-5")
 def test_numbers_without_a_meaning_here_are_refused(number: int) -> None:
     """Profile TSL-5: application-specific (3, 12 to 15) and reserved values."""
     assert refusal(listed(bytes([number])), entry()) is Code.STATUS_VALUE_UNKNOWN
@@ -74,6 +75,7 @@ def test_an_index_beyond_the_list_is_refused() -> None:
         ("something-new", 0, Status.VALID),
     ],
 )
+@pytest.mark.clause("BSL-4")
 def test_the_meaning_of_a_bit_is_its_purpose(purpose: str, number: int, status: Status) -> None:
     """Profile BSL-4."""
     assert listed(bytes([number << 7]), purpose, width=1).status_of(entry(purpose=purpose)) is status

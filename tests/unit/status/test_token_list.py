@@ -63,6 +63,7 @@ def test_what_was_signed_is_read() -> None:
     assert read.status_of(StatusEntry(list_uri=URI, index=SUSPENDED_AT)) is Status.SUSPENDED
 
 
+@pytest.mark.clause("TSL-1")
 def test_the_token_is_as_the_draft_says() -> None:
     """TSL §5.1; profile TSL-1."""
     jws = jose.parse(token())
@@ -197,6 +198,7 @@ def test_a_chain_is_preferred_to_a_kid_beside_it() -> None:
         {"status_list__lst": base64url.encode(deflate(b""))},
     ],
 )
+@pytest.mark.clause("TSL-1")
 def test_a_claim_that_is_missing_or_unreadable_is_refused(members: dict[str, Any]) -> None:
     """TSL §8.3 step 4; profile TSL-1. The good twin is `test_what_was_signed_is_read`."""
     assert refusal(edited(token(), **members)) is Code.STATUS_LIST_INVALID

@@ -120,6 +120,7 @@ def test_the_first_day_of_an_accreditation(issued_on: date, expected: tuple[str,
         ("lose", W + timedelta(days=1), W + timedelta(days=30), WITHDRAWN),
     ],
 )
+@pytest.mark.clause("TR-1")
 def test_the_day_of_withdrawal(effect: str, issued_on: date, at: date, expected: tuple[str, Code]) -> None:
     decision = decide(snapshot(withdrawn(effect)), issued_on=issued_on, at=at)
     assert outcome(decision) == expected
@@ -311,6 +312,7 @@ days = st.dates(date(2026, 1, 1), date(2026, 12, 30))
 
 
 @given(issued_on=days, today=days, on=days, effect=st.sampled_from(["keep", "lose"]), compromised=st.booleans())
+@pytest.mark.clause("TR-1")
 def test_passing_means_accredited_then_and_not_lost_now(
     issued_on: date, today: date, on: date, effect: str, *, compromised: bool
 ) -> None:

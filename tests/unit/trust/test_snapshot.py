@@ -106,6 +106,7 @@ def test_without_a_federation_document_there_is_no_snapshot() -> None:
         RegistrySnapshot.from_targets({"federation.json": b"{}"}, fetched_at=FETCHED, expires_at=EXPIRES)
 
 
+@pytest.mark.clause("TR-4")
 def test_an_authority_of_another_jurisdiction_is_ignored() -> None:
     """T09: British Columbia lists an Ontario authority with a key of its own."""
     fake = issuer("ca-on/fake", [did_identifier("did:web:evil.example")], accreditation("person/1"))

@@ -43,6 +43,7 @@ def expected(rows: list[tuple[Outcome, bool]]) -> Verdict:
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3])
+@pytest.mark.clause("C6")
 def test_the_whole_truth_table(length: int) -> None:
     cells = list(product(Outcome, (True, False)))
     for rows in product(cells, repeat=length):
@@ -72,6 +73,7 @@ def test_a_result_cannot_be_read_as_a_boolean() -> None:
             bool(result)
 
 
+@pytest.mark.clause("C6")
 def test_only_an_accepted_result_releases_claims() -> None:
     good = CredentialResult(query_id="a", checks=(passed(CheckName.SIGNATURE),), disclosed={"age_over_19": True})
     assert Result(credentials=(good,)).claims() == {"a": ({"age_over_19": True},)}

@@ -184,6 +184,7 @@ def test_a_format_that_is_not_known_here(world: World) -> None:
 # --- surplus
 
 
+@pytest.mark.clause("DQ-9")
 def test_claims_disclosed_without_being_asked_for_are_dropped(world: World) -> None:
     result = answer(world, {"licence": [shown(world, "age_over_18", "family_name", "birthdate")]})
     accepted(result)

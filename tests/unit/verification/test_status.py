@@ -42,6 +42,7 @@ def remark_of(result: Result) -> Code:
 
 @BOTH
 @pytest.mark.parametrize(("value", "code"), [(Status.REVOKED, Code.REVOKED), (Status.SUSPENDED, Code.SUSPENDED)])
+@pytest.mark.clause("2b-10")
 def test_revoked_and_suspended(world: World, credential_format: Format, value: Status, code: Code) -> None:
     held = licence(world, credential_format)
     accepted(held_in(world, held.encoded))
@@ -56,6 +57,7 @@ def test_revoked_and_suspended(world: World, credential_format: Format, value: S
 
 
 @BOTH
+@pytest.mark.clause("BSL-5")
 def test_every_entry_counts_and_the_worst_is_told(world: World, credential_format: Format) -> None:
     """V07: a credential that is suspended under its second entry is suspended."""
     held = licence(world, credential_format)
@@ -146,6 +148,7 @@ def test_an_index_that_is_none_in_a_w3c_entry(world: World, index: Any) -> None:
 
 
 @BOTH
+@pytest.mark.clause("TSL-4")
 def test_an_index_outside_the_list(world: World, credential_format: Format) -> None:
     entries = world.on.status_entries(credential_format, LIST_SIZE)
     rejected(
@@ -189,6 +192,7 @@ def test_an_issuer_without_a_status_signer_of_the_kind(world: World) -> None:
 
 
 @BOTH
+@pytest.mark.clause("3-4")
 def test_a_list_that_cannot_be_had_leaves_it_open(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format)
     last = world.on.status_entries(credential_format, 7)[-1].list_uri
@@ -268,6 +272,7 @@ def test_a_ttl_of_nothing_is_short_and_none_at_all_is_long(world: World, ttl: An
     assert remark_of(held_in(world, licence(world, SD).encoded)) is code
 
 
+@pytest.mark.clause("3-4")
 def test_a_policy_may_refuse_a_stale_list(world: World) -> None:
     held = licence(world, SD)
     world.put(world.on.list_uri(), world.on.token_list().encode(), fetched_at=NOW - 301 * SECOND, source=Source.CACHED)
@@ -341,6 +346,7 @@ def test_the_demanded_age_travels_with_the_need(world: World) -> None:
 
 
 @BOTH
+@pytest.mark.clause("TSL-3")
 def test_nobodys_status_is_asked_for_a_credential_that_is_refused(world: World, credential_format: Format) -> None:
     """L12: whatever fails first, the address in the credential is not fetched."""
     held = licence(world, credential_format, valid_until=NOW - timedelta(days=1))

@@ -225,6 +225,7 @@ def test_unknown_policies_are_named_as_such() -> None:
         assert caught.value.code is Code.POLICY_UNKNOWN
 
 
+@pytest.mark.clause("DQ-5")
 def test_no_query_holds_values_and_every_query_wants_the_holder() -> None:
     for policy in POLICIES:
         query = prepare(policy, place="ca-on", today=TODAY).query
