@@ -14,13 +14,13 @@ from comity.keys import KeySigner
 from comity.openid import client_attestation, key_attestation
 from comity.openid.key_attestation import BASIC, Demand
 from comity.ports import Fetched, FetchRequest
-from tests.services.wallet.forging import Change, metadata_saying
+from tests.services.wallet.forging import metadata_saying
 from tests.services.wallet.test_interrupted import take, unlock
 from tests.services.wallet.test_receiving import opened
 from tests.services.wallet.town import AUTHORITIES, BC, ISSUER, NOW, ON, WALLET, Ground, Person, Town, running
 from tests.support.attesting import Provider
 from tests.support.forging import header_of, payload_of
-from tests.support.in_process import fetched
+from tests.support.in_process import Change, fetched
 from wallet import attesting, provider_cli
 from wallet.attesting import WalletProvider
 from wallet.cli import cli
