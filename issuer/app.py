@@ -167,26 +167,30 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         clock=clock,
         secrecy=secrecy,
         publisher=Publisher(authorities=opened, database=database, clock=clock, rules=rules),
-        limits=Limits(
-            offer_seconds=settings.offer_seconds,
-            token_seconds=settings.token_seconds,
-            nonce_seconds=settings.nonce_seconds,
-            retry_seconds=settings.retry_seconds,
-            transaction_code_attempts=settings.transaction_code_attempts,
-            batch_size=settings.batch_size,
-            pushed_seconds=settings.pushed_seconds,
-            sign_in_seconds=settings.sign_in_seconds,
-            code_seconds=settings.code_seconds,
-            refresh_seconds=settings.refresh_seconds,
-            deferred_interval_seconds=settings.deferred_interval_seconds,
-            deferred_seconds=settings.deferred_seconds,
-        ),
+        limits=_limits(settings),
         request_keys=RequestKeys(database, clock, secrecy, period_seconds=settings.encryption_key_seconds),
         require_dpop=settings.require_dpop,
         encryption_required=settings.encryption_required,
         identity_provider=_identity_provider(settings, fetcher, clock),
         demo_sign_in=settings.is_demo_sign_in,
         client_trust=trust,
+    )
+
+
+def _limits(settings: IssuerSettings) -> Limits:
+    return Limits(
+        offer_seconds=settings.offer_seconds,
+        token_seconds=settings.token_seconds,
+        nonce_seconds=settings.nonce_seconds,
+        retry_seconds=settings.retry_seconds,
+        transaction_code_attempts=settings.transaction_code_attempts,
+        batch_size=settings.batch_size,
+        pushed_seconds=settings.pushed_seconds,
+        sign_in_seconds=settings.sign_in_seconds,
+        code_seconds=settings.code_seconds,
+        refresh_seconds=settings.refresh_seconds,
+        deferred_interval_seconds=settings.deferred_interval_seconds,
+        deferred_seconds=settings.deferred_seconds,
     )
 
 
