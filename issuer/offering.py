@@ -133,6 +133,8 @@ def _prepare_for_sign_in(
 
     With ``record_reference`` only the person of that file can take it.
     """
+    if wanted.decide_later:  # a refresh token would give what nobody decided about
+        raise Malformed(Code.REQUEST_INVALID, "what is had by signing in cannot wait for a decision")
     if wanted.claims is not None or not deployment.can_sign_in(authority):
         raise Malformed(
             Code.CLAIMS_INVALID, "who signs in brings the claims; this authority must have a source of them"

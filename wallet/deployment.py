@@ -123,16 +123,6 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
     documents = StatusCache(around.folder / "status", door, clock)
     shell = EvidenceShell(documents)
     database, outbound = open_database(around.database_url), Outbound(fetcher=door)
-    custody = Custody(
-        database,
-        clock,
-        pepper=around.pepper,
-        attempts=around.attempts,
-        wait=around.wait,
-        session=around.session,
-        longest_session=around.longest_session,
-        threads=around.unlock_threads,
-    )
     receiving = Receiving(
         outbound=outbound, clock=clock, snapshot=registry.snapshot, shell=shell, provider=around.provider
     )
@@ -145,7 +135,7 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         database=database,
         guarded=guarded,
         registry=registry,
-        custody=custody,
+        custody=_custody(around, database, clock),
         receiving=receiving,
         refilling=Refilling(receiving=receiving, renew=authorizing.access_again),
         authorizing=authorizing,
@@ -165,3 +155,16 @@ def _pepper(path: Path | None) -> bytes | None:
     if len(pepper) != PEPPER_BYTES:
         raise Misconfigured(Code.MISCONFIGURED, f"the pepper file must hold exactly {PEPPER_BYTES} random bytes")
     return pepper
+
+
+def _custody(around: Surroundings, database: Database, clock: Clock) -> Custody:
+    return Custody(
+        database,
+        clock,
+        pepper=around.pepper,
+        attempts=around.attempts,
+        wait=around.wait,
+        session=around.session,
+        longest_session=around.longest_session,
+        threads=around.unlock_threads,
+    )

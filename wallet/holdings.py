@@ -216,8 +216,9 @@ async def signer_of(wallet: OpenWallet, key_id: str) -> Signer:
 
 
 def new_id() -> str:
-    """Return a new unguessable name for a record."""
-    return base64url.encode(secrets.token_bytes(12))
+    """Return a new unguessable name for a record; one that a command would read as an option is drawn again."""
+    name = base64url.encode(secrets.token_bytes(12))
+    return new_id() if name.startswith("-") else name
 
 
 def _unknown() -> NotFound:

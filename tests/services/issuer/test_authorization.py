@@ -274,7 +274,7 @@ async def test_an_offer_is_for_what_it_says_and_a_cancelled_one_for_nothing(wall
 
 
 async def test_a_clerk_cannot_type_claims_into_a_sign_in_offer_nor_make_one_without_a_source(issuer: Deployed) -> None:
-    for members in ({"claims": {"family_name": "x"}}, {"authority": BC}, {"grant": "implicit"}):
+    for members in ({"claims": {"family_name": "x"}}, {"authority": BC}, {"grant": "implicit"}, {"decide_later": True}):
         body = {"authority": ON, "type": "person/1", "grant": "authorization_code", **members}
         refused = await issuer.client.post("/api/v1/offers", json=body, headers=issuer.as_role("all"))
         assert refused.status_code == 400, refused.text

@@ -50,7 +50,7 @@ def credential(
     return formats.FORMATS[credential_format].sign(Credential(**{**values, **changes}), signer, key).encoded
 
 
-def metadata_saying(town: Town, **members: Any) -> Change:
+def metadata_saying(town: Town, **members: Any) -> Callable[[FetchRequest, Fetched | None], Fetched]:
     """Return a change of the issuer's metadata, which are plain then, and offer no encryption."""
 
     def change(request: FetchRequest, answer: Fetched | None) -> Fetched:

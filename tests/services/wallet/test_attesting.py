@@ -20,7 +20,7 @@ from tests.services.wallet.test_receiving import opened
 from tests.services.wallet.town import AUTHORITIES, BC, ISSUER, NOW, ON, WALLET, Ground, Person, Town, running
 from tests.support.attesting import Provider
 from tests.support.forging import header_of, payload_of
-from tests.support.in_process import fetched
+from tests.support.in_process import Change, fetched
 from wallet import attesting, provider_cli
 from wallet.attesting import WalletProvider
 from wallet.cli import cli
@@ -29,14 +29,17 @@ from wallet.records import PENDING
 SERVER = "oauth-authorization-server"
 
 
-def provided(ground: Ground, *, demand: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+def provided(
+    ground: Ground, *, demand: dict[str, Any] | None = None, of: str = "person/1", **changes: Any
+) -> dict[str, Any]:
     """Make a provider's key that the issuer trusts; return settings of both."""
     key, file = ground.folder / "provider.pem", ground.folder / "providers.json"
     attesting.create_key(key)
     provider = attesting.open_provider(key, name=WALLET, client_id=None)
     file.write_text(json.dumps([provider.entry()]), "utf-8")
     if demand is not None:
-        described = [{**AUTHORITIES[0], "key_attestations": {"person/1": demand}}, *AUTHORITIES[1:]]
+        types = [*AUTHORITIES[0]["types"], "fare-subsidy/1"]
+        described = [{**AUTHORITIES[0], "types": types, "key_attestations": {of: demand}}, *AUTHORITIES[1:]]
         (ground.folder / "authorities.json").write_text(json.dumps(described), "utf-8")
     return {"provider_key_file": key, "issuer_wallet_providers_file": file, **changes}
 
@@ -184,6 +187,18 @@ async def test_the_journal_keeps_the_instance(town: Town, maya: Person) -> None:
 # --- keys
 
 
+def by_attestation_alone(town: Town, configuration_id: str) -> Change:
+    """Return a change of the issuer's metadata, after which it takes no ``jwt`` proofs."""
+    plainly = metadata_saying(town)
+
+    def change(request: FetchRequest, answer: Fetched | None) -> Fetched:
+        told = strict_json.parse_object(plainly(request, answer).body)
+        del told["credential_configurations_supported"][configuration_id]["proof_types_supported"]["jwt"]
+        return fetched(request.url, strict_json.serialise(told), town.clock)
+
+    return change
+
+
 def proofs_of(request: FetchRequest) -> dict[str, list[str]]:
     return dict(strict_json.parse_object(request.body or b"")["proofs"])
 
@@ -192,6 +207,7 @@ def proofs_of(request: FetchRequest) -> dict[str, list[str]]:
 @pytest.mark.clause("HAIP-wallet")
 async def test_a_key_is_attested_where_the_issuer_needs_it(ground: Ground, demand: dict[str, Any]) -> None:
     async with running(ground, **provided(ground, demand=demand)) as town:
+        town.net.afterwards("openid-credential-issuer", metadata_saying(town))  # requests that can be read here
         maya = await town.arrive()
         await maya.receive(await town.offer())
         (request,) = sent(town, "credential")
@@ -207,16 +223,8 @@ async def test_a_key_is_attested_where_the_issuer_needs_it(ground: Ground, deman
 
 async def test_an_attestation_alone_where_the_issuer_takes_nothing_else(ground: Ground) -> None:
     async with running(ground, **provided(ground, demand={})) as town:
-        clock = town.clock
-
-        def only(request: FetchRequest, answer: Fetched | None) -> Fetched:
-            assert answer is not None
-            told = strict_json.parse_object(answer.body)
-            del told["credential_configurations_supported"]["person.1.sdjwt"]["proof_types_supported"]["jwt"]
-            return fetched(request.url, strict_json.serialise(told), clock)
-
         maya = await town.arrive()
-        town.net.afterwards("openid-credential-issuer", only)
+        town.net.afterwards("openid-credential-issuer", by_attestation_alone(town, "person.1.sdjwt"))
         await maya.receive(await town.offer())
         (request,) = sent(town, "credential")
         (attested,) = proofs_of(request)["attestation"]

@@ -101,12 +101,14 @@ async def test_an_offer_with_a_code_is_not_signed_in_for_and_the_other_way_round
 
 
 async def test_identifiers_that_come_with_a_token_are_used(town: Town, maya: Person) -> None:
+    plainly = metadata_saying(town)
+
     def without_scope(request: FetchRequest, answer: Fetched | None) -> Fetched | None:
-        assert answer is not None
-        found = json.loads(answer.body)
+        plain = plainly(request, answer)
+        found = json.loads(plain.body)
         for each in found["credential_configurations_supported"].values():
             each.pop("scope", None)
-        return Fetched(**{**_members(answer), "body": json.dumps(found).encode()})
+        return Fetched(**{**_members(plain), "body": json.dumps(found).encode()})
 
     town.net.afterwards("openid-credential-issuer", without_scope)
     await received(town, maya)

@@ -13,6 +13,7 @@ from comity.errors import Code, Conflict, Unreachable
 from comity.keys import KeySigner
 from comity.ports import Fetched, FetchRequest
 from tests.services.wallet.forging import metadata_saying
+from tests.services.wallet.test_attesting import by_attestation_alone, provided
 from tests.services.wallet.test_receiving import opened
 from tests.services.wallet.town import NOW, Ground, Person, Town, running
 from tests.support.in_process import fetched
@@ -20,7 +21,7 @@ from wallet import copies, holdings
 from wallet.records import CREDENTIAL, KEY, Sheet
 
 SUBSIDY: dict[str, Any] = {"eligible": True, "tier": "half", "valid_until": "2027-06-30"}
-ON = "ca-on/services"
+ON, SHOP = "ca-on/services", "https://shop.example"
 
 
 @pytest.fixture
@@ -272,8 +273,8 @@ async def test_a_renewed_grant_takes_the_place_of_the_token(town: Town, maya: Pe
     assert KeySigner.generate().thumbprint not in (await card(town)).key_ids
 
 
-async def test_presenting_spends_the_copy_in_front(town: Town, maya: Person) -> None:
-    """Two presentations show two keys; the last copy is shown again."""
+async def two_copies(town: Town, maya: Person) -> tuple[holdings.Held, holdings.Held]:
+    """Make one card of two credentials of the same type."""
     for _ in range(2):
         await maya.receive(await town.offer())
     wallet = await opened(town)
@@ -282,7 +283,45 @@ async def test_presenting_spends_the_copy_in_front(town: Town, maya: Person) -> 
     content = {**front, "spares": [{"encoded": second.signed.encoded, "key": second.key_id}]}
     card = Sheet(kind=CREDENTIAL, id=first.id, content=content, version=first.version + 1)
     await wallet.commit(put=[card], delete=[(CREDENTIAL, second.id)])
+    return first, second
+
+
+async def test_a_website_is_shown_each_copy_once(town: Town, maya: Person) -> None:
+    first, second = await two_copies(town, maya)
     shown = []
+    for _ in range(3):
+        started = await town.ask(flow="digital_credentials", origins=[SHOP])
+        consent = await maya.post("digital-credentials", origin=SHOP, **started["digital"]["requests"][0])
+        data = (await maya.agree(consent.json())).json()["data"]
+        path = f"/api/v1/requests/{started['transaction_id']}/digital-credential"
+        result = (await town.counter.post(path, json={"data": data})).json()["result"]
+        assert result["verdict"] == "accepted"
+        shown.append(result["credentials"][0]["about"]["holder_key"])
+    assert shown == [copies.holder_of(each.signed) for each in (first, second, second)]
+    assert [each.id for each in await (await opened(town)).all(KEY)] == [second.key_id]
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["in-each-proof", "alone"])
+async def test_all_copies_are_bound_to_attested_keys(ground: Ground, alone: bool) -> None:
+    """One proof for each key with its own attestation, or one attestation of all keys (appendices D and F)."""
+    async with running(ground, **provided(ground, demand={}, of="fare-subsidy/1")) as town:
+        if alone:
+            change = by_attestation_alone(town, "fare-subsidy.1.sdjwt")
+            town.net.afterwards("openid-credential-issuer", change)
+        maya = await town.arrive()
+        await take(town, maya)
+        assert len(encoded(await card(town))) == copies.COPIES
+        for _ in range(copies.COPIES - copies.LOW):
+            await show(town)
+        await maya.credentials()
+        assert len(encoded(await card(town))) == copies.LOW + copies.COPIES
+        unlike(encoded(await card(town)))
+
+
+async def test_presenting_spends_the_copy_in_front(town: Town, maya: Person) -> None:
+    """Two presentations show two keys; the last copy is shown again."""
+    first, second = await two_copies(town, maya)
+    wallet, shown = await opened(town), []
     for _ in range(3):
         started = await town.ask()
         assert (await maya.agree(await maya.consent(started["link"]))).status_code == 200
