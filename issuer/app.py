@@ -218,23 +218,6 @@ def _limits(settings: IssuerSettings) -> Limits:
     )
 
 
-def _limits(settings: IssuerSettings) -> Limits:
-    return Limits(
-        offer_seconds=settings.offer_seconds,
-        token_seconds=settings.token_seconds,
-        nonce_seconds=settings.nonce_seconds,
-        retry_seconds=settings.retry_seconds,
-        transaction_code_attempts=settings.transaction_code_attempts,
-        batch_size=settings.batch_size,
-        pushed_seconds=settings.pushed_seconds,
-        sign_in_seconds=settings.sign_in_seconds,
-        code_seconds=settings.code_seconds,
-        refresh_seconds=settings.refresh_seconds,
-        deferred_interval_seconds=settings.deferred_interval_seconds,
-        deferred_seconds=settings.deferred_seconds,
-    )
-
-
 def _client_trust(settings: IssuerSettings) -> ClientTrust:
     return client_trust.load(
         settings.wallet_providers_file,
