@@ -82,6 +82,24 @@ async def test_its_credential_is_taken_shown_and_revoked(play: Play, peers: Peer
         assert await shown(play, citizen, "revoked") == "revoked"
 
 
+async def test_what_an_office_that_nobody_admitted_issues_is_kept_on_request_only(play: Play, peers: Peers) -> None:
+    """Its chain is nobody's to read: that it cannot be read must not keep the wallet from answering requests."""
+    unknown = offices.founded()
+    async with standing(play, peers, unknown, signing={"x5c": ["AAAA"]}) as (citizen, said, heard):
+        preview = await citizen.preview(said["link"])
+        assert preview["credentials"][0]["trust"]["code"] == "issuer_unknown"
+        [kept] = await citizen.receive(offered(said), keep_unrecognised=True)
+        assert (kept["recognised"], kept["state"]) == (False, "issuer_unknown")
+        assert (await heard())["event"] == "credential_accepted"
+        started = await play.counter.ask("age-alcohol", place="ca-on")
+        assert (await citizen.consent(started["link"]))["id"]
+    async with standing(play, peers, unknown) as (citizen, said, heard):
+        with pytest.raises(Refused) as refused:
+            await citizen.receive(offered(said))
+        assert (refused.value.code, "issuer_unknown" in refused.value.detail) == ("credential_refused", True)
+        assert (await heard())["event"] == "credential_failure"
+
+
 async def test_its_suspension_ends(play: Play, peers: Peers, office: Office) -> None:
     async with standing(play, peers, office) as (citizen, said, _):
         await known(citizen, said["link"])
@@ -141,31 +159,27 @@ async def test_a_nonce_is_fetched_once_more_and_no_more(play: Play, peers: Peers
         assert (refused.value.code, "invalid_nonce" in refused.value.detail) == ("issuer_refused", True)
 
 
-def wrongs(office: Office) -> dict[str, dict[str, Any]]:
-    """Return what the office can do wrong in signing, each by the code that it is refused with."""
-    return {
-        "signature_invalid": {"key": office.stranger["key"]},
-        "certificate_untrusted": office.stranger,
-        "certificate_name_mismatch": office.status,
-        "issuer_mismatch": {"payload": {"iss": "http://localhost:1/office"}},
-        "credential_not_requested": {"payload": {"vct": "https://types.comity.example/health-card/1"}},
-    }
+WRONGS: dict[str, Callable[[Office], dict[str, Any]]] = {
+    "signature_invalid": lambda office: {"key": office.stranger["key"]},
+    "certificate_untrusted": lambda office: office.stranger,
+    "certificate_root_included": lambda office: {"x5c": [*office.signing["x5c"], office.anchor]},
+    "certificate_name_mismatch": lambda office: office.status,
+    "issuer_mismatch": lambda _: {"payload": {"iss": "http://localhost:1/office"}},
+    "credential_not_requested": lambda _: {"payload": {"vct": "https://types.comity.example/health-card/1"}},
+    "holder_key_mismatch": lambda office: {"payload": {"cnf": {"jwk": office.stranger["key"]["publicJwk"]}}},
+    "schema_violated": lambda _: {"payload": {"birthdate": "long ago"}},
+    "status_list_untrusted": lambda office: {
+        "payload": {"status": {"status_list": {"idx": 1, "uri": f"{office.issuer}/elsewhere/1"}}}
+    },
+}
+"""What the office can do wrong in signing, by the code that it is refused with."""
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "signature_invalid",
-        "certificate_untrusted",
-        "certificate_name_mismatch",
-        "issuer_mismatch",
-        "credential_not_requested",
-    ],
-)
+@pytest.mark.parametrize("code", sorted(WRONGS))
 async def test_what_is_wrongly_signed_is_refused_and_it_hears_so(
     play: Play, peers: Peers, office: Office, code: str
 ) -> None:
-    async with standing(play, peers, office, signing=wrongs(office)[code]) as (citizen, said, heard):
+    async with standing(play, peers, office, signing=WRONGS[code](office)) as (citizen, said, heard):
         await known(citizen, said["link"])
         with pytest.raises(Refused) as refused:
             await citizen.receive(offered(said))
