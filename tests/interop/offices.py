@@ -84,7 +84,7 @@ def founded() -> Office:
 def admit(stage: Stage, office: Office) -> None:
     """Let the registry admit the office as an authority of a new member that may issue persons' credentials."""
     member = {"id": JURISDICTION, "name": {"en": "New Brunswick", "fr": "Nouveau-Brunswick"}, "level": "province"}
-    edits = [
+    edits: list[dict[str, Any]] = [
         {"edit": "member", **member, "since": cast.SINCE},
         {"edit": "delegation", "to": JURISDICTION, "types": ["person/1"]},
         {"edit": "issuer", **office.entry, "types": ["person/1"], "since": cast.SINCE},

@@ -39,9 +39,9 @@ def test_authorities_are_named_by_chains_only(world: World) -> None:
 
 def test_a_chain_that_names_no_authority_fits_no_query_by_authority(world: World) -> None:
     on = world.on
-    window = {"not_valid_before": NOW - timedelta(days=1), "not_valid_after": NOW + timedelta(days=1)}
     subject = pkix.Name([pkix.NameAttribute(pkix.NameOID.COMMON_NAME, "without an authority key identifier")])
-    builder = pkix.CertificateBuilder(on.anchor.subject, subject, on.key.private_key.public_key(), **window)
+    builder = pkix.CertificateBuilder(on.anchor.subject, subject, on.key.private_key.public_key())
+    builder = builder.not_valid_before(NOW - timedelta(days=1)).not_valid_after(NOW + timedelta(days=1))
     builder = builder.serial_number(pkix.random_serial_number())
     names = pkix.SubjectAlternativeName([pkix.UniformResourceIdentifier(on.issuer_id)])
     leaf = builder.add_extension(names, critical=False).sign(on.anchor_key.private_key, hashes.SHA256())
