@@ -7,13 +7,14 @@ from datetime import date, datetime
 from typing import Any
 
 import schemas
-from comity import base64url, dcql, formats, x509
-from comity.credential import Format, SignedCredential, X5c
+from comity import base64url, dcql, formats
+from comity.credential import Format, SignedCredential
 from comity.errors import Code, Conflict, Malformed, NotFound
 from comity.formats.opened import ProcessedCredential
 from comity.keys import KeySigner
 from comity.openid.issuance import display
 from comity.ports import Signer
+from comity.verification.issuer_key import authority_key_ids
 from comity.web import i18n
 from wallet.records import CREDENTIAL, GRANT, HISTORY, KEY, PENDING, Kept, OpenWallet, Sheet
 
@@ -226,7 +227,8 @@ def _unknown() -> NotFound:
 
 
 def _authority_key_ids(signed: SignedCredential) -> tuple[str, ...]:
-    key = formats.FORMATS[signed.format].open(signed.encoded).credentials[0].key
-    if not isinstance(key, X5c):
+    """Return what its chain names; nothing for a chain that cannot be read, as that of an unknown issuer never was."""
+    try:
+        return authority_key_ids(formats.FORMATS[signed.format].open(signed.encoded).credentials[0].key)
+    except Malformed:
         return ()
-    return tuple(base64url.encode(x509.authority_key_identifier(each)) for each in x509.parse_chain(key.chain))

@@ -77,7 +77,21 @@ def pinned_key(reference: Kid, document: bytes | None, *, pins: tuple[str, ...],
 
 
 def authority_key_ids(reference: KeyReference) -> tuple[str, ...]:
-    """Return the base64url key identifiers of the authorities that a certificate chain names; none for a DID."""
+    """Return the base64url key identifiers of the authorities that a certificate chain names; none for a DID.
+
+    A certificate that names none adds none: it fits no query by authority, and is judged like any other.
+
+    Raises:
+        Malformed: the chain cannot be read.
+    """
     if not isinstance(reference, X5c):
         return ()
-    return tuple(base64url.encode(x509.authority_key_identifier(each)) for each in x509.parse_chain(reference.chain))
+    named = map(_authority_of, x509.parse_chain(reference.chain))
+    return tuple(base64url.encode(each) for each in named if each is not None)
+
+
+def _authority_of(certificate: x509.Certificate) -> bytes | None:
+    try:
+        return x509.authority_key_identifier(certificate)
+    except Malformed:
+        return None

@@ -1,15 +1,20 @@
-"""The verifier's guide names what the API and the settings take, and nothing else."""
+"""The guides name what the API, the settings and the registry take, and nothing else."""
 
 import re
 from pathlib import Path
 from typing import get_args
 
+from comity import strict_json
+from comity.errors import Code
 from comity.openid.presentation.client_id import Prefix
+from comity.trust import authoring
 from verifier.api.relying_party import TERMS
 from verifier.requesting import Flow
 from verifier.settings import VerifierSettings
 
-GUIDE = (Path(__file__).resolve().parents[2] / "docs/guides/connect-a-verifier.md").read_text(encoding="utf-8")
+GUIDES = Path(__file__).resolve().parents[2] / "docs/guides"
+GUIDE = (GUIDES / "connect-a-verifier.md").read_text(encoding="utf-8")
+ISSUERS = (GUIDES / "connect-an-issuer.md").read_text(encoding="utf-8")
 
 
 def test_every_member_of_a_request_is_explained() -> None:
@@ -26,3 +31,18 @@ def test_every_setting_and_prefix_is_one() -> None:
     prefixes = get_args(fields["client_id_prefix"].annotation)
     assert all(f"`{prefix}`" in GUIDE for prefix in prefixes)
     assert set(prefixes) < set(Prefix)
+
+
+def test_the_issuers_entry_is_one_that_the_registry_takes() -> None:
+    text = ISSUERS.partition("```json")[2].partition("```")[0]
+    entry = strict_json.parse_object(text.replace('"ANCHOR"', '"MIIB"').encode())
+    edit = {"edit": "issuer", **entry, "types": ["person/1"], "since": "2026-01-01"}
+    [changed] = authoring.apply({}, edit).values()
+    assert changed["issuers"][0]["authority"] == "ca-nb/foreign"
+
+
+def test_every_code_that_an_issuer_may_see_is_one() -> None:
+    table = ISSUERS.partition("| What you see |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    assert len(named) > 10
+    assert named <= set(Code)
