@@ -3,11 +3,22 @@
 from fastapi import FastAPI
 
 from wallet.deployment import Deployment
-from wallet.pages import collecting, consenting, door, entering, home, installing, keeping, passkeying, remembering
+from wallet.pages import (
+    collecting,
+    consenting,
+    door,
+    entering,
+    home,
+    installing,
+    keeping,
+    passkeying,
+    remembering,
+    telling,
+)
 from wallet.pages.face import Face
 from wallet.settings_shown import Shown
 
-PARTS = (home, entering, passkeying, door, collecting, consenting, remembering, keeping, installing)
+PARTS = (home, entering, passkeying, door, telling, collecting, consenting, remembering, keeping, installing)
 
 
 def add(app: FastAPI, deployment: Deployment, shown: Shown) -> None:
