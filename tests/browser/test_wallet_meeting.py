@@ -1,7 +1,6 @@
 """Where the protocols and the wallet's pages meet: what is confirmed, what nothing answers, and signing in."""
 
-import re
-
+from comity.demo import cast
 from comity.demo.play import Play
 from tests.browser.conftest import NewVisitor
 from tests.browser.test_wallet import at_wallet
@@ -34,3 +33,44 @@ async def test_a_verifier_hears_no_only_when_the_person_wants_that(visitor: NewV
     await maya.go("/history")
     assert "Told that you cannot answer" in await maya.text()
     await maya.at.check()
+
+
+async def test_a_card_by_signing_in_and_its_renewal(visitor: NewVisitor, play: Play) -> None:
+    elise = await at_wallet(visitor, play, "fr", locale="fr-CA")
+    offered = await play.desk.offer_by_sign_in(cast.SIGN_IN_AT, "person/1")
+    await elise.bring(offered)
+    await look(elise.at, "wallet-offer-sign-in")
+    await elise.at.press("Se connecter auprès de")
+    await elise.at.shoot("wallet-leaving")
+    await elise.at.check()
+    await elise.at.press("Aller se connecter")
+    await elise.at.page.wait_for_url("**/sign-in/**")
+    assert await elise.at.heading() == "Ouvrir une session"
+    await elise.at.shoot("issuer-sign-in")
+    await elise.at.check()
+    await elise.at.press("Élise Gagné-O’Brien")
+    await elise.at.page.wait_for_load_state()
+    await elise.at.shoot("issuer-consent")
+    await elise.at.check()
+    await elise.at.page.locator("button[value=agree]").click()
+    await elise.at.page.wait_for_url("**/fr/cards/**")
+    assert "La carte est dans votre portefeuille" in await elise.text()
+    await elise.at.press("Renouveler")
+    await elise.at.page.wait_for_url("**?new=renewed")
+    assert "La carte est renouvelée" in await elise.text()
+    await look(elise.at, "wallet-card-renewed")
+    await elise.go("/")
+    assert await elise.at.page.locator(".cards .card").count() == 1
+
+
+async def test_no_at_the_issuer_is_said_in_the_wallet_without_scripts_too(visitor: NewVisitor, play: Play) -> None:
+    maya = await at_wallet(visitor, play, scripts=False)
+    await maya.bring(await play.desk.offer_by_sign_in(cast.SIGN_IN_AT, "person/1"))
+    await maya.at.press("Sign in at")
+    await maya.at.press("Go and sign in")
+    await maya.at.page.locator("button[value=refuse]").click()
+    assert await maya.at.heading() == "Back in your wallet"
+    await maya.at.press("Go on")
+    assert await maya.at.heading() == "No card was added"
+    await maya.go("/")
+    assert "No card yet" in await maya.text()

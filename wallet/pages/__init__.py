@@ -13,12 +13,27 @@ from wallet.pages import (
     keeping,
     passkeying,
     remembering,
+    renewing,
+    returning,
     telling,
 )
 from wallet.pages.face import Face
 from wallet.settings_shown import Shown
 
-PARTS = (home, entering, passkeying, door, telling, collecting, consenting, remembering, keeping, installing)
+PARTS = (
+    home,
+    entering,
+    passkeying,
+    door,
+    telling,
+    collecting,
+    returning,
+    renewing,
+    consenting,
+    remembering,
+    keeping,
+    installing,
+)
 
 
 def add(app: FastAPI, deployment: Deployment, shown: Shown) -> None:
@@ -27,5 +42,6 @@ def add(app: FastAPI, deployment: Deployment, shown: Shown) -> None:
     for part in PARTS:
         app.include_router(part.router(face))
     door.add_link(face, app)
+    returning.add_link(face, app)
     installing.add_worker(face, app)
     face.pages.install(app)

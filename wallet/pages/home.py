@@ -10,7 +10,7 @@ from comity.errors import NotFound
 from comity.web import i18n
 from wallet import holdings, shown
 from wallet.api.session import COOKIE
-from wallet.pages import cards
+from wallet.pages import cards, renewing
 from wallet.pages.face import Face
 from wallet.records import HISTORY, MESSAGE, OpenWallet
 from wallet.watching import state_of
@@ -97,6 +97,8 @@ def _add_card(routes: APIRouter, face: Face) -> None:
             checked_at=datetime.fromisoformat(held.about["checked_at"]),
             shared=await _shared(wallet, held.id, language),
             is_new="new" in request.query_params,
+            is_renewed=request.query_params.get("new") == "renewed",
+            can_renew=await renewing.can_renew(wallet, held),
         )
 
 
