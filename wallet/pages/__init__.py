@@ -16,6 +16,7 @@ from wallet.pages import (
     renewing,
     returning,
     telling,
+    waiting,
 )
 from wallet.pages.face import Face
 from wallet.settings_shown import Shown
@@ -29,6 +30,7 @@ PARTS = (
     collecting,
     returning,
     renewing,
+    waiting,
     consenting,
     remembering,
     keeping,

@@ -20,6 +20,7 @@ _SIGNS = {
     "offer_declined": ("quiet", "cross"),
     "refused": ("bad", "warn"),
     "not_received": ("bad", "warn"),
+    "given_up": ("quiet", "cross"),
     "deleted": ("quiet", "bin"),
     "recovery_code_used": ("warn", "lock"),
 }

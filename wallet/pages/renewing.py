@@ -19,6 +19,8 @@ def router(face: Face) -> APIRouter:
         if not form.is_genuine:
             return pages.to(request, f"/cards/{credential_id}")
         received = await face.deployment.authorizing.renew(wallet, credential_id)
+        if received is None:  # the issuer wants time: home says what is on its way
+            return pages.to(request, "/")
         return pages.to(request, f"/cards/{received.credential_id}?new=renewed")
 
     return routes
