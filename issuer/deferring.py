@@ -71,6 +71,12 @@ async def collect(
     return await issuing.complete(deployment, authority, access, checked)
 
 
+async def waiting(deployment: Deployment, authority: str) -> tuple[Offer, ...]:
+    """Return the offers of an authority that wait for a decision, the oldest first; at most a hundred."""
+    now = deployment.now()
+    return await deployment.database.read(lambda connection: deferrals.waiting(connection, authority, now=now))
+
+
 async def decide(deployment: Deployment, offer: Offer, decision: Decision, *, actor: str) -> None:
     """Approve or deny what an offer waits for; deciding the same again changes nothing.
 

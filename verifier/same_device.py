@@ -8,6 +8,7 @@ that other person's browser has the third and not the first (attack P03, session
 import secrets
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 import structlog
@@ -17,6 +18,9 @@ from comity.errors import Code, Conflict, Denied, NotFound
 from verifier import store
 from verifier.requesting import SECRET_BYTES, Flow, Requesting, digest
 from verifier.store import RequestRow
+
+COOKIE = "comity_presentation"
+"""Holds a browser's secret; one for each request, sent back only to where the wallet leads."""
 
 SESSION_MISMATCH = strict_json.serialise([Code.SESSION_MISMATCH.value]).decode()
 """The codes of an answer that came back to another browser."""
@@ -84,6 +88,19 @@ class SameDevice:
         if row is None or row.flow != Flow.SAME_DEVICE or row.answered_at is None or row.browser_hash is None:
             raise NotFound(Code.REQUEST_UNKNOWN, "there is no answer to come back with")
         return row
+
+
+def cookie(begun: Begun, request_id: str, *, public_url: str, seconds: int) -> dict[str, Any]:
+    """Return the cookie that binds a browser to a request, as the arguments of ``set_cookie``; kept for ``seconds``."""
+    return {
+        "key": COOKIE,
+        "value": begun.secret,
+        "max_age": seconds,
+        "path": f"/complete/{request_id}",
+        "httponly": True,
+        "samesite": "lax",  # the wallet's redirect comes from elsewhere
+        "secure": public_url.startswith("https://"),
+    }
 
 
 def require_released(row: RequestRow, response_code: str | None) -> None:

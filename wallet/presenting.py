@@ -44,6 +44,11 @@ class Consent:
     content: Mapping[str, Any] = field(repr=False)
     digest: str
 
+    @property
+    def request(self) -> RequestObject:
+        """The request that is answered, as it was verified."""
+        return _request_of(self.content)
+
     def document(self) -> dict[str, Any]:
         """Return what the person sees."""
         shown = {name: self.content[name] for name in SHOWN}

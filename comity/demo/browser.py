@@ -11,7 +11,7 @@ from comity.demo.clients import Refused
 from comity.openid.authorization import parse_parameters
 
 _HIDDEN = re.compile(r'<input type="hidden" name="([a-z]+)" value="([^"]*)">')
-_CHOICE = re.compile(r'<button name="person" value="([^"]*)">([^<]*)</button>')
+_CHOICE = re.compile(r'<button[^>]* name="person" value="([^"]*)">([^<]*)</button>')
 
 
 @dataclass(slots=True, kw_only=True)

@@ -86,6 +86,11 @@ class Desk:
             qr=drawn.content,
         )
 
+    async def offer_by_sign_in(self, authority: str, type_id: str) -> str:
+        """Create an offer that a person takes by signing in at the authority; returns its link."""
+        wanted = {"authority": authority, "type": type_id, "grant": "authorization_code"}
+        return str(answer_of(await self._post("/api/v1/offers", wanted))["link"])
+
     async def issued(self, offer_id: str) -> list[dict[str, Any]]:
         """Return what came of an offer."""
         found = await self.client.get(f"{self.url}/api/v1/offers/{offer_id}", headers=self._headers())

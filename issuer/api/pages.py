@@ -1,22 +1,34 @@
-"""The plain pages of a sign-in: no scripts, no styles, nothing loaded from anywhere."""
+"""The pages of a sign-in: the look that all pages share, no scripts, nothing loaded from anywhere else."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from comity.errors import ComityError
-from comity.web import i18n, problems
+from comity.web import i18n, problems, shown_text
+from comity.web.assets import Assets
 
 _OTHER = {"en": ("fr", "Français"), "fr": ("en", "English")}
+_HERE, _SHARED = Path(__file__).parent / "templates", Path(i18n.__file__).parent / "templates"
+
+
+def _harmless(value: object) -> object:
+    """Take the signs out of a text that would make it look like another one; markup of our own stays."""
+    return shown_text.harmless(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 _PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=ChoiceLoader([FileSystemLoader(_HERE), FileSystemLoader(_SHARED)]),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
+    finalize=_harmless,
 )
+_PAGES.globals["static"] = Assets().url
 
 
 def page(
@@ -65,7 +77,8 @@ def problem(error: ComityError, language: str) -> HTMLResponse:
 
 def _policy(redirect_uri: str | None) -> str:
     targets = "'self'" if redirect_uri is None else f"'self' {_source(redirect_uri)}"
-    return f"default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action {targets}"
+    look = "style-src 'self'; img-src 'self'"
+    return f"default-src 'none'; {look}; base-uri 'none'; frame-ancestors 'none'; form-action {targets}"
 
 
 def _source(redirect_uri: str) -> str:

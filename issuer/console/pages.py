@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from comity.web import api_docs, csrf
 from comity.web.pages import Pages
-from issuer.console import entering, files, handing_over, home, issuing, overseeing, records
+from issuer.console import deciding, entering, files, handing_over, home, issuing, overseeing, records
 from issuer.console.desk import Desk, context_of, cookie_name
 
 
@@ -29,6 +29,7 @@ def install(app: FastAPI, *, public_url: str, data_folder: Path) -> None:
         home.add_routes,
         records.add_routes,
         records.add_approving,
+        deciding.add_routes,
         issuing.add_routes,
         issuing.add_taking,
         issuing.add_making,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from comity.credential import Status
 from comity.errors import Code, Conflict, NotFound
 from comity.web.forms import Form
-from issuer import approving, catalog, looking_up, revoking, signing_in
+from issuer import approving, catalog, deferring, looking_up, revoking, signing_in
 from issuer.api.access import deployment_of
 from issuer.console.desk import Desk
 from issuer.operators import Right
@@ -100,7 +100,15 @@ async def _approvals(request: Request, desk: Desk, clerk: Clerk, form: Form) -> 
     deployment = deployment_of(request)
     found = await approving.waiting(deployment, clerk.authority)
     lines = [(each, await revoking.find(deployment, each.credential_id)) for each in found]
-    return desk.render(request, "approvals.html", status=200 if form.is_ok else 409, form=form, lines=lines)
+    return desk.render(
+        request,
+        "approvals.html",
+        status=200 if form.is_ok else 409,
+        form=form,
+        lines=lines,
+        offers=await deferring.waiting(deployment, clerk.authority),
+        decided=request.query_params.get("decided", ""),
+    )
 
 
 async def _record(request: Request, clerk: Clerk, credential_id: str) -> IssuedCredential:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from comity.errors import Code, Conflict
 from issuer.store.insert import insert_if_absent
-from issuer.store.offers import Decision, Offer
-from issuer.store.tables import deferrals, nonces
+from issuer.store.offers import Decision, Offer, OfferState, of_row
+from issuer.store.tables import deferrals, nonces, offers
+
+_MOST = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +102,19 @@ def _require_same(earlier: Deferral, digests: Sequence[str]) -> None:
 
 def _this(offer_id: str, configuration_id: str) -> ColumnElement[bool]:
     return (deferrals.c.offer_id == offer_id) & (deferrals.c.configuration_id == configuration_id)
+
+
+def waiting(connection: Connection, authority: str, *, now: int) -> tuple[Offer, ...]:
+    """Return the living offers of ``authority`` that wait for a decision, the oldest first; at most a hundred."""
+    is_open = and_(offers.c.state == OfferState.OPEN.value, offers.c.expires_at > now)
+    statement = (
+        select(offers)
+        .where(
+            offers.c.authority == authority,
+            offers.c.decision == Decision.WAITING.value,
+            or_(is_open, offers.c.state == OfferState.REDEEMED.value),
+        )
+        .order_by(offers.c.created_at, offers.c.id)
+        .limit(_MOST)
+    )
+    return tuple(of_row(row) for row in connection.execute(statement))

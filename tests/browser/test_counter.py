@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Route, async_playwright
 
@@ -14,9 +15,14 @@ from tests.browser import chromium
 from tests.browser.conftest import NewVisitor
 from tests.browser.counters import WORDS, Till
 from tests.browser.visitor import DESKTOP, arrive
-from tests.browser.wallets import Citizen
+from tests.browser.wallets import Citizen, person_offer
 
 LICENCE = "drivers-licence_sdjwt"
+DIALOGUE = """
+window.DigitalCredential ??= class {};
+navigator.credentials.get = async ({ digital: { requests: [only] } }) =>
+  ({ protocol: only.protocol, data: await window.answerFromWallet(only.protocol, only.data) });
+"""
 
 
 async def customer(play: Play, years: int) -> tuple[Customer, dict[str, str]]:
@@ -166,12 +172,42 @@ async def test_the_shop_gives_its_answer_to_the_browser_that_asked(visitor: NewV
     await attacker.go(shop)
     await attacker.page.locator("comity-prove a").click()
     trap = await attacker.page.get_by_role("link", name="Open my online wallet").get_attribute("href")
-    await elise.at.context.clear_cookies(name="comity_shop")
     await elise.at.go(str(trap))
     await _go_on(elise)
-    assert await elise.at.heading() == "This answer belongs to another browser"
+    assert await elise.at.heading() == "Another browser came back"
     await attacker.go(f"{shop}/done")
     assert await attacker.heading() == "This answer belongs to another browser"
+
+
+async def test_the_shop_asks_by_the_browser_where_that_finds_wallets(visitor: NewVisitor, play: Play) -> None:
+    """The dialogue of the browser is stood in for; the request, the wallet and the verifier are the real ones."""
+    verifier, maya = play.stage.urls["verifier"], await play.citizen()
+    await maya.receive(await person_offer(play))
+    at = await visitor()
+
+    async def answer(protocol: str, data: dict[str, Any]) -> Any:
+        made = {"origin": verifier, "protocol": protocol, "data": data}
+        consent = (await maya.post("/api/v1/digital-credentials", made)).json()
+        return (await maya.agree(consent))["data"]
+
+    await at.page.expose_function("answerFromWallet", answer)
+    await at.page.add_init_script(DIALOGUE)
+    await at.go(f"{verifier}/fr/shop/prove")
+    await at.check()
+    await at.press("Utiliser un portefeuille de ce navigateur")
+    await at.page.wait_for_url("**/shop/done")
+    assert "confirmé" in await at.heading()
+    at.check_quiet()
+
+
+async def test_the_shop_says_nothing_when_the_browser_finds_no_wallet(visitor: NewVisitor, play: Play) -> None:
+    at = await visitor()
+    await at.page.add_init_script(DIALOGUE.replace("window.answerFromWallet", "Promise.reject"))
+    await at.go(f"{play.stage.urls['verifier']}/en/shop/prove")
+    await at.press("Use a wallet of this browser")
+    await at.page.locator("form[data-digital]").wait_for(state="hidden")
+    assert await at.page.get_by_role("link", name="Open my online wallet").is_visible()
+    at.check_quiet()
 
 
 async def _agree(person: Citizen, shop: str) -> None:
@@ -188,6 +224,5 @@ async def _go_on(person: Citizen) -> None:
     await person.at.page.wait_for_url("**/requests/**")
     await person.at.press(person.words["agree"])
     await person.at.page.wait_for_load_state()
-    if "/shop/done" not in person.at.path:
-        await person.at.page.locator("main a.button").first.click()
-    await person.at.page.wait_for_url("**/shop/done?**")
+    await person.at.page.locator("main a.button").first.click()
+    await person.at.page.wait_for_url(re.compile(r"/shop/done\?|/complete/"))

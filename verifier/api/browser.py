@@ -6,8 +6,8 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from comity.web import i18n
 from comity.web.problems import language_of
 from verifier.deployment import Deployment
-
-COOKIE = "comity_presentation"
+from verifier.same_device import COOKIE
+from verifier.same_device import cookie as binding
 
 
 def router(deployment: Deployment) -> APIRouter:
@@ -20,15 +20,8 @@ def router(deployment: Deployment) -> APIRouter:
         """Bind the request to this browser and open the wallet; a relying party redirects its customer here."""
         begun = await same_device.begin(request_id)
         response = RedirectResponse(begun.link, 303, headers={"cache-control": "no-store"})
-        response.set_cookie(
-            COOKIE,
-            begun.secret,
-            max_age=deployment.settings.request_seconds + deployment.settings.result_seconds,
-            path=f"/complete/{request_id}",
-            httponly=True,
-            samesite="lax",  # the wallet's redirect comes from elsewhere
-            secure=public_url.startswith("https://"),
-        )
+        seconds = deployment.settings.request_seconds + deployment.settings.result_seconds
+        response.set_cookie(**binding(begun, request_id, public_url=public_url, seconds=seconds))
         return response
 
     @routes.get("/complete/{request_id}")

@@ -1,19 +1,11 @@
-"""Signing in at an issuer: begin, come back, and have a credential anew.
+"""Signing in at an issuer: begin, finish with what :mod:`wallet.pages.returning` was brought, and renew."""
 
-The browser comes back from another site, and so without the session's cookie (it is ``SameSite=Strict``). The page it
-lands on does nothing but post what it brought from our own site, where the cookie is sent.
-"""
-
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from fastapi.responses import JSONResponse, Response
 
-from comity.errors import ComityError
-from comity.openid.authorization import AuthorizationResponse, parse_parameters
-from comity.web import body, i18n, problems
+from comity.openid.authorization import AuthorizationResponse
 from comity.web.problems import language_of
 from wallet import deferred, holdings, shown
 from wallet.api import read
@@ -23,9 +15,6 @@ from wallet.receiving import Received, Terms
 from wallet.records import OpenWallet
 
 _BROUGHT = ("code", "state", "iss", "error", "error_description")
-_PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
-)
 
 
 def router(deployment: Deployment, public_url: str) -> APIRouter:
@@ -33,7 +22,6 @@ def router(deployment: Deployment, public_url: str) -> APIRouter:
     routes = APIRouter()
     _add_beginning(routes, deployment, public_url)
     _add_finishing(routes, deployment, public_url)
-    _add_pages(routes, deployment, public_url)
     return routes
 
 
@@ -89,50 +77,6 @@ def _add_finishing(routes: APIRouter, deployment: Deployment, public_url: str) -
         if renewed is None:
             return JSONResponse(await _on_the_way(wallet, request), 202)
         return JSONResponse(await _shown(wallet, renewed, request), 201)
-
-
-def _add_pages(routes: APIRouter, deployment: Deployment, public_url: str) -> None:
-    @routes.get("/callback", include_in_schema=False)
-    async def land(request: Request) -> Response:
-        """Land from the issuer's pages; one press of a button goes on from our own site."""
-        language = language_of(request)
-        brought = parse_parameters(request.url.query)
-        fields = {name: brought[name] for name in _BROUGHT if name in brought}
-        return _page(language, "landed", fields=fields)
-
-    @routes.post("/callback", include_in_schema=False)
-    async def go_on(request: Request) -> Response:
-        """Finish what the page carried over."""
-        language = language_of(request)
-        try:
-            check_origin(request, public_url)
-            wallet = await wallet_of(request, deployment.custody)
-            await deployment.authorizing.finish(wallet, AuthorizationResponse.parse(await body.form(request)))
-        except ComityError as error:
-            words = i18n.text(f"codes.{error.code}.next_step", language)
-            title = i18n.text(f"codes.{error.code}.title", language)
-            return _page(language, "landed", title=title, words=words, status=problems.http_status(error))
-        return _page(language, "received")
-
-
-def _page(
-    language: str,
-    name: str,
-    *,
-    fields: dict[str, str] | None = None,
-    title: str | None = None,
-    words: str | None = None,
-    status: int = 200,
-) -> Response:
-    text = _PAGES.get_template("callback.html").render(
-        language=language,
-        title=title or i18n.text(f"wallet.sign_in.{name}_title", language),
-        words=words or i18n.text(f"wallet.sign_in.{name}", language),
-        go_on=i18n.text("wallet.sign_in.go_on", language),
-        fields=fields or {},
-    )
-    # With no referrer at all browsers send "Origin: null" with the form, which would look like a foreign page.
-    return HTMLResponse(text, status, {"content-language": language, "referrer-policy": "same-origin"})
 
 
 async def _on_the_way(wallet: OpenWallet, request: Request) -> dict[str, Any]:

@@ -3,11 +3,39 @@
 from fastapi import FastAPI
 
 from wallet.deployment import Deployment
-from wallet.pages import collecting, consenting, door, entering, home, installing, keeping, passkeying, remembering
+from wallet.pages import (
+    collecting,
+    consenting,
+    door,
+    entering,
+    home,
+    installing,
+    keeping,
+    passkeying,
+    remembering,
+    renewing,
+    returning,
+    telling,
+    waiting,
+)
 from wallet.pages.face import Face
 from wallet.settings_shown import Shown
 
-PARTS = (home, entering, passkeying, door, collecting, consenting, remembering, keeping, installing)
+PARTS = (
+    home,
+    entering,
+    passkeying,
+    door,
+    telling,
+    collecting,
+    returning,
+    renewing,
+    waiting,
+    consenting,
+    remembering,
+    keeping,
+    installing,
+)
 
 
 def add(app: FastAPI, deployment: Deployment, shown: Shown) -> None:
@@ -16,5 +44,6 @@ def add(app: FastAPI, deployment: Deployment, shown: Shown) -> None:
     for part in PARTS:
         app.include_router(part.router(face))
     door.add_link(face, app)
+    returning.add_link(face, app)
     installing.add_worker(face, app)
     face.pages.install(app)

@@ -1,6 +1,7 @@
 """Collecting: the offer as it is before anything is taken, the code told apart, and what came of it."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -45,6 +46,8 @@ def router(face: Face) -> APIRouter:
         if form.values.get("answer") == "decline":
             await _decline(wallet, offer)
             return pages.to(request, "/")
+        if form.values.get("answer") == "sign_in":
+            return await _sign_in(face, request, wallet, offer, form)
         return await _collect(face, request, wallet, offer, form)
 
     return routes
@@ -95,6 +98,7 @@ async def _show(face: Face, request: Request, offer: Kept, form: Form, *, status
         codes=sorted({each["code"] for each in preview.facts.values() if each["may_issue"] != _PASSED}),
         offered=[_offered(face, preview, each.id, name, language) for each in preview.configurations],
         code=grant.transaction_code if grant else None,
+        is_by_sign_in=preview.is_by_sign_in,
         tries=offer.content["tries"],
     )
 
@@ -125,6 +129,19 @@ def _offered(face: Face, preview: Preview, configuration_id: str, issuer: str, l
             for claim in each.claims
         ],
     }
+
+
+async def _sign_in(face: Face, request: Request, wallet: OpenWallet, offer: Kept, form: Form) -> Response:
+    """Begin a sign-in at the issuer, and say where the person goes for it; a link leads there, never a form of ours.
+
+    What is chosen there comes back to :mod:`wallet.pages.returning`. Beginning twice is no harm.
+    """
+    preview = await face.deployment.receiving.preview(offer.content["link"])
+    language = face.language(request)
+    terms = Terms(keep_unrecognised=form.flag("keep_unrecognised"))
+    started = await face.deployment.authorizing.start(wallet, preview, terms, ui_locales=f"{language}-CA")
+    name, host = _issuer_name(preview, language), urlsplit(started.url).netloc
+    return face.pages.render(request, "leaving.html", issuer_name=name, host=host, url=started.url, offer_id=offer.id)
 
 
 async def _collect(face: Face, request: Request, wallet: OpenWallet, offer: Kept, form: Form) -> Response:

@@ -7,17 +7,17 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from comity.errors import Code, NotFound, Unreachable
+from comity.errors import Code, Malformed, NotFound, Unreachable
 from comity.web import i18n
 from comity.web.forms import Form
 from wallet import holdings
+from wallet.choosing import Selection
 from wallet.holdings import Held
-from wallet.pages import cards
+from wallet.pages import cards, consent_words
 from wallet.pages.face import Face
 from wallet.presenting import Consent, Presented
 from wallet.records import DOOR, OpenWallet
 
-_PASSED = "passed"
 _CHOICE = "choice."
 
 
@@ -58,7 +58,9 @@ def router(face: Face) -> APIRouter:
 
 
 async def _consent(face: Face, wallet: OpenWallet, request: Request) -> Consent | None:
-    return await face.deployment.presenting.find(wallet, request.path_params["consent_id"])
+    """Return the question that is open; None too for a website's: only whoever passed it on can return the answer."""
+    found = await face.deployment.presenting.find(wallet, request.path_params["consent_id"])
+    return found if found is None or found.content["origin"] is None else None
 
 
 async def _answer(face: Face, request: Request, wallet: OpenWallet, consent: Consent, form: Form) -> Response:
@@ -66,6 +68,9 @@ async def _answer(face: Face, request: Request, wallet: OpenWallet, consent: Con
     presenting, digest = face.deployment.presenting, form.values.get("digest", "")
     outcome = "sent" if form.values.get("answer") == "agree" else "declined"
     selection = _selection(form, consent) if outcome == "sent" else {}
+    if outcome == "sent" and not selection:  # an answer without one would choose for the person
+        form.fail("", "wallet.consent.incomplete")
+        return await _show(face, request, wallet, consent, form, status=422)
     try:
         if outcome == "sent":
             presented = await presenting.answer(wallet, consent.id, digest=digest, selection=selection)
@@ -74,18 +79,21 @@ async def _answer(face: Face, request: Request, wallet: OpenWallet, consent: Con
     except Unreachable:
         form.fail("", "wallet.consent.not_reached")
         return await _show(face, request, wallet, consent, form, status=502)
+    except Malformed as error:
+        if error.code is not Code.NO_MATCHING_CREDENTIAL:
+            raise
+        form.fail("", "wallet.consent.incomplete")
+        return await _show(face, request, wallet, consent, form, status=422)
     await _note(wallet, consent, presented, outcome, selection)
     return face.pages.to(request, f"/requests/{consent.id}/done")
 
 
-async def _note(
-    wallet: OpenWallet, consent: Consent, presented: Presented, outcome: str, selection: Mapping[str, str]
-) -> None:
+async def _note(wallet: OpenWallet, consent: Consent, presented: Presented, outcome: str, selection: Selection) -> None:
     """Keep what came of it for the page that follows; the journal has its own line."""
     shared = [
         [each.get("type_name", ""), [claim["claim"] for claim in each["leaving"]]]
         for each in consent.content["credentials"]
-        if selection.get(each["query_id"]) == each["credential_id"]
+        if each["credential_id"] in selection.get(each["query_id"], ())
     ]
     content = {
         "what": "answer",
@@ -97,18 +105,18 @@ async def _note(
     await wallet.put(DOOR, consent.id, content)
 
 
-def _selection(form: Form, consent: Consent) -> dict[str, str]:
-    """Return the person's choice for each query that is answered."""
-    offered = {each["query_id"] for each in consent.content["credentials"]}
-    chosen = {name.removeprefix(_CHOICE): value for name, value in form.values.items() if name.startswith(_CHOICE)}
-    return {query: value for query, value in chosen.items() if query in offered and value}
+def _selection(form: Form, consent: Consent) -> dict[str, tuple[str, ...]]:
+    """Return what the person chose for each query that is answered."""
+    asked = {each["query_id"] for each in consent.content["credentials"]}
+    chosen = {query_id: tuple(filter(None, form.texts(_CHOICE + query_id))) for query_id in asked}
+    return {query_id: names for query_id, names in chosen.items() if names}
 
 
 async def _show(
     face: Face, request: Request, wallet: OpenWallet, consent: Consent, form: Form, *, status: int = 200
 ) -> Response:
     language, content = face.language(request), consent.content
-    who = content["who"]
+    who, snapshot = content["who"], face.snapshot()
     held = {each.id: each for each in await holdings.all_held(wallet)}
     return face.pages.render(
         request,
@@ -119,9 +127,12 @@ async def _show(
         asker=i18n.pick(who["name"], language) if who["name"] else "",
         who=who,
         is_known=who["known"],
-        may_ask=who["may_ask"] == _PASSED,
+        facts=consent_words.facts(who, snapshot, language),
+        over_asking=consent_words.over_asking(who, language),
+        warnings=consent_words.warnings(content, language),
+        confirmed=consent_words.confirmed(consent, language),
         purposes=[_purpose(each, language) for each in content["purposes"]],
-        groups=_groups(face, content, held, language),
+        groups=_groups(face, consent, held, language),
         missing=len(content["missing"]),
         ends_at=datetime.fromisoformat(content["expires_at"]),
     )
@@ -132,17 +143,22 @@ def _purpose(purpose: str, language: str) -> str:
     return i18n.text(key, language) if i18n.has(key, language) else purpose
 
 
-def _groups(face: Face, content: Mapping[str, Any], held: Mapping[str, Held], language: str) -> list[dict[str, Any]]:
+def _groups(face: Face, consent: Consent, held: Mapping[str, Held], language: str) -> list[dict[str, Any]]:
     """Return one group for each question, with every credential that could answer it, in the page's language.
+
+    Where a question takes several presentations (``multiple``, DQ-1), any number of its group can be chosen.
 
     What was noted when the request was opened says which claims leave; their words are made anew, so that the page
     reads the same in both languages.
     """
+    content, query = consent.content, consent.request.query
     groups: dict[str, dict[str, Any]] = {}
     for each in content["credentials"]:
         if each["credential_id"] in held:
-            needed = each["query_id"] in content["needed"]
-            group = groups.setdefault(each["query_id"], {"id": each["query_id"], "needed": needed, "options": []})
+            name = each["query_id"]
+            asked = query.credential(name)
+            new = {"id": name, "needed": name in content["needed"], "many": bool(asked and asked.multiple)}
+            group = groups.setdefault(name, {**new, "options": []})
             group["options"].append(_option(face, each, held[each["credential_id"]], language))
     return [groups[each] for each in [*content["needed"], *(set(groups) - set(content["needed"]))] if each in groups]
 

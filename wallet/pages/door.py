@@ -10,7 +10,7 @@ from comity.web import scan, scanning
 from comity.web.forms import Form
 from comity.web.scan import Kind, Scan
 from wallet import holdings
-from wallet.pages import cards
+from wallet.pages import telling
 from wallet.pages.face import Face
 from wallet.records import DOOR, OpenWallet
 from wallet.unanswered import NothingAnswers
@@ -35,7 +35,7 @@ def router(face: Face) -> APIRouter:
         text = await _text(form)
         if not form.is_ok:
             return pages.render(request, "door.html", status=422, form=form)
-        return await _lead_on(face, request, wallet, text)
+        return await lead_on(face, request, wallet, text, is_scanned=_is_scanned(form))
 
     @routes.post("/door/frame")
     async def frame(request: Request) -> Response:
@@ -73,7 +73,13 @@ async def _text(form: Form) -> str:
     return await scanning.uploaded(form)
 
 
-async def _lead_on(face: Face, request: Request, wallet: OpenWallet, text: str) -> Response:
+def _is_scanned(form: Form) -> bool:
+    """Say whether a camera or a picture read it: then nothing tells who showed the code (VP-23)."""
+    return form.flag("scanned") or not form.values.get("text", "").strip()
+
+
+async def lead_on(face: Face, request: Request, wallet: OpenWallet, text: str, *, is_scanned: bool = False) -> Response:
+    """Keep what was brought, an offer or a request, and lead to its page."""
     found = scan.read(text)
     if not found.is_usable or found.kind not in {Kind.OFFER, Kind.REQUEST}:
         return _not_ours(face, request, found)
@@ -82,16 +88,11 @@ async def _lead_on(face: Face, request: Request, wallet: OpenWallet, text: str) 
         offer_id = holdings.new_id()
         await wallet.put(DOOR, offer_id, {"what": "offer", "link": text.strip(), "state": "open", "tries": 0})
         return face.pages.to(request, f"/offers/{offer_id}")
-    language = face.language(request)
+    language, link, presenting = face.language(request), text.strip(), face.deployment.presenting
     try:
-        consent = await face.deployment.presenting.open_request(wallet, text.strip(), language=language)
+        consent = await presenting.open_request(wallet, link, language=language, is_scanned=is_scanned)
     except NothingAnswers as nothing:
-        asked = [
-            {"title": cards.type_title(name, language), "claims": cards.labels(name, claims, language)}
-            for name, claims in nothing.asked
-        ]
-        once = [each for number, each in enumerate(asked) if each not in asked[:number]]  # one per format is asked for
-        return face.pages.render(request, "nothing_answers.html", status=403, who=nothing.who, asked=once)
+        return face.pages.to(request, f"/unanswered/{await telling.keep(wallet, link, nothing)}")
     return face.pages.to(request, f"/requests/{consent.id}")
 
 

@@ -10,7 +10,7 @@ from comity.errors import NotFound
 from comity.web import i18n
 from wallet import holdings, shown
 from wallet.api.session import COOKIE
-from wallet.pages import cards
+from wallet.pages import cards, renewing, waiting
 from wallet.pages.face import Face
 from wallet.records import HISTORY, MESSAGE, OpenWallet
 from wallet.watching import state_of
@@ -34,13 +34,19 @@ def _add_home(routes: APIRouter, face: Face) -> None:
             return pages.render(request, "welcome.html")
         wallet, language = await face.wallet(request), face.language(request)
         await deployment.watching.look_if_due(wallet)
+        on_the_way = await waiting.shown(face, wallet, language)
         held, damaged = await holdings.survey(wallet)
         now, snapshot = deployment.clock.now(), face.snapshot()
         drawn = [
             cards.card(each, language, now, snapshot, href=f"/{language}/cards/{each.id}") for each in reversed(held)
         ]
         return pages.render(
-            request, "home.html", cards=drawn, damaged=len(damaged), messages=await _messages(wallet, language)
+            request,
+            "home.html",
+            cards=drawn,
+            damaged=len(damaged),
+            messages=await _messages(wallet, language),
+            on_the_way=on_the_way,
         )
 
     @routes.post("/messages/{message_id}/seen")
@@ -97,6 +103,8 @@ def _add_card(routes: APIRouter, face: Face) -> None:
             checked_at=datetime.fromisoformat(held.about["checked_at"]),
             shared=await _shared(wallet, held.id, language),
             is_new="new" in request.query_params,
+            is_renewed=request.query_params.get("new") == "renewed",
+            can_renew=await renewing.can_renew(wallet, held),
         )
 
 

@@ -15,10 +15,12 @@ from wallet.records import HISTORY, Kept
 _SIGNS = {
     "received": ("good", "card"),
     "presented": ("info", "arrow"),
+    "unanswerable": ("quiet", "cross"),
     "declined": ("quiet", "cross"),
     "offer_declined": ("quiet", "cross"),
     "refused": ("bad", "warn"),
     "not_received": ("bad", "warn"),
+    "given_up": ("quiet", "cross"),
     "deleted": ("quiet", "bin"),
     "recovery_code_used": ("warn", "lock"),
 }
@@ -61,6 +63,7 @@ def _line(line: Kept, held: dict[str, Held], language: str) -> dict[str, Any]:
         "outcome": f"wallet.did_outcome.{content['outcome']}" if content.get("outcome") not in {None, "sent"} else "",
         "title": credential.title(language) if credential else "",
         "who": _name(who, language) if who else _issuer(content, credential, language),
+        "authorised": content.get("authorised", ()),
         "shared": [_shared(each, held, language) for each in content.get("shared", ())],
         "codes": [f"codes.{each}.title" for each in content.get("codes", ())],
     }

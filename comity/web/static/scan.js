@@ -40,6 +40,8 @@ for (const place of document.querySelectorAll("[data-scan]")) {
     said.textContent = place.dataset.found;
     const field = document.getElementById(place.dataset.into);
     field.value = text;
+    const how = field.form.elements.namedItem("scanned");
+    if (how) how.value = "yes";
     field.form.requestSubmit();
   });
   addEventListener("pagehide", end);

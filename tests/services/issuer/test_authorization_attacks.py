@@ -1,6 +1,7 @@
 """Codes, PKCE, pushed requests, redirects (catalogue I12, I13): each defect changes nothing, the good twin passes."""
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -168,7 +169,7 @@ async def test_pages_cannot_be_framed_run_no_script_and_speak_both_languages(wal
     browser = Browser(wallet.issuer)
     page = (await browser.get(wallet.start_url(await wallet.request_uri(ui_locales="fr-CA en")))).headers["location"]
     french = await browser.get(page)
-    assert '<html lang="fr">' in french.text
+    assert '<html lang="fr-CA">' in french.text
     assert "Ouvrir une session" in french.text
     english = await browser.get(f"{page}?lang=en")
     assert "<h1>Sign in</h1>" in english.text
@@ -176,6 +177,10 @@ async def test_pages_cannot_be_framed_run_no_script_and_speak_both_languages(wal
         policy = answer.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in policy
         assert "default-src 'none'" in policy
+        assert "script" not in policy
+        assert "<script" not in answer.text
+        (look,) = re.findall(r'<link rel="stylesheet" href="([^"]+)">', answer.text)
+        assert (await wallet.issuer.client.get(look)).status_code == 200
         assert "form-action 'self' https://wallet.example" in policy
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["cache-control"] == "no-store"

@@ -34,6 +34,7 @@ POSTS = {
     "/issue/person/1/offer": MAY_ISSUE,
     "/files": MAY_ISSUE,
     "/approvals": {Role.SUPERVISOR, Role.ADMIN},
+    "/approvals/offers": {Role.SUPERVISOR, Role.ADMIN},
     "/clerks": {Role.ADMIN},
 }
 

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -13,6 +13,7 @@ from comity import jose, keys
 from comity.errors import Code, Unreachable
 from comity.openid import dpop, pkce
 from comity.ports import Fetched, FetchRequest
+from comity.web import i18n
 from issuer.sources import PeopleSource
 from tests.services.wallet.forging import metadata_saying
 from tests.services.wallet.signing_in import LICENCE_ID, PERSON_ID, Pages, received, started
@@ -122,26 +123,54 @@ def _members(answer: Fetched) -> dict[str, Any]:
     return {name: getattr(answer, name) for name in ("url", "status", "content_type", "headers", "fetched_at")}
 
 
-async def test_the_page_the_browser_lands_on_goes_on_from_our_own_site(town: Town, maya: Person) -> None:
+async def test_the_browser_lands_on_the_page_in_the_persons_language(town: Town, maya: Person) -> None:
     brought = await Pages(town).agree(await started(maya))
     stranger = await town.visit()  # without the cookie, as a browser that comes from another site
     landed = await stranger.client.get("/callback", params=brought, headers={"accept-language": "fr"})
-    assert landed.status_code == 200
-    assert 'lang="fr"' in landed.text
-    assert brought["code"] in landed.text
-    assert "frame-ancestors 'none'" in landed.headers["content-security-policy"]
+    assert (landed.status_code, landed.headers["location"][:13]) == (303, "/fr/callback?")
+    page = await stranger.client.get(landed.headers["location"])
+    assert f"code={brought['code']}" in page.text
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+async def test_coming_back_from_our_own_site_only_and_once(town: Town, maya: Person) -> None:
+    brought = {"brought": urlencode(await Pages(town).agree(await started(maya)))}
     for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
-        assert (await maya.client.post("/callback", data=brought, headers=headers)).status_code == 403
-    assert (await stranger.client.post("/callback", data=brought)).status_code == 401
-    done = await maya.client.post("/callback", data=brought, headers={"origin": WALLET})
-    assert done.status_code == 200, done.text
+        assert (await maya.client.post("/en/callback", data=brought, headers=headers)).status_code == 403
+    stranger = await town.visit()
+    locked = await stranger.client.post("/en/callback", data=brought, headers={"origin": WALLET})
+    assert locked.status_code == 401
+    assert 'name="kept.brought"' in locked.text, "nothing is lost while the person unlocks the wallet"
+    assert await maya.credentials() == []
+    done = await maya.client.post("/fr/callback", data=brought, headers={"origin": WALLET})
+    (kept,) = await maya.credentials()
+    assert (done.status_code, done.headers["location"]) == (303, f"/fr/cards/{kept['id']}?new=yes")
+    again = await maya.client.post("/fr/callback", data=brought, headers={"origin": WALLET})
+    assert again.status_code == 403
     assert len(await maya.credentials()) == 1
+
+
+async def test_a_refusal_there_is_said_in_words_here(town: Town, maya: Person) -> None:
+    brought = {"brought": urlencode(await Pages(town).agree(await started(maya), answer="refuse"))}
+    page = await maya.client.post("/fr/callback", data=brought, headers={"origin": WALLET})
+    assert page.status_code == 403
+    assert i18n.text("wallet.sign_in.ended_title", "fr") in page.text
+
+
+async def test_another_persons_answer_is_not_taken_on_the_page(town: Town, maya: Person) -> None:
+    """I21: a code that an attacker plants, by a form or by a link, belongs to no sign-in of this wallet."""
+    noah = await town.arrive("noah")
+    brought = {"brought": urlencode(await Pages(town).agree(await started(noah)))}
+    answer = await maya.client.post("/en/callback", data=brought, headers={"origin": WALLET})
+    assert answer.status_code == 403
+    assert await maya.credentials() == []
+    assert (await noah.client.post("/en/callback", data=brought, headers={"origin": WALLET})).status_code == 303
 
 
 async def test_what_the_page_shows_is_escaped(town: Town) -> None:
     stranger = await town.visit()
-    landed = await stranger.client.get("/callback", params={"code": '"><script>alert(1)</script>', "state": "s"})
-    assert "<script" not in landed.text
+    landed = await stranger.client.get("/en/callback", params={"code": '"><script>alert(1)</script>', "state": "s"})
+    assert "<script>alert" not in landed.text
 
 
 # --- mix-up, fixation, downgrade (I21)

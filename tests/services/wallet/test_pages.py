@@ -8,7 +8,7 @@ import pytest
 
 from tests.services.wallet.town import PASSPHRASE, WALLET, Person, Town
 
-FREE = {"/", "/sign-up", "/sign-in", "/recover", "/help", "/offline", "/app.webmanifest", "/open"}
+FREE = {"/", "/sign-up", "/sign-in", "/recover", "/help", "/offline", "/app.webmanifest", "/open", "/callback"}
 """Pages for everybody; all others need an open wallet."""
 
 

@@ -1,0 +1,139 @@
+"""What the consent page says of a request beyond the claims: transactions, warnings, several cards; and a plain no."""
+
+import html
+import re
+from typing import Any
+
+import httpx
+
+from tests.services.wallet.test_digital_credentials import ask, opened
+from tests.services.wallet.test_pages import signed_in, token_in
+from tests.services.wallet.test_refusals import RESPONSES, _ok
+from tests.services.wallet.test_requests import signed_again
+from tests.services.wallet.town import BC, ON, WALLET, Person, Town
+from tests.unit.schemas.test_transactions import FEE, PAID
+
+ASKED = {"type": FEE, **PAID}
+
+
+async def sent(maya: Person, path: str, **fields: Any) -> httpx.Response:
+    """Send a form of ours to a page."""
+    token = token_in((await maya.client.get("/en/door")).text)
+    return await maya.client.post(path, data={"form_token": token, **fields}, headers={"origin": WALLET})
+
+
+async def brought(maya: Person, link: str, **fields: Any) -> str:
+    """Paste a link at the door; returns the page that it leads to."""
+    answer = await sent(maya, "/en/door", text=link, **fields)
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"])
+
+
+async def words(maya: Person, path: str) -> str:
+    answer = await maya.client.get(path)
+    assert answer.status_code == 200, answer.text
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", answer.text)))
+
+
+def fields_in(page: str, name: str) -> list[str]:
+    return re.findall(rf'name="{name}" value="([^"]*)"', page)
+
+
+async def answered(maya: Person, path: str, **fields: Any) -> httpx.Response:
+    page = (await maya.client.get(path)).text
+    (digest,) = fields_in(page, "digest")
+    return await sent(maya, path, digest=digest, **fields)
+
+
+async def test_a_transaction_is_confirmed_in_words(town: Town) -> None:
+    maya = await signed_in(town)
+    await maya.receive(await town.offer())
+    started = await town.ask(transactions=[ASKED])
+    path = await brought(maya, started["link"])
+    page = await words(maya, path)
+    assert "By agreeing you confirm" in page
+    assert "You agree to pay $25.00 to Ville de Toronto (DÉMO)" in page
+    assert page.index("You agree to pay") < page.index("This will be shared")
+    french = await words(maya, path.replace("/en/", "/fr/"))
+    assert "Vous acceptez de payer 25,00\u00a0$".replace("\u00a0", " ") in french.replace("\u00a0", " ")
+    (choice,) = fields_in((await maya.client.get(path)).text, "choice.person_sdjwt")
+    answer = await answered(maya, path, answer="agree", **{"choice.person_sdjwt": choice})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{path}/done")
+    assert (await town.result(started))["result"]["verdict"] == "accepted"
+    assert "You agree to pay $25.00" in await words(maya, "/en/history")
+
+
+async def test_a_plain_request_confirms_nothing_else(town: Town) -> None:
+    maya = await signed_in(town)
+    await maya.receive(await town.offer())
+    page = await words(maya, await brought(maya, (await town.ask())["link"]))
+    assert "By agreeing you confirm" not in page
+    assert "Entitled to ask for all of this" in page
+    assert "Think first" not in page
+
+
+async def test_what_a_camera_read_comes_with_a_warning(town: Town) -> None:
+    maya = await signed_in(town)
+    await maya.receive(await town.offer())
+    for scanned, expected in (("yes", True), ("", False)):
+        page = await words(maya, await brought(maya, (await town.ask())["link"], scanned=scanned))
+        assert ("You scanned this request from another screen" in page) is expected
+
+
+async def test_who_asks_for_too_much_is_said_with_the_reason(town: Town) -> None:
+    maya = await signed_in(town)
+    await maya.receive(await town.offer())
+    entry = town.ground.verifier_entry(
+        may_ask=[{"type": "person/1", "claims": ["birthdate"], "purpose": "age-majority"}]
+    )
+    await town.apply({"edit": "verifier", "jurisdiction": "ca-on", "verifier": entry})
+    page = await words(maya, await brought(maya, (await town.ask())["link"]))
+    assert "Not entitled to ask for all of this" in page
+    assert "They ask for more than they may" in page
+
+
+async def test_several_cards_for_one_question(town: Town) -> None:
+    """DQ-1: with ``multiple`` the person ticks any of them; without it, one."""
+    maya = await signed_in(town)
+    kept = [(await maya.receive(await town.offer("person/1", place)))[0]["id"] for place in (ON, BC)]
+    only: dict[str, Any] = {"id": "person_sdjwt", "format": "dc+sd-jwt", "claims": [{"path": ["age_over_18"]}]}
+    only["meta"] = {"vct_values": ["https://types.comity.example/person/1"]}
+    for many, kind, status in ((True, "checkbox", 303), (False, "radio", 422)):
+        query = {"credentials": [{**only, "multiple": many}]}
+        town.net.afterwards("/openid/requests/", signed_again(town, dcql_query=query))
+        path = await brought(maya, (await town.ask())["link"])
+        assert (await maya.client.get(path)).text.count(f'type="{kind}"') == 2
+        nothing = await answered(maya, path, answer="agree")
+        town.net.instead(RESPONSES, lambda request, _: _ok(town, request))
+        both = await answered(maya, path, answer="agree", **{"choice.person_sdjwt": kept})
+        town.net.heal()
+        assert (nothing.status_code, both.status_code) == (422, status), "nothing ticked is nothing shared"
+
+
+async def test_a_website_gets_its_answer_by_the_way_it_asked_and_not_by_a_page(town: Town) -> None:
+    maya = await signed_in(town)
+    await maya.receive(await town.offer())
+    started = await ask(town)
+    (signed, _) = started["digital"]["requests"]
+    consent = await opened(maya, signed)
+    path = f"/en/requests/{consent['id']}"
+    assert (await maya.client.get(path)).headers["location"] == f"{path}/done"
+    refused = await sent(maya, path, digest=consent["digest"], answer="agree")
+    assert refused.headers["location"] == f"{path}/done"
+    assert (await maya.client.get(f"{path}/done")).status_code == 404
+    assert (await maya.agree(consent)).status_code == 200, "the page used nothing up"
+
+
+async def test_nothing_answers_and_the_verifier_is_told_only_on_request(town: Town) -> None:
+    maya = await signed_in(town)
+    started = await town.ask()
+    path = await brought(maya, started["link"])
+    assert path.startswith("/en/unanswered/")
+    assert "Tell them" in await words(maya, path)
+    assert (await town.result(started))["state"] == "fetched", "nobody was told anything"
+    for _ in range(2):
+        answer = await sent(maya, path)
+        assert (answer.status_code, answer.headers["location"]) == (303, path)
+    assert "They have been told no" in await words(maya, path)
+    assert (await town.result(started))["result"]["codes"] == ["wallet_refused"]
+    assert "Told that you cannot answer" in await words(maya, "/en/history")
