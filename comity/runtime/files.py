@@ -2,8 +2,10 @@
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 
 def make_private_folder(folder: Path) -> None:
@@ -41,6 +43,27 @@ def create_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """
     temporary = _temporary(path, data, mode)
     try:
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
+    _settle(path.parent)
+
+
+@contextmanager
+def new_file(path: Path, *, mode: int = 0o600) -> Iterator[IO[bytes]]:
+    """Write a file piece by piece; it has its name, durably, only when the block ends without an error.
+
+    Raises:
+        FileExistsError: something of this name exists; it is left as it is.
+        OSError: the file could not be written; nothing of this name exists.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.link(temporary, path)
     finally:
         temporary.unlink()
