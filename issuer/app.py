@@ -27,7 +27,7 @@ from issuer.operators import Operators
 from issuer.secrecy import Secrecy
 from issuer.settings import IssuerSettings
 from issuer.status_lists import ListRules, Publisher
-from issuer.store import offers
+from issuer.store import offers, restoring
 
 _log = structlog.get_logger("issuer")
 
@@ -115,7 +115,8 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
         stack.push_async_callback(database.close)
         fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
         stack.push_async_callback(fetcher.close)
-        deployment = _deployment(settings, clock, database, fetcher)
+        epoch = await database.read(restoring.epoch)
+        deployment = _deployment(settings, clock, database, fetcher, epoch)
         opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file))
         await deployment.publisher.start()
         for timer in (deployment.publisher.run(), _erase_on_time(deployment, settings.erase_every_seconds)):
@@ -139,7 +140,7 @@ def _prepare(settings: IssuerSettings, at: datetime) -> None:
     migrations.upgrade(settings.database, "issuer")
 
 
-def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetcher: Fetcher) -> Deployment:
+def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetcher: Fetcher, epoch: str) -> Deployment:
     opened = open_authorities(settings, clock.now())
     rules = ListRules(
         directory=settings.status_directory,
@@ -156,7 +157,7 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         sources=_sources(settings, [authority.description for authority in opened.values()], fetcher),
         database=database,
         clock=clock,
-        secrecy=Secrecy(open_keys(settings).secret(authorities.SECRET)),
+        secrecy=Secrecy(open_keys(settings).secret(authorities.SECRET), epoch=epoch),
         publisher=Publisher(authorities=opened, database=database, clock=clock, rules=rules),
         limits=Limits(
             offer_seconds=settings.offer_seconds,

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from comity import strict_json
+from comity import backup_cli, strict_json
 from comity.runtime import migrations
+from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
 from comity.runtime.logging import configure
 from comity.runtime.settings import load
@@ -19,6 +20,23 @@ _keys = typer.Typer(no_args_is_help=True, help="Keys of the authorities. / Clés
 _operators = typer.Typer(no_args_is_help=True, help="Who may use the operators' API. / Qui peut utiliser l’API.")
 cli.add_typer(_keys, name="keys")
 cli.add_typer(_operators, name="operators")
+
+
+def _backup() -> Scheme:
+    from issuer.app import open_authorities, open_keys
+    from issuer.authorities import SECRET
+    from issuer.backup import scheme
+
+    settings = load(IssuerSettings)
+    return scheme(
+        url=settings.database,
+        secret=open_keys(settings).secret(SECRET),
+        authorities=open_authorities(settings, SystemClock().now()),
+        directory=settings.status_directory,
+    )
+
+
+backup_cli.mount(cli, _backup)
 
 _Language = Annotated[str, typer.Option("--lang", help="en | fr")]
 _Host = Annotated[str, typer.Option(help="Address to listen on. / Adresse d’écoute.")]

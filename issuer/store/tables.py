@@ -134,3 +134,20 @@ audit = Table(
     Column("authority", String(200), nullable=False),
     Column("subject", String(43), nullable=False),  # id of an offer or credential, never of a person
 )
+
+carried_statuses = Table(  # after a restore: what the published lists say of credentials that have no record
+    "carried_statuses",
+    metadata,
+    Column("list_id", Integer, ForeignKey("status_lists.id"), primary_key=True, autoincrement=False),
+    Column("status_index", Integer, primary_key=True, autoincrement=False),
+    Column("status", Integer, nullable=False),
+)
+
+restorations = Table(
+    "restorations",
+    metadata,
+    Column("epoch", String(43), primary_key=True),  # random; nonces of an earlier epoch hold no longer
+    Column("backup_id", String(43), nullable=False),
+    Column("backup_at", BigInteger, nullable=False),
+    Column("restored_at", BigInteger, nullable=False),
+)
