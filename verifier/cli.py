@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from comity import strict_json
+from comity import backup_cli, strict_json
 from comity.runtime import migrations
+from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
 from comity.runtime.logging import configure
 from comity.runtime.settings import load
@@ -22,6 +23,15 @@ keys = typer.Typer(no_args_is_help=True, help="The verifier's own keys. / Les cl
 parties = typer.Typer(no_args_is_help=True, help="Who may start requests. / Qui peut lancer une demande.")
 cli.add_typer(keys, name="keys")
 cli.add_typer(parties, name="relying-party")
+
+
+def _backup() -> Scheme:
+    from verifier.backup import scheme
+
+    return scheme(url=load(VerifierSettings).database)
+
+
+backup_cli.mount(cli, _backup)
 
 LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
 

@@ -13,9 +13,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from comity import strict_json
+from comity import backup_cli, strict_json
 from comity.errors import Code, Malformed, Misconfigured
 from comity.runtime import installation, migrations
+from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
 from comity.runtime.logging import configure
 from comity.runtime.settings import load
@@ -29,6 +30,17 @@ from wallet.records import HISTORY
 from wallet.settings import WalletSettings
 
 cli = typer.Typer(no_args_is_help=True, help="The wallet: receive, keep, present. / Le portefeuille.")
+
+
+def _backup() -> Scheme:
+    from wallet.backup import scheme
+    from wallet.deployment import pepper_of
+
+    settings = load(WalletSettings)
+    return scheme(url=settings.database, pepper=pepper_of(settings.pepper_file), journal=settings.deletions_file)
+
+
+backup_cli.mount(cli, _backup)
 
 FileOption = Annotated[Path, typer.Option("--file", help="The wallet file.")]
 PassphraseOption = Annotated[Path | None, typer.Option(help="File with the passphrase; absent: it is asked for.")]

@@ -12,6 +12,7 @@ from comity.runtime.http import GuardedFetcher
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
 from wallet.custody import Custody
+from wallet.deletions import Deletions
 from wallet.outbound import Outbound
 from wallet.presenting import Presenting
 from wallet.receiving import Receiving
@@ -59,6 +60,7 @@ class Surroundings:
     attempts: int = 5
     wait: timedelta = timedelta(seconds=60)
     unlock_threads: int = 2
+    deletions: Path | None = None
 
 
 def of_settings(settings: WalletSettings) -> Surroundings:
@@ -73,13 +75,14 @@ def of_settings(settings: WalletSettings) -> Surroundings:
         registry_url=settings.registry_url,
         registry_root_file=settings.registry_root_file,
         allow_loopback_http=settings.allow_loopback_http,
-        pepper=_pepper(settings.pepper_file),
+        pepper=pepper_of(settings.pepper_file),
         status_interval=timedelta(seconds=settings.status_refresh_seconds),
         session=timedelta(seconds=settings.session_seconds),
         longest_session=timedelta(seconds=settings.longest_session_seconds),
         attempts=settings.attempts,
         wait=timedelta(seconds=settings.wait_seconds),
         unlock_threads=settings.unlock_threads,
+        deletions=settings.deletions_file,
     )
 
 
@@ -105,6 +108,7 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
         session=around.session,
         longest_session=around.longest_session,
         threads=around.unlock_threads,
+        deletions=Deletions(around.deletions) if around.deletions else None,
     )
     return Deployment(
         clock=clock,
@@ -119,7 +123,12 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
     )
 
 
-def _pepper(path: Path | None) -> bytes | None:
+def pepper_of(path: Path | None) -> bytes | None:
+    """Return the pepper in a file, None without one.
+
+    Raises:
+        Misconfigured: the file does not hold 32 bytes.
+    """
     if path is None:
         return None
     try:
