@@ -10,11 +10,13 @@ from importlib.metadata import version
 import structlog
 from fastapi import FastAPI
 
+from comity.errors import Code, Misconfigured
 from comity.openid.refusal import OAuthError
 from comity.ports import ClaimsSource, Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from comity.runtime.database import Database, open_database
+from comity.runtime.files import alone_in
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
@@ -63,7 +65,21 @@ def open_keys(settings: IssuerSettings) -> FileKeyStore:
 
 
 def create_missing_keys(settings: IssuerSettings, at: datetime) -> tuple[str, ...]:
-    """Make the keys that the deployment lacks; return their names. Keys that exist are left as they are."""
+    """Make the keys that the deployment lacks; return their names. Keys that exist are left as they are.
+
+    Of several processes that start at once one makes them, and the others take those.
+
+    Raises:
+        Misconfigured: the folder cannot be written.
+    """
+    try:
+        with alone_in(settings.keys_folder):
+            return _create_missing_keys(settings, at)
+    except OSError as error:
+        raise Misconfigured(Code.MISCONFIGURED, f"the keys cannot be written: {error.strerror}") from None
+
+
+def _create_missing_keys(settings: IssuerSettings, at: datetime) -> tuple[str, ...]:
     store = open_keys(settings)
     made: list[str] = []
     for description in authorities.load(settings.authorities_file):

@@ -1,5 +1,6 @@
 """Files that are either the old ones or the new ones, whatever happens in between (catalogue F12)."""
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -47,6 +48,24 @@ def create_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     finally:
         temporary.unlink()
     _settle(path.parent)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes of this machine that ask for the same ``folder`` out; it is made when absent.
+
+    Waits as long as another is in; the kernel lets go for a process that dies.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    make_private_folder(folder)
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

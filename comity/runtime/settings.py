@@ -42,6 +42,7 @@ class ServiceSettings(BaseSettings):
         database_url: SQLAlchemy URL; absent: an SQLite file in ``data_dir``.
         data_dir: where the service keeps its files; absent: ``.comity/<service>`` below the current folder.
         allow_loopback_http: let outbound requests go to this machine without TLS.
+        max_in_flight: requests that one process works on at one time; more are told to come back in a second.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -52,6 +53,7 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr | None = None
     data_dir: Path | None = None
     allow_loopback_http: bool = False
+    max_in_flight: int = Field(default=128, ge=1, le=10_000)
 
     @property
     def is_production(self) -> bool:

@@ -24,6 +24,7 @@ from comity.errors import Code, ComityError, Denied, Malformed, NotFound
 from comity.runtime.logging import without_message
 from comity.runtime.settings import ServiceSettings
 from comity.web import problems
+from comity.web.admission import Admission, Full
 
 MAX_BODY_BYTES = 1 << 20
 READY_SECONDS = 3.0
@@ -107,7 +108,7 @@ class _Base:
         self, app: ASGIApp, *, settings: ServiceSettings, max_body_bytes: int, headers: Mapping[str, str]
     ) -> None:
         parts = urlsplit(settings.public_url)
-        self._app = app
+        self._app = Admission(app, most=settings.max_in_flight)
         self._scheme = parts.scheme
         self._host = parts.netloc.encode("ascii")
         self._max_body_bytes = max_body_bytes
@@ -135,6 +136,8 @@ class _Base:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._limited(scope, receive, send_with_headers)
+            except Full as error:
+                await problems.problem(Request(scope), error)(scope, receive, send_with_headers)
             except Exception as error:  # noqa: BLE001  (the outermost line of defence)
                 _log.error("unexpected error", **without_message(error, with_message=self._with_messages))
                 if not started:

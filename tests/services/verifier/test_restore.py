@@ -8,7 +8,7 @@ import pytest
 from comity.runtime import backup, backup_file, migrations
 from comity.runtime.clock import FixedClock
 from tests.services.verifier.deployed import Place, running
-from tests.services.verifier.federation import NOW
+from tests.support.world import NOW
 from verifier.backup import PLAN, scheme
 from verifier.store import metadata
 
