@@ -18,6 +18,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -185,11 +186,8 @@ class Publisher:
             return False
         published_at = int(issued_at.timestamp())
         republish_at = published_at + self._rules.valid_seconds // 2
-        await self._database.write(
-            lambda connection: store.mark_published(
-                connection, begun, published_at=published_at, republish_at=republish_at
-            )
-        )
+        mark = partial(store.mark_published, state=begun, published_at=published_at, republish_at=republish_at)
+        await self._database.write(mark)
         _log.info("status list published", authority=authority.path, list=begun.number, entries=len(entries))
         return True
 

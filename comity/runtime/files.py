@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from comity.runtime import failpoints
+
 
 def make_private_folder(folder: Path) -> None:
     """Create ``folder`` and its parents, readable by their owner only; an existing folder is left as it is.
@@ -28,10 +30,12 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """
     temporary = _temporary(path, data, mode)
     try:
+        failpoints.reach("file.written")
         temporary.replace(path)
     except OSError:
         temporary.unlink()
         raise
+    failpoints.reach("file.replaced")
     _settle(path.parent)
 
 

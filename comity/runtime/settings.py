@@ -42,6 +42,7 @@ class ServiceSettings(BaseSettings):
         database_url: SQLAlchemy URL; absent: an SQLite file in ``data_dir``.
         data_dir: where the service keeps its files; absent: ``.comity/<service>`` below the current folder.
         allow_loopback_http: let outbound requests go to this machine without TLS.
+        failpoint: breaks this process at a named place, once, for tests (``comity.runtime.failpoints``).
         max_in_flight: requests that one process works on at one time; more are told to come back in a second.
     """
 
@@ -53,6 +54,7 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr | None = None
     data_dir: Path | None = None
     allow_loopback_http: bool = False
+    failpoint: str | None = None
     max_in_flight: int = Field(default=128, ge=1, le=10_000)
 
     @property
@@ -82,6 +84,8 @@ class ServiceSettings(BaseSettings):
             yield "ALLOW_LOOPBACK_HTTP must not be set"
         if self.data_dir is None:
             yield "DATA_DIR must be set"
+        if self.failpoint is not None:
+            yield "FAILPOINT must not be set"
 
 
 class RegistryReaderSettings(BaseSettings):

@@ -21,10 +21,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from comity.errors import Code, ComityError, Denied, Malformed, NotFound
+from comity.runtime import failpoints
 from comity.runtime.logging import without_message
 from comity.runtime.settings import ServiceSettings
 from comity.web import problems
-from comity.web.admission import Admission, Full
+from comity.web.admission import ALWAYS_ANSWERED, Admission, Full
 
 MAX_BODY_BYTES = 1 << 20
 READY_SECONDS = 3.0
@@ -114,6 +115,7 @@ class _Base:
         self._max_body_bytes = max_body_bytes
         self._headers = headers
         self._with_messages = not settings.is_production
+        self._failpoint = settings.failpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -146,6 +148,9 @@ class _Base:
 
     def _settle(self, scope: Scope, request_id: str) -> None:
         """Replace what the client says about this service by what the operator says."""
+        if self._failpoint is not None and scope["path"] not in ALWAYS_ANSWERED:  # tests only, and not before it runs
+            failpoints.arm(self._failpoint)
+            self._failpoint = None
         kept = [(name, value) for name, value in scope["headers"] if name not in _UNTRUSTED]
         scope["headers"] = [(b"host", self._host), *kept]
         scope["scheme"] = self._scheme
