@@ -11,7 +11,7 @@ DECIDES := comity/jose.py,comity/formats/*,comity/status/*,comity/trust/*,comity
 LANGUAGE_OPTION = $(if $(LANG_CHOICE),--lang $(LANG_CHOICE),)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-long coverage check bench bench-nation locks clean
+.PHONY: help demo serve test test-long coverage check bench bench-check bench-nation locks clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ coverage: $(TEST_STAMP) ## branch coverage, subprocesses included: 95 % of every
 
 bench: $(TEST_STAMP) ## measure, side by side with peers
 	@$(PY) -m benchmarks
+
+bench-check: $(TEST_STAMP) ## compare the ratios with the committed table; not part of CI
+	@$(PY) -m benchmarks --check
 
 bench-nation: $(TEST_STAMP) ## simulate status lists for 205 million credentials (some minutes)
 	@$(PY) -m benchmarks.nation
