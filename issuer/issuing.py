@@ -18,6 +18,7 @@ from comity.openid.key_proof import CheckedProof
 from comity.openid.oauth import TokenRequest, TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Jwk
+from comity.runtime import failpoints
 from comity.status.status_list import REVOCATION, SUSPENSION
 from issuer import catalog, clients, granted, holder_keys, tokens, wanted
 from issuer.authorities import Authority
@@ -162,6 +163,7 @@ async def issue(deployment: Deployment, authority: Authority, access: Access, re
         )
         for proof, slot in zip(proofs, reservation.slots, strict=True)
     )
+    failpoints.reach("credential.signed")
     await _deliver(deployment, offer, reservation, now)
     return Issued(credentials=tuple(each.encoded for each in signed), notification_id=reservation.notification_id)
 
