@@ -12,13 +12,18 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from comity.runtime.backup import NOTHING, Manifest, Rows, Scheme
+from comity.verification.checks import Verdict
 from verifier.counter_store import checks
 from verifier.store import metadata, requests
 
 PLAN: Mapping[str, Rows] = {
     "requests": Rows(
         only=requests.c.answered_at.is_not(None)
-        & (requests.c.browser_hash.is_(None) | requests.c.returned_at.is_not(None)),
+        & (
+            requests.c.browser_hash.is_(None)
+            | requests.c.returned_at.is_not(None)
+            | (requests.c.verdict == Verdict.REJECTED.value)
+        ),
         without=frozenset(
             {
                 "sealed_key",
