@@ -13,7 +13,7 @@ HOST_OPTION = $(if $(filter command line,$(origin HOST)),--host $(HOST),)
 LANGUAGE_OPTION = $(if $(LANG_CHOICE),--lang $(LANG_CHOICE),)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test screenshots test-long coverage check bench locks clean
+.PHONY: help demo serve test screenshots test-long coverage check bench bench-check bench-nation locks clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,12 @@ coverage: $(TEST_STAMP) ## branch coverage, subprocesses included: 95 % of every
 
 bench: $(TEST_STAMP) ## measure, side by side with peers
 	@$(PY) -m benchmarks
+
+bench-check: $(TEST_STAMP) ## compare the ratios with the committed table; not part of CI
+	@$(PY) -m benchmarks --check
+
+bench-nation: $(TEST_STAMP) ## simulate status lists for 205 million credentials (some minutes)
+	@$(PY) -m benchmarks.nation
 
 locks: ## resolve requirements/*.in again for 3.11 to 3.13 (needs uv)
 	@for name in run test; do uv pip compile --universal --python-version 3.11 --generate-hashes \

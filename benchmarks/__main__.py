@@ -1,10 +1,14 @@
-"""``make bench``: measure, print, and write ``benchmarks/results.md``."""
+"""``make bench``: measure, print, and write ``benchmarks/results.md``; ``make bench-check`` compares instead."""
 
-from pathlib import Path
+import sys
 
-from benchmarks.credentials import measure, report
+from benchmarks import check, credentials, lists, peers
+from benchmarks.credentials import report
 
 if __name__ == "__main__":
-    table = report(measure())
-    (Path(__file__).parent / "results.md").write_text("# Results\n\n" + table, encoding="utf-8")
+    rows = [*credentials.measure(), *lists.measure(), *peers.measure()]
+    if "--check" in sys.argv:
+        check.main(rows)
+    table = report(rows)
+    check.RESULTS.write_text("# Results\n\n" + table, encoding="utf-8")
     print(table)

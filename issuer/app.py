@@ -10,11 +10,13 @@ from importlib.metadata import version
 import structlog
 from fastapi import FastAPI
 
+from comity.errors import Code, Misconfigured
 from comity.openid.refusal import OAuthError
 from comity.ports import ClaimsSource, Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from comity.runtime.database import Database, open_database
+from comity.runtime.files import alone_in
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
@@ -32,7 +34,7 @@ from issuer.operators import Operators
 from issuer.secrecy import Secrecy
 from issuer.settings import IssuerSettings
 from issuer.status_lists import ListRules, Publisher
-from issuer.store import offers
+from issuer.store import offers, restoring
 
 _log = structlog.get_logger("issuer")
 
@@ -71,7 +73,21 @@ def open_keys(settings: IssuerSettings) -> FileKeyStore:
 
 
 def create_missing_keys(settings: IssuerSettings, at: datetime) -> tuple[str, ...]:
-    """Make the keys that the deployment lacks; return their names. Keys that exist are left as they are."""
+    """Make the keys that the deployment lacks; return their names. Keys that exist are left as they are.
+
+    Of several processes that start at once one makes them, and the others take those.
+
+    Raises:
+        Misconfigured: the folder cannot be written.
+    """
+    try:
+        with alone_in(settings.keys_folder):
+            return _create_missing_keys(settings, at)
+    except OSError as error:
+        raise Misconfigured(Code.MISCONFIGURED, f"the keys cannot be written: {error.strerror}") from None
+
+
+def _create_missing_keys(settings: IssuerSettings, at: datetime) -> tuple[str, ...]:
     store = open_keys(settings)
     made: list[str] = []
     for description in authorities.load(settings.authorities_file):
@@ -129,7 +145,8 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
             clock, allow_loopback_http=settings.allow_loopback_http, neighbour=settings.neighbour()
         )
         stack.push_async_callback(fetcher.close)
-        deployment = _deployment(settings, clock, database, fetcher)
+        epoch = await database.read(restoring.epoch)
+        deployment = _deployment(settings, clock, database, fetcher, epoch)
         runner = bulk.Runner(deployment)
         opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file), bulk=runner)
         await deployment.publisher.start()
@@ -149,7 +166,8 @@ async def open_for_command(settings: IssuerSettings, clock: Clock) -> AsyncItera
         stack.push_async_callback(database.close)
         fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
         stack.push_async_callback(fetcher.close)
-        yield _deployment(settings, clock, database, fetcher)
+        epoch = await database.read(restoring.epoch)
+        yield _deployment(settings, clock, database, fetcher, epoch)
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
@@ -167,9 +185,9 @@ def _prepare(settings: IssuerSettings, at: datetime) -> None:
     migrations.upgrade(settings.database, "issuer")
 
 
-def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetcher: Fetcher) -> Deployment:
+def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetcher: Fetcher, epoch: str) -> Deployment:
     opened, trust = open_authorities(settings, clock.now()), _client_trust(settings)
-    secrecy = Secrecy(open_keys(settings).secret(authorities.SECRET))
+    secrecy = Secrecy(open_keys(settings).secret(authorities.SECRET), epoch=epoch)
     rules = ListRules(
         directory=settings.status_directory,
         ttl_seconds=settings.status_ttl_seconds,

@@ -1,19 +1,24 @@
 """``comity issuer …``: serve, migrate, check, keys, identifiers, operators, and the static status host."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from comity import strict_json
+from comity import backup_cli, strict_json
 from comity.runtime import migrations
+from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
+from comity.runtime.database import require_shared
 from comity.runtime.logging import configure
 from comity.runtime.settings import load
 from comity.web import i18n
 from issuer import clerk_cli
 from issuer.operators import Role
 from issuer.settings import IssuerSettings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 cli = typer.Typer(no_args_is_help=True, help="Issue credentials. / Délivrer des attestations.")
 _keys = typer.Typer(no_args_is_help=True, help="Keys of the authorities. / Clés des autorités.")
@@ -22,19 +27,47 @@ cli.add_typer(_keys, name="keys")
 cli.add_typer(_operators, name="operators")
 cli.add_typer(clerk_cli.cli, name="clerk")
 
+
+def _backup() -> Scheme:
+    from issuer.app import open_authorities, open_keys
+    from issuer.authorities import SECRET
+    from issuer.backup import scheme
+
+    settings = load(IssuerSettings)
+    return scheme(
+        url=settings.database,
+        secret=open_keys(settings).secret(SECRET),
+        authorities=open_authorities(settings, SystemClock().now()),
+        directory=settings.status_directory,
+    )
+
+
+backup_cli.mount(cli, _backup)
+
 _Language = Annotated[str, typer.Option("--lang", help="en | fr")]
+_Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL. / Processus.")]
 _Host = Annotated[str, typer.Option(help="Address to listen on. / Adresse d’écoute.")]
 
 
 @cli.command()
-def serve(host: _Host = "localhost", port: int = 8101) -> None:
+def serve(host: _Host = "localhost", port: int = 8101, workers: _Workers = 1) -> None:
     """Run the issuer. / Lancer le service de délivrance."""
     from comity.web import serving
+
+    if workers > 1:
+        require_shared(load(IssuerSettings).database, workers)
+        serving.serve_workers("issuer.cli:worker", host, port, workers=workers, name="issuer")
+    else:
+        serving.serve(worker(), host, port, name="issuer")
+
+
+def worker() -> "FastAPI":
+    """Return the application of one process, as its environment sets it."""
     from issuer.app import create_app
 
     settings = load(IssuerSettings)
     configure("issuer", settings.environment)
-    serving.serve(create_app(settings), host, port, name="issuer")
+    return create_app(settings)
 
 
 @cli.command("status-host")

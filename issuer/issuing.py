@@ -19,6 +19,7 @@ from comity.openid.issuance.notification import Notification
 from comity.openid.key_proof import CheckedProof
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Jwk
+from comity.runtime import failpoints
 from comity.status.status_list import REVOCATION, SUSPENSION
 from issuer import catalog, granted, holder_keys, tokens
 from issuer.authorities import Authority
@@ -109,6 +110,7 @@ async def finish(
         )
         for proof, slot in zip(checked.proofs, reservation.slots, strict=True)
     )
+    failpoints.reach("credential.signed")
     await _deliver(deployment, offer, entry, reservation, int(checked.at.timestamp()))
     return Issued(credentials=tuple(each.encoded for each in signed), notification_id=reservation.notification_id)
 

@@ -74,6 +74,25 @@ def holds(path: Path, names: Collection[str]) -> bool:
     return all((path / name).is_file() for name in names)
 
 
+def numbers_in(folder: Path, name: str) -> tuple[int, ...]:
+    """Return the numbers of the lists below the ``status`` folder of one authority that hold the file ``name``."""
+    found = (each.parent.name for each in folder.glob(f"*/{name}"))
+    return tuple(sorted(int(number) for number in found if number.isdecimal()))
+
+
+def fence_of(path: Path) -> int:
+    """Return the number of the publication that wrote this list last; 0 before the first.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    descriptor = os.open(path / FENCE_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _number_in(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.asynccontextmanager
 async def alone_in(path: Path) -> AsyncIterator[ListFolder]:
     """Wait until no other process writes this list, and keep the others away; the folder is made when absent.

@@ -37,6 +37,7 @@ _PURPOSES = (
     "encryption key",
 )
 _CLIENT_PURPOSES = ("client challenge", "client proof")
+_NONCES = ("nonce", "dpop nonce", "client challenge")
 _NONCE = struct.Struct(">Q16s16s")
 
 NoncePurpose = Literal["nonce", "dpop nonce", "client challenge"]
@@ -49,11 +50,14 @@ LinkPurpose = Literal["link", "state"]
 class Secrecy:
     """Functions keyed by the deployment's secret; each purpose has a key of its own."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, *, epoch: str = "") -> None:
+        """Derive every key. ``epoch`` is another one after each restored backup: nonces given before hold no longer."""
         self._keys = {
             purpose: hmac.digest(secret, f"comity issuer {purpose}".encode(), hashlib.sha256)
             for purpose in (*_PURPOSES, *_CLIENT_PURPOSES)
         }
+        for purpose in _NONCES if epoch else ():
+            self._keys[purpose] = hmac.digest(self._keys[purpose], epoch.encode(), hashlib.sha256)
 
     def _mac(self, purpose: str, *parts: str) -> str:
         message = strict_json.serialise(list(parts))  # unambiguous: no two lists give one text

@@ -18,12 +18,13 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from comity.credential import Status
-from comity.errors import Code, Unreachable
+from comity.errors import Code, Misconfigured, Unreachable
 from comity.ports import Clock
 from comity.runtime.database import Database
 from comity.runtime.logging import without_message
@@ -31,7 +32,7 @@ from comity.status import bitstring_list, token_list
 from comity.status.bits import StatusBits
 from comity.status.status_list import REVOCATION, SUSPENSION
 from issuer.authorities import Authority
-from issuer.list_folder import ListFolder, alone_in, holds
+from issuer.list_folder import ListFolder, alone_in, holds, numbers_in
 from issuer.store import Connection
 from issuer.store import status_lists as store
 from issuer.store.status_lists import ListState
@@ -78,7 +79,11 @@ class Publisher:
         """Open lists where there are too few and write everything that is marked, due, or missing on disk.
 
         What another process holds now is left to :meth:`run`; until then ``/readyz`` says what is missing.
+
+        Raises:
+            Misconfigured: the folder holds lists that the database does not know.
         """
+        await self._require_known()
         await self._open_lists()
         try:
             await self.publish_due()
@@ -86,6 +91,18 @@ class Publisher:
             await self._publish([state for state in states if not self._is_on_disk(state)])
         except Unreachable:
             self._changed.set()
+
+    async def _require_known(self) -> None:
+        """Refuse to begin anew over published lists: a lost database would take their revocations with it."""
+        folders = {path: self._rules.directory / path / "status" for path in self._authorities}
+        # The folder first: a list that another worker opens meanwhile has its row before it has its files.
+        there = {(path, number) for path, folder in folders.items() for number in numbers_in(folder, TOKEN_FILE)}
+        states = await self._database.read(store.all_lists)
+        if there - {(state.authority, state.number) for state in states}:
+            raise Misconfigured(
+                Code.MISCONFIGURED,
+                "the status directory holds lists that the database does not know: restore a backup of the database",
+            )
 
     async def run(self) -> None:
         """Write marked lists as changes come, and every list anew before it ends; until cancelled."""
@@ -169,11 +186,8 @@ class Publisher:
             return False
         published_at = int(issued_at.timestamp())
         republish_at = published_at + self._rules.valid_seconds // 2
-        await self._database.write(
-            lambda connection: store.mark_published(
-                connection, begun, published_at=published_at, republish_at=republish_at
-            )
-        )
+        mark = partial(store.mark_published, state=begun, published_at=published_at, republish_at=republish_at)
+        await self._database.write(mark)
         _log.info("status list published", authority=authority.path, list=begun.number, entries=len(entries))
         return True
 

@@ -13,6 +13,7 @@ from tests.support.databases import (  # noqa: F401  (pytest finds them here; no
     created,
     database_kind,
     database_url,
+    empty_database,
     pytest_generate_tests,
 )
 

@@ -4,24 +4,27 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from comity import strict_json
+from comity import backup_cli, strict_json
 from comity.errors import Code, Malformed, NotFound
 from comity.runtime import migrations
+from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
-from comity.runtime.database import open_database
+from comity.runtime.database import open_database, require_shared
 from comity.runtime.logging import configure
 from comity.runtime.settings import load
 from comity.trust.places import PROVINCES_AND_TERRITORIES
-from comity.web import i18n
-from comity.web.serving import serve as serve_app
+from comity.web import i18n, serving
 from verifier import identity, policies, policy_file, relying_parties
 from verifier.deployment import keys_of
 from verifier.pairing import Pairing
 from verifier.settings import VerifierSettings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 cli = typer.Typer(no_args_is_help=True, help="The verifier: ask, verify, answer. / Le vérificateur.")
 keys = typer.Typer(no_args_is_help=True, help="The verifier's own keys. / Les clés du vérificateur.")
@@ -32,6 +35,16 @@ cli.add_typer(parties, name="relying-party")
 cli.add_typer(counters, name="counter")
 
 T = TypeVar("T")
+
+
+def _backup() -> Scheme:
+    from verifier.backup import scheme
+
+    return scheme(url=load(VerifierSettings).database)
+
+
+backup_cli.mount(cli, _backup)
+
 LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
 
 
@@ -39,13 +52,23 @@ LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "localhost",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8103,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL.")] = 1,
 ) -> None:
     """Serve the verifier until it is told to stop."""
+    if workers > 1:
+        require_shared(load(VerifierSettings).database, workers)
+        serving.serve_workers("verifier.cli:worker", host, port, workers=workers, name="comity verifier")
+    else:
+        serving.serve(worker(), host, port, name="comity verifier")
+
+
+def worker() -> "FastAPI":
+    """Return the application of one process, as its environment sets it."""
     from verifier.app import create_app
 
     settings = load(VerifierSettings)
     configure("verifier", settings.environment)
-    serve_app(create_app(settings), host, port, name="comity verifier")
+    return create_app(settings)
 
 
 @cli.command()

@@ -7,29 +7,44 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from comity import strict_json
+from comity import backup_cli, strict_json
 from comity.errors import Code, Malformed, Misconfigured
 from comity.runtime import installation, migrations
+from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
+from comity.runtime.database import require_shared
 from comity.runtime.logging import configure
 from comity.runtime.settings import load
 from comity.terminal import print_report
-from comity.web import i18n
-from comity.web.serving import serve as serve_app
+from comity.web import i18n, serving
 from wallet import deferred, holdings, local, portable, provider_cli, shown
 from wallet.local import Opened
 from wallet.receiving import Terms
 from wallet.records import HISTORY
 from wallet.settings import WalletSettings
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 cli = typer.Typer(no_args_is_help=True, help="The wallet: receive, keep, present. / Le portefeuille.")
 cli.command("provider")(provider_cli.show_provider)
+
+
+def _backup() -> Scheme:
+    from wallet.backup import scheme
+    from wallet.deployment import pepper_of
+
+    settings = load(WalletSettings)
+    return scheme(url=settings.database, pepper=pepper_of(settings.pepper_file), journal=settings.deletions_file)
+
+
+backup_cli.mount(cli, _backup)
 
 FileOption = Annotated[Path, typer.Option("--file", help="The wallet file.")]
 PassphraseOption = Annotated[Path | None, typer.Option(help="File with the passphrase; absent: it is asked for.")]
@@ -43,13 +58,23 @@ WALLET_FILE = installation.FOLDER / "wallet.sqlite3"
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "localhost",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8102,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL.")] = 1,
 ) -> None:
     """Serve the hosted wallet until it is told to stop."""
+    if workers > 1:
+        require_shared(load(WalletSettings).database, workers)
+        serving.serve_workers("wallet.cli:worker", host, port, workers=workers, name="comity wallet")
+    else:
+        serving.serve(worker(), host, port, name="comity wallet")
+
+
+def worker() -> "FastAPI":
+    """Return the application of one process, as its environment sets it."""
     from wallet.app import create_app
 
     settings = load(WalletSettings)
     configure("wallet", settings.environment)
-    serve_app(create_app(settings), host, port, name="comity wallet")
+    return create_app(settings)
 
 
 @cli.command()

@@ -20,6 +20,7 @@ from comity.errors import Code, Denied, Malformed
 from comity.ports import Clock
 from comity.runtime.database import Database
 from wallet import passkey_store, store, vault
+from wallet.deletions import Deletions
 from wallet.records import HISTORY, OpenWallet
 from wallet.vault import PASSPHRASE, RECOVERY, Slot
 
@@ -44,6 +45,7 @@ class Custody:
         session: timedelta = timedelta(minutes=15),
         longest_session: timedelta = timedelta(hours=12),
         threads: int = 2,
+        deletions: Deletions | None = None,
     ) -> None:
         """Make the custodian of one database.
 
@@ -56,6 +58,7 @@ class Custody:
             session: idle time after which a session ends.
             longest_session: when it ends in any case.
             threads: passphrases tried at one time.
+            deletions: where deletions are noted outside the database; None for a local file.
         """
         self._database = database
         self._clock = clock
@@ -64,6 +67,7 @@ class Custody:
         self._wait = wait
         self._session = session
         self._longest_session = longest_session
+        self._deletions = deletions
         # Argon2 costs what an attacker may not have for free; a bounded pool keeps it from starving everybody else.
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="unlock")
 
@@ -142,10 +146,14 @@ class Custody:
             store.end_sessions_of(connection, wallet.citizen)
 
         await self._database.write(unit)
+        if self._deletions is not None:
+            await self._deletions.slot(wallet.citizen, PASSPHRASE, slot, self._clock.now())
 
     async def delete(self, wallet: OpenWallet) -> None:
-        """Delete the account and everything in it."""
+        """Delete the account and everything in it; no restored backup brings it back."""
         await self._database.write(partial(store.delete_citizen, citizen_id=wallet.citizen))
+        if self._deletions is not None:
+            await self._deletions.account(wallet.citizen, self._clock.now())
 
     # --- sessions of the hosted wallet
 
@@ -209,7 +217,13 @@ class Custody:
     # --- inside
 
     def _opened(self, citizen: str, data_key: bytes) -> OpenWallet:
-        return OpenWallet(citizen=citizen, data_key=data_key, database=self._database, clock=self._clock)
+        return OpenWallet(
+            citizen=citizen,
+            data_key=data_key,
+            database=self._database,
+            clock=self._clock,
+            deletions=self._deletions,
+        )
 
     def _new_slots(self, data_key: bytes, passphrase: str, code: str, citizen: str) -> list[tuple[str, str]]:
         by_passphrase = vault.passphrase_slot(data_key, passphrase, citizen=citizen, pepper=self._pepper)

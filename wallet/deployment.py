@@ -16,6 +16,7 @@ from wallet import attesting
 from wallet.attesting import WalletProvider
 from wallet.authorizing import Authorizing
 from wallet.custody import Custody
+from wallet.deletions import Deletions
 from wallet.opening import Opening
 from wallet.outbound import Outbound
 from wallet.presenting import Presenting
@@ -71,6 +72,7 @@ class Surroundings:
     public_url: str | None = None
     provider: WalletProvider | None = None
     neighbour: Neighbour | None = None
+    deletions: Path | None = None
 
 
 def of_settings(settings: WalletSettings) -> Surroundings:
@@ -86,7 +88,7 @@ def of_settings(settings: WalletSettings) -> Surroundings:
         registry_root_file=settings.registry_root_file,
         allow_loopback_http=settings.allow_loopback_http,
         neighbour=settings.neighbour(),
-        pepper=_pepper(settings.pepper_file),
+        pepper=pepper_of(settings.pepper_file),
         status_interval=timedelta(seconds=settings.status_refresh_seconds),
         session=timedelta(seconds=settings.session_seconds),
         longest_session=timedelta(seconds=settings.longest_session_seconds),
@@ -96,6 +98,7 @@ def of_settings(settings: WalletSettings) -> Surroundings:
         encrypt_requests=settings.encrypt_requests,
         public_url=settings.public_url,
         provider=provider_of(settings),
+        deletions=settings.deletions_file,
     )
 
 
@@ -145,7 +148,12 @@ def open_deployment(around: Surroundings, clock: Clock, *, fetcher: Fetcher | No
     )
 
 
-def _pepper(path: Path | None) -> bytes | None:
+def pepper_of(path: Path | None) -> bytes | None:
+    """Return the pepper in a file, None without one.
+
+    Raises:
+        Misconfigured: the file does not hold 32 bytes.
+    """
     if path is None:
         return None
     try:
@@ -167,4 +175,5 @@ def _custody(around: Surroundings, database: Database, clock: Clock) -> Custody:
         session=around.session,
         longest_session=around.longest_session,
         threads=around.unlock_threads,
+        deletions=Deletions(around.deletions) if around.deletions else None,
     )

@@ -192,9 +192,12 @@ class Passkeys:
         return [Passkey(name=kind, label=each["label"], added_on=each["added_on"]) for kind, each in kept.items()]
 
     async def remove(self, wallet: OpenWallet, name: str) -> None:
-        """Let a passkey open the vault no longer; passphrase and recovery code stay."""
-        if name.startswith(f"{PASSKEY}."):
-            await self.database.write(partial(passkey_store.remove_slot, citizen_id=wallet.citizen, kind=name))
+        """Let a passkey open the vault no longer, nor after a restore; passphrase and recovery code stay."""
+        if not name.startswith(f"{PASSKEY}."):
+            return
+        was_there = await self.database.write(partial(passkey_store.remove_slot, citizen_id=wallet.citizen, kind=name))
+        if was_there and wallet.deletions is not None:
+            await wallet.deletions.slot_removed(wallet.citizen, name, self.clock.now())
 
     # --- inside
 

@@ -17,12 +17,15 @@ from comity.errors import Malformed
 from comity.ports import Clock
 from comity.runtime.database import Database
 from wallet import store, vault
+from wallet.deletions import Deletions
 from wallet.store import Record
 
 CREDENTIAL, KEY, HISTORY, MESSAGE, PENDING, CONSENT = "credential", "key", "history", "message", "pending", "consent"
 SIGN_IN, GRANT, NOTICE = "sign_in", "grant", "notice"
 DOOR = "door"
 """What was scanned, pasted or followed, until the person has decided about it."""
+LASTING = frozenset({CREDENTIAL, KEY, HISTORY, MESSAGE})
+"""Kinds whose deletion is noted, so that a restored backup does not bring them back; the others are steps."""
 MAX_RECORD_BYTES = 8 << 20
 
 _log = structlog.get_logger("wallet")
@@ -56,6 +59,7 @@ class OpenWallet:
     data_key: bytes = field(repr=False)
     database: Database
     clock: Clock
+    deletions: Deletions | None = None
 
     async def put(self, kind: str, record_id: str, content: Mapping[str, Any], *, version: int = 1) -> None:
         """Seal and store one record, durable on return; raises as :meth:`commit`."""
@@ -78,6 +82,7 @@ class OpenWallet:
                 store.put_record(connection, self.citizen, record)
 
         await self.database.write(unit)
+        await self._note_deleted(delete)
 
     async def all(self, kind: str) -> list[Kept]:
         """Return every record of a kind that opens, oldest first; see :meth:`read_all`."""
@@ -111,7 +116,16 @@ class OpenWallet:
     async def delete(self, kind: str, record_id: str) -> bool:
         """Delete one record; False when there was none. Of several who try at once, one is told True."""
         unit = partial(store.delete_record, citizen_id=self.citizen, kind=kind, record_id=record_id)
-        return await self.database.write(unit)
+        was_there = await self.database.write(unit)
+        if was_there:
+            await self._note_deleted([(kind, record_id)])
+        return was_there
+
+    async def _note_deleted(self, names: Sequence[tuple[str, str]]) -> None:
+        """Keep lasting deletions outside the database too, before anybody is told that they were made."""
+        lasting = [each for each in names if each[0] in LASTING]
+        if lasting and self.deletions is not None:
+            await self.deletions.records(self.citizen, lasting, self.clock.now())
 
     async def names(self) -> set[tuple[str, str]]:
         """Return kind and id of everything there is."""

@@ -45,6 +45,11 @@ class WalletSettings(RegistryReaderSettings, ServiceSettings):
     unlock_threads: int = Field(default=2, ge=1, le=64)
     encrypt_requests: bool = False
 
+    @property
+    def deletions_file(self) -> Path:
+        """The journal of deletions; all workers of one installation share it, and no backup is restored without it."""
+        return self.data_folder / "deletions.jsonl"
+
     def refuse_in_production(self) -> Iterator[str]:
         """Yield what must not reach production."""
         yield from super().refuse_in_production()

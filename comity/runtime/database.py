@@ -12,7 +12,7 @@ from comity.runtime.postgres import PostgresDatabase
 from comity.runtime.sqlite import SqliteDatabase
 from comity.runtime.unit import Database, Unit
 
-__all__ = ["Database", "Unit", "is_sqlite", "open_database", "parse_url"]
+__all__ = ["Database", "Unit", "is_sqlite", "open_database", "parse_url", "require_shared"]
 
 
 def open_database(url: str) -> Database:
@@ -41,6 +41,16 @@ def parse_url(url: str) -> URL:
     if backend == "postgresql":
         return parsed.set(drivername="postgresql+asyncpg")
     raise Misconfigured(Code.MISCONFIGURED, "the database must be PostgreSQL or an SQLite file")
+
+
+def require_shared(url: str, workers: int) -> None:
+    """Refuse several processes of one service over SQLite, which has one writer and knows of no other machine.
+
+    Raises:
+        Misconfigured: more than one worker, and no PostgreSQL.
+    """
+    if workers > 1 and is_sqlite(parse_url(url)):
+        raise Misconfigured(Code.MISCONFIGURED, "several workers need PostgreSQL; over an SQLite file one serves alone")
 
 
 def is_sqlite(url: URL) -> bool:

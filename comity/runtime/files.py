@@ -1,9 +1,14 @@
 """Files that are either the old ones or the new ones, whatever happens in between (catalogue F12)."""
 
+import fcntl
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+
+from comity.runtime import failpoints
 
 
 def make_private_folder(folder: Path) -> None:
@@ -25,10 +30,12 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """
     temporary = _temporary(path, data, mode)
     try:
+        failpoints.reach("file.written")
         temporary.replace(path)
     except OSError:
         temporary.unlink()
         raise
+    failpoints.reach("file.replaced")
     _settle(path.parent)
 
 
@@ -41,6 +48,45 @@ def create_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """
     temporary = _temporary(path, data, mode)
     try:
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
+    _settle(path.parent)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes of this machine that ask for the same ``folder`` out; it is made when absent.
+
+    Waits as long as another is in; the kernel lets go for a process that dies.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    make_private_folder(folder)
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def new_file(path: Path, *, mode: int = 0o600) -> Iterator[IO[bytes]]:
+    """Write a file piece by piece; it has its name, durably, only when the block ends without an error.
+
+    Raises:
+        FileExistsError: something of this name exists; it is left as it is.
+        OSError: the file could not be written; nothing of this name exists.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.link(temporary, path)
     finally:
         temporary.unlink()

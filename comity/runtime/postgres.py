@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from comity.errors import Code, Unreachable
+from comity.runtime import failpoints
 from comity.runtime.unit import Database, T, Unit
 
 POOL = 10
@@ -84,9 +85,13 @@ class PostgresDatabase(Database):
 
         async def attempt() -> T:
             async with self._engine.begin() as connection:
-                return await connection.run_sync(unit)
+                result = await connection.run_sync(unit)
+                failpoints.reach_unit(unit, "run")
+                return result
 
-        return await retry_serialization(attempt, self._losers)
+        result = await retry_serialization(attempt, self._losers)
+        failpoints.reach_unit(unit, "committed")
+        return result
 
     async def read(self, unit: Unit[T]) -> T:
         """See :meth:`Database.read`."""

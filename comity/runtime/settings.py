@@ -45,6 +45,8 @@ class ServiceSettings(BaseSettings):
         allow_loopback_http: let outbound requests go to this machine without TLS.
         demo_host: this machine's name in a demonstration that phones take part in; see :mod:`comity.runtime.neighbour`.
         demo_ca_file: certificate of the demonstration's own authority for that name.
+        failpoint: breaks this process at a named place, once, for tests (``comity.runtime.failpoints``).
+        max_in_flight: requests that one process works on at one time; more are told to come back in a second.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -57,6 +59,8 @@ class ServiceSettings(BaseSettings):
     allow_loopback_http: bool = False
     demo_host: str = ""
     demo_ca_file: Path | None = None
+    failpoint: str | None = None
+    max_in_flight: int = Field(default=128, ge=1, le=10_000)
 
     @property
     def is_production(self) -> bool:
@@ -91,6 +95,8 @@ class ServiceSettings(BaseSettings):
             yield "DEMO_HOST and DEMO_CA_FILE must not be set"
         if self.data_dir is None:
             yield "DATA_DIR must be set"
+        if self.failpoint is not None:
+            yield "FAILPOINT must not be set"
 
 
 class RegistryReaderSettings(BaseSettings):

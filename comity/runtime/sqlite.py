@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from comity.errors import Code, Misconfigured, Unreachable
+from comity.runtime import failpoints
 from comity.runtime.files import make_private_folder
 from comity.runtime.unit import Database, T, Unit
 
@@ -75,6 +76,7 @@ class _Job:
         savepoint = connection.begin_nested()
         try:
             self.result, self.error = self.unit(connection), None
+            failpoints.reach_unit(self.unit, "run")
             savepoint.commit()
         except BaseException as error:  # noqa: BLE001  (handed to the caller, whatever it is)
             self.error = error
@@ -129,6 +131,7 @@ class SqliteDatabase(Database):
                 raise Unreachable(Code.BUSY, "the database takes no more work now", retry_after=1)
             self._waiting.put(job)
         result: T = await asyncio.wrap_future(job.future)
+        failpoints.reach_unit(unit, "committed")
         return result
 
     async def read(self, unit: Unit[T]) -> T:

@@ -21,9 +21,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from comity.errors import Code, ComityError, Denied, Malformed, NotFound
+from comity.runtime import failpoints
 from comity.runtime.logging import without_message
 from comity.runtime.settings import ServiceSettings
 from comity.web import i18n, metrics, problems
+from comity.web.admission import ALWAYS_ANSWERED, Admission, Full
 from comity.web.metrics import Metrics
 from comity.web.pages import Pages, is_page
 
@@ -121,13 +123,14 @@ class _Base:
         headers: Mapping[str, str],
     ) -> None:
         parts = urlsplit(settings.public_url)
-        self._app = app
+        self._app = Admission(app, most=settings.max_in_flight)
         self._scheme = parts.scheme
         self._host = parts.netloc.encode("ascii")
         self._max_body_bytes = max_body_bytes
         self._max_page_bytes = max_page_bytes
         self._headers = headers
         self._with_messages = not settings.is_production
+        self._failpoint = settings.failpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -150,6 +153,9 @@ class _Base:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._limited(scope, receive, send_with_headers)
+            except Full as error:
+                answer = await _answer(Request(scope), error)
+                await answer(scope, receive, send_with_headers)
             except Exception as error:  # noqa: BLE001  (the outermost line of defence)
                 _log.error("unexpected error", **without_message(error, with_message=self._with_messages))
                 if not started:
@@ -158,6 +164,9 @@ class _Base:
 
     def _settle(self, scope: Scope, request_id: str) -> None:
         """Replace what the client says about this service by what the operator says."""
+        if self._failpoint is not None and scope["path"] not in ALWAYS_ANSWERED:  # tests only, and not before it runs
+            failpoints.arm(self._failpoint)
+            self._failpoint = None
         kept = [(name, value) for name, value in scope["headers"] if name not in _UNTRUSTED]
         scope["headers"] = [(b"host", self._host), *kept]
         scope["scheme"] = self._scheme

@@ -9,12 +9,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
 from comity.errors import Code, Misconfigured
 
 GRACE_SECONDS = 5
 KEEP_ALIVE_SECONDS = 15
-MAX_CONCURRENT = 1000
+MAX_CONCURRENT = 10_000
+"""Connections of one process; what is worked on at one time is bounded long before (``comity.web.admission``)."""
+WORKER_SECONDS = 60
+"""How long a worker may take to start, or to say that it lives."""
 
 
 def serve(
@@ -69,10 +73,34 @@ async def beside(app: ASGIApp, host: str, port: int) -> AsyncIterator[None]:
             each.close()
 
 
-def configuration(app: ASGIApp) -> uvicorn.Config:
+def serve_workers(factory: str, host: str, port: int, *, workers: int, name: str) -> None:
+    """Serve with several processes on one address until SIGTERM or SIGINT; one that dies is replaced.
+
+    ``factory`` is ``module:function``: each process calls it for its application. The first one starts alone, so
+    that a mistake is told once; the line is printed when it is ready. All share the listening sockets.
+
+    Raises:
+        Misconfigured: the address cannot be listened on, or the application failed to start.
+    """
+    sockets = listen(host, port)
+    line = f"{name} http://{_bracketed(host)}:{sockets[0].getsockname()[1]}"
+    try:
+        supervisor = _Workers(configuration(factory, workers=workers), sockets, lambda: _print(line))
+        supervisor.run()
+    finally:
+        for each in sockets:
+            each.close()
+    if not supervisor.was_ready:
+        raise Misconfigured(Code.MISCONFIGURED, f"{name} could not start; its log says why")
+
+
+def configuration(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
     """Return how uvicorn runs here; forwarding headers are not believed, server and date headers say nothing."""
     return uvicorn.Config(
         app,
+        factory=isinstance(app, str),
+        workers=workers,
+        timeout_worker_healthcheck=WORKER_SECONDS,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -163,3 +191,23 @@ class _Guest(_Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Workers(Multiprocess):
+    """Starts one worker, says when it is ready, then starts the others."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], announce: Callable[[], None]) -> None:
+        super().__init__(config, sockets)
+        self._announce = announce
+        self.was_ready = False
+
+    def init_processes(self) -> None:
+        wanted, self.processes_num = self.processes_num, 1
+        super().init_processes()
+        self.was_ready = self.processes[0].wait_until_ready(WORKER_SECONDS)
+        if not self.was_ready:
+            self.should_exit.set()
+            return
+        self._announce()
+        self.processes_num = wanted - 1
+        super().init_processes()

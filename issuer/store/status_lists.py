@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, func, or_, select, 
 
 from comity.credential import Status
 from issuer.store.insert import insert_if_absent
-from issuer.store.tables import credentials, status_lists
+from issuer.store.tables import carried_statuses, credentials, status_lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +153,14 @@ def _state(row: "Row[Any]") -> ListState:
 
 
 def statuses(connection: Connection, list_id: int) -> tuple[tuple[int, Status], ...]:
-    """Return the entries of a list that are not valid, as (index, status)."""
-    rows = connection.execute(
-        select(credentials.c.status_index, credentials.c.status).where(
-            credentials.c.list_id == list_id, credentials.c.status != Status.VALID.value
-        )
+    """Return the entries of a list that are not valid, as (index, status); after a restore some have no record."""
+    recorded = select(credentials.c.status_index, credentials.c.status).where(
+        credentials.c.list_id == list_id, credentials.c.status != Status.VALID.value
     )
+    carried = select(carried_statuses.c.status_index, carried_statuses.c.status).where(
+        carried_statuses.c.list_id == list_id
+    )
+    rows = connection.execute(recorded.union_all(carried))
     return tuple((row.status_index, Status(row.status)) for row in rows)
 
 

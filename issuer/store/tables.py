@@ -207,3 +207,20 @@ audit = Table(
     Index(None, "subject"),
     Index(None, "authority", "at"),
 )
+
+carried_statuses = Table(  # after a restore: what the published lists say of credentials that have no record
+    "carried_statuses",
+    metadata,
+    Column("list_id", Integer, ForeignKey("status_lists.id"), primary_key=True, autoincrement=False),
+    Column("status_index", Integer, primary_key=True, autoincrement=False),
+    Column("status", Integer, nullable=False),
+)
+
+restorations = Table(
+    "restorations",
+    metadata,
+    Column("epoch", String(43), primary_key=True),  # random; nonces of an earlier epoch hold no longer
+    Column("backup_id", String(43), nullable=False),
+    Column("backup_at", BigInteger, nullable=False),
+    Column("restored_at", BigInteger, nullable=False),
+)

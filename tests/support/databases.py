@@ -48,6 +48,16 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
+def empty_database(database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database of the kind that the service under test runs on."""
+    if database_kind == SQLITE:
+        yield f"sqlite:///{tmp_path}/another/database.sqlite3"
+        return
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
 def copied() -> Iterator[Copy]:
     """Copy databases for one test."""
     with contextlib.ExitStack() as made:

@@ -248,7 +248,9 @@ def test_a_new_installation(environment: Path) -> None:
 
 def test_serve(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[tuple[Any, ...]] = []
-    monkeypatch.setattr("verifier.cli.serve_app", lambda app, host, port, name: served.append((app, host, port, name)))
+    monkeypatch.setattr(
+        "comity.web.serving.serve", lambda app, host, port, name: served.append((app, host, port, name))
+    )
     monkeypatch.setattr("verifier.cli.configure", lambda service, kind: served.append((service, kind)))
     run("keys", "init")
     run("relying-party", "add", "bar")
@@ -256,6 +258,34 @@ def test_serve(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert served[0] == ("verifier", "development")
     assert served[1][1:] == ("localhost", 0, "comity verifier")
     asyncio.run(served[1][0].state.deployment.close())
+
+
+def test_back_up_and_restore(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment.mkdir(parents=True, exist_ok=True)
+    secret, file = environment / "passphrase", str(environment / "night.backup")
+    secret.write_text("a passphrase of the night shift\n")
+    run("migrate")
+    told = run("backup", file, "--passphrase-file", str(secret))
+    assert "requests: 0" in told
+    with pytest.raises(Conflict):
+        run("backup", file, "--passphrase-file", str(secret))
+    monkeypatch.setenv("VERIFIER_DATABASE_URL", f"sqlite:///{environment}/another.sqlite3")
+    with pytest.raises(Misconfigured, match="migrate"):
+        run("restore", file, "--passphrase-file", str(secret))
+    run("migrate")
+    assert "Base de données restaurée" in run("restore", file, "--passphrase-file", str(secret), "--lang", "fr")
+    with pytest.raises(Misconfigured):
+        run("restore", file, "--passphrase-file", str(environment / "absent"))
+
+
+def test_several_workers(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("comity.web.serving.serve_workers", lambda *given, **options: served.append((*given, options)))
+    with pytest.raises(Misconfigured, match="PostgreSQL"):
+        run("serve", "--workers", "2")
+    monkeypatch.setenv("VERIFIER_DATABASE_URL", "postgresql://db.example/verifier")
+    run("serve", "--workers", "2")
+    assert served == [("verifier.cli:worker", "localhost", 8103, {"workers": 2, "name": "comity verifier"})]
 
 
 def test_keys_of_this_place_are_kept(place: Place) -> None:

@@ -232,7 +232,9 @@ def test_the_hosted_wallets_database_is_migrated_and_checked(ground: Ground, mon
     assert CliRunner().invoke(commands.cli, ["migrate"]).exit_code == 0
     assert CliRunner().invoke(commands.cli, ["check"]).exit_code == 0
     served: list[Any] = []
-    monkeypatch.setattr(commands, "serve_app", lambda app, host, port, name: served.append((app.title, host, port)))
+    monkeypatch.setattr(
+        "comity.web.serving.serve", lambda app, host, port, name: served.append((app.title, host, port))
+    )
     monkeypatch.setattr(commands, "configure", lambda *_arguments: None)
     assert CliRunner().invoke(commands.cli, ["serve", "--port", "0"]).exit_code == 0
     assert served == [("comity wallet", "localhost", 0)]

@@ -137,7 +137,7 @@ async def test_an_internationalised_name_is_one_name(tmp_path: Path) -> None:
 
 
 async def test_an_address_that_two_parsers_read_differently_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def misread(url: str, *, allow_loopback_http: bool) -> AllowedUrl:
+    def misread(url: str, **_options: object) -> AllowedUrl:
         return AllowedUrl(text=url, scheme="https", host="other.example", port=443)
 
     monkeypatch.setattr(http, "require_allowed", misread)
