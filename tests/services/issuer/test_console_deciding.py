@@ -36,7 +36,7 @@ async def test_another_authoritys_offer_is_not_theirs_to_decide(issuer: Deployed
     await employ(issuer)
     supervisor = await sign_in(issuer, "supervisor")
     own = await issuer.offer(decide_later=True)
-    foreign = await issuer.offer(role="admin", authority=BC, claims=PERSON, decide_later=True)
+    foreign = await issuer.offer(role="bc", authority=BC, claims=PERSON, decide_later=True)
     page = await supervisor.get("/approvals")
     assert foreign["offer_id"] not in page.text
     fields = hidden(page.text) | {"wish": "approve"}
