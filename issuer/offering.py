@@ -71,7 +71,11 @@ async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) ->
         NotFound, Malformed, Unreachable: as for :func:`prepare_offer`.
     """
     prepared = await prepare_offer(deployment, wanted)
-    await deployment.database.write(lambda connection: save_offer(connection, prepared.offer, actor=actor))
+
+    def save(connection: Connection) -> None:
+        save_offer(connection, prepared.offer, actor=actor)
+
+    await deployment.database.write(save)
     return prepared
 
 

@@ -9,10 +9,13 @@ import pytest
 from comity.errors import ComityError, Misconfigured
 from comity.runtime import backup, backup_file, migrations
 from comity.runtime.clock import FixedClock
-from tests.services.wallet.town import NOW, PASSPHRASE, Ground, Town, running
+from tests.services.wallet.town import NOW, PASSPHRASE, WALLET, Ground, Town, running
+from tests.support.authenticator import Authenticator
 from wallet import deletions
 from wallet.backup import PLAN, scheme
 from wallet.deployment import pepper_of
+from wallet.passkeys import Passkeys
+from wallet.records import GRANT
 from wallet.store import metadata
 
 SECRET = "a passphrase of the night shift"
@@ -87,6 +90,27 @@ async def test_a_passphrase_changed_before_the_backup_still_opens(ground: Ground
     assert (await restored(ground, file, empty_database))["passphrases ended"] == 0
     async with running(ground, database_url=empty_database) as town:
         assert await unlocks(town, "maya", NEW)
+
+
+async def test_a_passkey_removed_after_the_backup_stays_removed(ground: Ground, empty_database: str) -> None:
+    async with running(ground) as town:
+        maya = await town.arrive("maya")
+        wallet = await town.wallet.custody.unlock("maya", PASSPHRASE)
+        keys = Passkeys.of(town.wallet.database, town.wallet.clock, town.wallet.custody, WALLET)
+        for label in ("kept", "removed"):
+            device = Authenticator(WALLET, "localhost")
+            await keys.add(wallet, device.create(await keys.begin(wallet)), device.secret, label)
+        await wallet.put(GRANT, "g", {"refresh_token": "canary"})
+        file = await back_up(ground)
+        gone = next(each.name for each in await keys.all(wallet) if each.label == "removed")
+        await keys.remove(wallet, gone)
+        assert maya.name == "maya"
+    assert (await restored(ground, file, empty_database))["passphrases ended"] == 1
+    async with running(ground, database_url=empty_database) as town:
+        wallet = await town.wallet.custody.unlock("maya", PASSPHRASE)
+        keys = Passkeys.of(town.wallet.database, town.wallet.clock, town.wallet.custody, WALLET)
+        assert [each.label for each in await keys.all(wallet)] == ["kept"]
+        assert await wallet.find(GRANT, "g") is None
 
 
 async def test_a_session_does_not_come_back(ground: Ground, empty_database: str) -> None:
