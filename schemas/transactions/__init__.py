@@ -13,7 +13,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
+
+import schemas
 
 _ROOT = files(__name__)
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,63}")
@@ -55,12 +57,12 @@ def violations(name: str, members: Mapping[str, Any]) -> tuple[str, ...]:
         KeyError: there is no such type.
     """
     found = _validator(name).iter_errors(dict(members))
-    return tuple(sorted({f"{'/'.join(map(str, each.absolute_path)) or '$'}: {each.validator}" for each in found}))
+    return tuple(sorted({f"{'/'.join(map(str, each.instance_path)) or '$'}: {each.kind.name}" for each in found}))
 
 
 @cache
 def _validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator(schema_of(name), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return schemas.validator(schema_of(name))
 
 
 @cache
