@@ -25,6 +25,7 @@ async def test_every_operation_is_described_with_its_answers_and_examples(docume
         "/api/v1/offers/{offer_id}",
         "/api/v1/offers/{offer_id}/qr.png",
         "/api/v1/offers/{offer_id}/cancel",
+        "/api/v1/offers/{offer_id}/{verdict}",
         "/api/v1/credentials/search",
         "/api/v1/credentials/{credential_id}",
         "/api/v1/credentials/{credential_id}/{change}",
