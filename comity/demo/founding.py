@@ -30,8 +30,13 @@ DEMO_COUNTER = "Demo counter"
 PUBLISH_SECONDS = 0.1
 
 
-SHOWN_DESK = "ca-on/services"
-"""The authority whose desk the front door lets visitors try."""
+SHOWN_DESKS = (
+    ("ca-bc/services", "clerk"),
+    ("ca-on/services", "clerk"),
+    ("ca-on/services", "supervisor"),
+    ("ca-on/toronto/services", "clerk"),
+)
+"""The desks that the front door lets visitors try: those of the journeys that it tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +254,7 @@ async def _open_desks(stage: Stage) -> None:
     stage.sign_ins += [
         SignIn(face="console", name=each["name"], password=stage.desk["password"], role=each["role"])
         for each in stage.desk["accounts"]
-        if each["authority"] == SHOWN_DESK and each["role"] in ("clerk", "supervisor")
+        if (each["authority"], each["role"]) in SHOWN_DESKS
     ]
 
 
