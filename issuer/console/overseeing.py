@@ -25,7 +25,9 @@ ACTIONS = (
     "offer_created", "offer_cancelled", "credential_issued", "suspended", "reinstated", "revocation_asked",
     "revocation_started", "revocation_refused", "revocation_undone", "revoked", "slip_opened", "file_checked",
     "file_started", "file_links", "file_codes", "signed_in", "sign_in_refused", "clerk_added", "clerk_disabled",
-    "clerk_enabled", "clerk_password", "log_exported",
+    "clerk_enabled", "clerk_password", "log_exported", "credential_accepted", "credential_failure",
+    "credential_deleted", "credential_deferred", "credential_reissued", "offer_approved", "offer_denied", "authorized",
+    "authorization_refused", "token_given", "token_refreshed", "code_replayed", "refresh_token_replayed", "restored",
 )  # fmt: skip
 """What the log may hold; the pages have words for each."""
 
