@@ -5,6 +5,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
 
+from comity.demo import cast
 from comity.demo.play import Play
 from tests.browser import chromium
 from tests.browser.conftest import NewVisitor
@@ -184,7 +185,8 @@ async def test_a_backup_gives_a_deleted_card_back(visitor: NewVisitor, play: Pla
 
 async def test_a_revoked_card_says_so_in_plain_words(visitor: NewVisitor, play: Play) -> None:
     maya = await at_wallet(visitor, play, "fr")
-    offered = await maya.collect()
+    licence = cast.drivers_licence(cast.ELISE, 38, "78")  # of an authority where one person may revoke
+    offered = await maya.collect(await play.desk.offer("ca-on/services", "drivers-licence/1", licence))
     (issued,) = await play.desk.issued(offered.offer_id)
     await play.desk.change(issued["id"], "revoke", "lost")
     await asyncio.sleep(1.5)  # the list is published, and older than the wallet takes
