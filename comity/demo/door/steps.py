@@ -1,6 +1,6 @@
 """The journeys of ``comity demo`` as things to do by hand: which face, which page; the words are ``door.<letter>_<n>``.
 
-Two of them need the operator of the registry or of the status host, and are told as the command that plays them.
+Some need the operator of the registry or of a host, or a program, and are told as the command that plays them.
 """
 
 from collections.abc import Mapping
@@ -25,5 +25,5 @@ JOURNEYS: Mapping[str, tuple[str, ...]] = {
 }
 """Letter → where each step is done."""
 
-BY_COMMAND = ("e", "h", "i")
+BY_COMMAND = ("e", "h", "i", "j")
 """Journeys that take more than a browser."""

@@ -123,5 +123,5 @@ def test_of_several_processes_that_start_without_keys_one_makes_them(tmp_path: P
     told = [each.communicate(timeout=60) for each in started]
     assert [each.returncode for each in started] == [0, 0, 0], told
     made = [line for out, _ in told for line in out.splitlines() if line.startswith("made: ")]
-    assert len(made) == len(set(made)) == 2 * 4 + 1
+    assert len(made) == len(set(made)) == 2 * 5 + 1
     assert len(open_authorities(place.settings(), NOW)) == 2
