@@ -36,7 +36,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "comity/jose.py",
-        'if jws.header.get("typ") not in expected:',
+        'if jws.header.get("typ", "") not in expected:',
         'if jws.header.get("typ", expected[0]) not in expected:',
         f"{ISSUER_SIGNATURES}::test_another_type",
     ),

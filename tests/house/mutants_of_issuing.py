@@ -45,7 +45,7 @@ ISSUING: tuple[Mutant, ...] = (
         f"{DEFERRING}::test_the_first_proof_decides_for_whose_key_it_is",
     ),
     Mutant(
-        "issuer/store/offers.py",
+        "issuer/store/redemption.py",
         "return offers.c.decision.is_(None) if token_key is None else true()",
         "return true()",
         f"{DEFERRING}::test_a_token_that_waits_is_bound_to_a_key",
