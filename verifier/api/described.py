@@ -100,6 +100,28 @@ READ: Extra = {
         **_problems(401, 403, 404),
     },
 }
+RECEIVE_DIGITAL: Extra = {
+    **_BEARER,
+    "requestBody": {
+        "required": True,
+        **_json(
+            {
+                "type": "object",
+                "required": ["data"],
+                "additionalProperties": False,
+                "properties": {
+                    "data": {"type": "object", "description": "What the browser's Digital Credentials API returned."},
+                    "origin": {"type": "string", "description": "Where it was asked, when a request names several."},
+                },
+            },
+            {"data": {"response": "eyJhbGciOiJFQ0RILUVTIi…"}, "origin": "https://shop.example"},
+        ),
+    },
+    "responses": {
+        "200": _answer("State and result.", {"type": "object"}, _OUTCOME),
+        **_problems(400, 401, 403, 404, 409),
+    },
+}
 WATCH: Extra = {
     **_BEARER,
     "responses": {

@@ -61,7 +61,7 @@ def _add_reading(routes: APIRouter, deployment: Deployment, party: Callable[[Req
         """Return the state of a request, and its report once it is answered."""
         return await verifying.outcome(transaction_id, relying_party=party(request), response_code=response_code)
 
-    @routes.post("/requests/{transaction_id}/digital-credential")
+    @routes.post("/requests/{transaction_id}/digital-credential", openapi_extra=described.RECEIVE_DIGITAL)
     async def receive_digital(transaction_id: str, request: Request) -> dict[str, Any]:
         """Take what the website got from the Digital Credentials API: ``{data, origin?}``; returns the report."""
         name, sent = party(request), await body.json_object(request)
