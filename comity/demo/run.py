@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,6 +94,5 @@ async def stopped() -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(sign, asked.set)
+        loop.add_signal_handler(sign, asked.set)
     await asked.wait()
