@@ -6,7 +6,7 @@ and calls :meth:`Pages.install` last. Templates of the face lie in ``<package>/t
 
 What a template has: ``t``, ``lang``, ``other``, ``toggle`` (this page in the other language), ``here`` (this page),
 ``at("/path")`` (a page in this language), ``static("look.css")``, ``csrf``, ``once``, ``day``, ``moment``, ``number``,
-``pick`` (one of ``{"en": …, "fr": …}``), ``qr`` and whatever :meth:`Pages.render` was given.
+``pick`` (one of ``{"en": …, "fr": …}``) and whatever :meth:`Pages.render` was given.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from comity.errors import Code, ComityError, Unreachable
-from comity.web import forms, i18n, qr, shown_text
+from comity.web import forms, i18n, shown_text
 from comity.web.assets import PREFIX, Assets
 from comity.web.csrf import Tokens, check_origin
 from comity.web.forms import Form
@@ -217,7 +217,6 @@ class Pages:
             "moment": lambda value: i18n.instant(value, language),
             "number": lambda value: i18n.number(value, language),
             "pick": lambda words: i18n.pick(words, language),
-            "qr": qr.outline,
             "form": Form(),
         }
 

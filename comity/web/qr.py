@@ -106,6 +106,11 @@ async def png_async(text: str, *, pixels_per_module: int = 8) -> bytes:
     return await asyncio.to_thread(png, text, pixels_per_module=pixels_per_module)
 
 
+async def outline_async(text: str) -> Outline:
+    """Do as :func:`outline`, in a thread."""
+    return await asyncio.to_thread(outline, text)
+
+
 async def read_async(image: bytes) -> str:
     """Do as :func:`read`, in a thread."""
     return await asyncio.to_thread(read, image)

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from comity.web import live
+from comity.web import live, qr
 from issuer import looking_up, offering, offering_once, signing_in
 from issuer.api.access import deployment_of
 from issuer.console.desk import Desk
@@ -86,6 +86,7 @@ async def _handed(request: Request, desk: Desk, offer: Offer) -> dict[str, Any]:
         "offer": offer,
         "office": deployment.authority(offer.authority).description.name,
         "link": reference.link() if is_shown else None,
+        "drawn": await qr.outline_async(reference.link()) if is_shown else None,
         "transaction_code": offering_once.code_of(deployment, offer) if is_shown else None,
         "wallet": wallet_link(deployment, reference.link(), language) if is_shown else None,
         "issued": await offering.issued_by(deployment, offer),

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from comity.errors import Code
 from comity.verification.checks import ORDER
-from comity.web import i18n, live
+from comity.web import i18n, live, qr
 from comity.web.forms import Form
 from verifier import presets
 from verifier.counter.face import Face, place_name, question, value_in_words, wallet_links
@@ -52,7 +52,7 @@ def router(face: Face) -> APIRouter:
         language = pages.language(request)
         asked = question(standing.check.policy, standing.check.place, language)
         if standing.state != "ended":
-            return _waiting(face, request, standing, asked)
+            return await _waiting(face, request, standing, asked)
         told = _verdict(standing, asked, language, face.deployment.requesting.clock.now())
         return pages.render(request, "verdict.html", device=device, asked=asked, told=told, check=standing.check)
 
@@ -92,7 +92,7 @@ def _choice(face: Face, request: Request, device: Device, form: Form | None = No
     )
 
 
-def _waiting(face: Face, request: Request, standing: Standing, asked: Mapping[str, Any]) -> Response:
+async def _waiting(face: Face, request: Request, standing: Standing, asked: Mapping[str, Any]) -> Response:
     renewal = _number(request.query_params.get("renewal", ""))
     return face.pages.render(
         request,
@@ -101,6 +101,7 @@ def _waiting(face: Face, request: Request, standing: Standing, asked: Mapping[st
         check=standing.check,
         state=standing.state,
         link=standing.link,
+        drawn=await qr.outline_async(standing.link) if standing.link else None,
         links=wallet_links(face, standing.link, face.pages.language(request)),
         renewal=renewal + 1,
         renews=renewal < RENEWALS,
