@@ -225,10 +225,11 @@ async def test_issuing_works_without_scripts_and_twice_sent_is_once_offered(visi
     await hands.fill_in_licence(clerk, record)
     await clerk.press("Go on to review")
     await clerk.press("Make the offer")
+    await clerk.page.wait_for_url("**/offers/*")
     first = clerk.page.url
-    await clerk.page.go_back()
+    await clerk.back()
     await clerk.press("Make the offer")
-    assert clerk.page.url == first
+    await clerk.page.wait_for_url(first)
     await clerk.press("At the desk")
     assert (await clerk.page.inner_text("main")).count(record) == 1
 

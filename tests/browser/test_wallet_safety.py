@@ -52,7 +52,7 @@ async def test_a_form_sent_twice_and_the_back_button_collect_one_card(visitor: N
     await maya.at.type("Transaction code", str(offered.transaction_code))
     await maya.at.page.get_by_role("button", name="Add to my wallet").dblclick()
     await maya.at.page.wait_for_url("**/cards/**")
-    await maya.at.page.go_back()
+    await maya.at.back()
     await maya.at.page.reload()
     assert "/cards/" in maya.at.page.url, "the offer's page leads to what came of it"
     await maya.go("/")
@@ -65,7 +65,7 @@ async def test_an_answer_sent_twice_is_shown_and_not_sent_again(visitor: NewVisi
     started = await maya.asked()
     await maya.at.page.get_by_role("button", name="Share this").dblclick()
     await maya.at.page.wait_for_url("**/done")
-    await maya.at.page.go_back()
+    await maya.at.back()
     await maya.at.page.reload()
     assert await maya.at.heading() == "Shared"
     assert (await play.counter.result(started))["verdict"] == "accepted"

@@ -87,13 +87,19 @@ class Visitor:
         await self.page.goto(url)
 
     async def press(self, name: str, *, exact: bool = False) -> None:
-        """Click the button or link called ``name``."""
+        """Click the button or link called ``name``, and wait until the page that it leads to has come."""
         page = self.page
         await (
             page.get_by_role("button", name=name, exact=exact)
             .or_(page.get_by_role("link", name=name, exact=exact))
             .first.click()
         )
+        await page.wait_for_load_state()
+
+    async def back(self) -> None:
+        """Press the browser's back button; a page that is still arriving has no history to go back in."""
+        await self.page.wait_for_load_state()
+        await self.page.go_back()
 
     async def type(self, label: str, text: str) -> None:
         """Type ``text`` into the field called ``label``."""
