@@ -11,7 +11,8 @@ from pathlib import Path
 from PIL import Image, ImageFilter
 from playwright.async_api import Playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+# The one without windows first: it does the same for two thirds of the processor's time.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-dev-shm-usage",
@@ -77,7 +78,7 @@ def _packaged() -> Path | None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return None
     _run("apt-get", "update")
-    _run("apt-get", "install", "--yes", "--no-install-recommends", "chromium")
+    _run("apt-get", "install", "--yes", "--no-install-recommends", "chromium-headless-shell")
     return _present()
 
 
