@@ -17,7 +17,7 @@ from comity.openid import authorization as messages
 from comity.openid.authorization import AuthorizationResponse
 from comity.openid.issuance.display import in_language
 from comity.openid.refusal import OAuthErrorCode
-from comity.web import body, i18n, problems
+from comity.web import body, counted, i18n, problems
 from issuer import authorizing
 from issuer.api import pages
 from issuer.api.access import deployment_of
@@ -40,6 +40,7 @@ def _for_people(route: Route) -> Route:
         try:
             return await route(request, **parameters)
         except ComityError as error:
+            counted.tell(request, error)
             return pages.problem(error, _language(request, None))
 
     return answer
