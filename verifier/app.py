@@ -102,7 +102,7 @@ def _ready_checks(deployment: Deployment) -> dict[str, ReadyCheck]:
 
     async def check_keys() -> None:
         now = deployment.requesting.clock.now()
-        own = identity.load(deployment.keys, settings.public_url, settings.client_id_prefix)
+        own = identity.load(deployment.keys, settings.public_url, settings.client_id_prefix, settings.attestation_file)
         identity.require_usable(deployment.keys, own, now)
 
     async def check_registry() -> None:

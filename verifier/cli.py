@@ -93,6 +93,13 @@ def init(lang: LanguageOption = "en") -> None:
     typer.echo(i18n.text("verifier.keys_ready", i18n.choose(lang), folder=settings.data_folder / "keys"))
 
 
+@keys.command("public")
+def public() -> None:
+    """Print the public key that signs requests, as a JWK: whoever attests this verifier needs it."""
+    signer = keys_of(load(VerifierSettings)).signer(identity.REQUEST)
+    sys.stdout.write(strict_json.serialise(dict(signer.public_jwk)).decode() + "\n")
+
+
 @cli.command()
 def identifiers(
     name_en: Annotated[str, typer.Option(help="Name in English.")],
@@ -107,6 +114,7 @@ def identifiers(
         name={"en": name_en, "fr": name_fr},
         may_ask=[*policies.entitlements(), *(own for each in others for own in each.entitlements())],
         prefix=settings.client_id_prefix,
+        attestation=settings.attestation_file,
     )
     sys.stdout.write(strict_json.serialise(entry).decode() + "\n")
 

@@ -70,7 +70,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         Misconfigured: no keys, no registry, no relying parties' file.
     """
     keys = keys_of(settings)
-    own = identity.load(keys, settings.public_url, settings.client_id_prefix)
+    own = identity.load(keys, settings.public_url, settings.client_id_prefix, settings.attestation_file)
     parties = RelyingParties.load(settings.relying_parties_file)
     fetcher = fetcher or GuardedFetcher(
         clock, allow_loopback_http=settings.allow_loopback_http, neighbour=settings.neighbour()
