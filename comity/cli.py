@@ -40,6 +40,9 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     return app if known else build([])
 
 
+_OWN = ("demo", "serve", "verify", "inspect", "doctor", "registry", "entitlement", "verifier-attestation")
+
+
 def _add_own_commands(app: typer.Typer, called: str | None) -> bool:
     """Add what ``called`` names, everything when it is None; say whether it names a command of the library."""
     if called in {None, "demo", "serve"}:
@@ -64,7 +67,11 @@ def _add_own_commands(app: typer.Typer, called: str | None) -> bool:
         from comity.entitlement_cli import entitlement
 
         app.add_typer(entitlement, name="entitlement")
-    return called in {None, "demo", "serve", "verify", "inspect", "doctor", "registry", "entitlement"}
+    if called in {None, "verifier-attestation"}:
+        from comity.verifier_attestation_cli import attestation
+
+        app.add_typer(attestation, name="verifier-attestation")
+    return called in {None, *_OWN}
 
 
 def language_of(arguments: Sequence[str]) -> str:

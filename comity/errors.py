@@ -164,6 +164,9 @@ class Code(StrEnum):
     ENTITLEMENT_INVALID = "entitlement_invalid"
     ENTITLEMENT_EXPIRED = "entitlement_expired"
     ENTITLEMENT_SIGNER_UNKNOWN = "entitlement_signer_unknown"
+    VERIFIER_ATTESTATION_INVALID = "verifier_attestation_invalid"
+    VERIFIER_ATTESTATION_EXPIRED = "verifier_attestation_expired"
+    VERIFIER_ATTESTER_UNKNOWN = "verifier_attester_unknown"
     # --- vault and accounts
     VAULT_LOCKED = "vault_locked"
     PASSPHRASE_WRONG = "passphrase_wrong"

@@ -20,10 +20,11 @@ from comity.runtime.files import alone_in
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
-from comity.web import api_docs
+from comity.runtime.refusals import Refusals
+from comity.web import api_docs, counted
 from comity.web.app import ReadyCheck, create_base
 from issuer import approving, authorities, bulk, catalog, client_trust, identity, issuing, signing_in, sources
-from issuer.api import authorization, described, openid, operators, public, sign_in
+from issuer.api import access, authorization, described, openid, operators, public, sign_in
 from issuer.authorities import Authority, Description
 from issuer.client_trust import ClientTrust
 from issuer.console import pages as console
@@ -34,7 +35,7 @@ from issuer.operators import Operators
 from issuer.secrecy import Secrecy
 from issuer.settings import IssuerSettings
 from issuer.status_lists import ListRules, Publisher
-from issuer.store import offers, restoring
+from issuer.store import offers, refused, restoring
 
 _log = structlog.get_logger("issuer")
 
@@ -59,6 +60,7 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
 
     app = create_base(settings, title="comity issuer", version=version("comity"), lifespan=lifespan, ready=ready)
     app.exception_handler(OAuthError)(openid.answer_refusal)
+    counted.install(app, access.count_refusal)
     console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
     api_docs.require_bearer(app, described.SECURITY)
     # In this order: the path of an authority may stand at the start of the routes of the last ones.
@@ -150,6 +152,7 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
         runner = bulk.Runner(deployment)
         opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file), bulk=runner)
         await deployment.publisher.start()
+        await stack.enter_async_context(deployment.refusals.storing())
         every = settings.erase_every_seconds
         for timer in (deployment.publisher.run(), _erase_on_time(deployment, every), runner.run()):
             task = asyncio.create_task(timer)
@@ -209,6 +212,7 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         publisher=Publisher(authorities=opened, database=database, clock=clock, rules=rules),
         limits=_limits(settings),
         request_keys=RequestKeys(database, clock, secrecy, period_seconds=settings.encryption_key_seconds),
+        refusals=Refusals(database=database, table=refused.refusals, clock=clock),
         require_dpop=settings.require_dpop,
         encryption_required=settings.encryption_required,
         identity_provider=_identity_provider(settings, fetcher, clock),

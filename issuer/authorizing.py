@@ -4,6 +4,7 @@ RFC 9126 (pushed requests), RFC 6749 §4.1 with PKCE, RFC 9207 (``iss``), RFC 94
 record 0019 says why requests are only ever pushed and whom a replayed code costs what.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from comity.errors import Code, ComityError, Malformed, NotFound, Unreachable
@@ -17,10 +18,10 @@ from issuer import catalog, clients, granted, tokens, wanted
 from issuer.authorities import Authority
 from issuer.clients import Client
 from issuer.deployment import Deployment
-from issuer.granted import PERSON, WALLET, event, new_secret
+from issuer.granted import PERSON, WALLET, Grant, event, new_secret
 from issuer.secrecy import hashed
 from issuer.sources import Roll
-from issuer.store import Connection, audit, authorizations, credentials, given, offers
+from issuer.store import Connection, audit, authorizations, credentials, given
 from issuer.store.authorizations import Authorization, State
 from issuer.store.offers import Offer
 from issuer.tokens import Proof
@@ -143,9 +144,13 @@ async def people(deployment: Deployment, found: Authorization) -> list[Person]:
     source: object = deployment.sources.get(found.authority)
     if not deployment.demo_sign_in or deployment.identity_provider is not None or not isinstance(source, Roll):
         raise NotFound(Code.NOT_FOUND, "nobody signs in here by a list")
-    kind = deployment.catalogs[found.authority][found.configuration_ids[0]].type
+    catalog_ = deployment.catalogs[found.authority]
+    kind, *others = dict.fromkeys(catalog_[each].type for each in found.configuration_ids)
+    complete = [set(source.references(each.slug)) for each in others]
     listed = []
     for reference in source.references(kind.slug):
+        if not all(reference in each for each in complete):
+            continue
         claims = await deployment.sources[found.authority].claims(kind.slug, reference)
         listed.append(Person(reference=reference, name=catalog.name_of(kind, claims)))
     return listed
@@ -181,24 +186,28 @@ async def agree(deployment: Deployment, authority: Authority, found: Authorizati
         raise _over()
     try:
         ids = found.configuration_ids
-        offer = await granted.draft(deployment, authority, found, offer_id=found.offer_id, configuration_ids=ids)
+        drafts = await granted.drafts(deployment, authority, found, offer_id=found.offer_id, configuration_ids=ids)
         if found.is_offered:
             await wanted.require_same_person(deployment, found)
     except ComityError as error:
         return await refuse(deployment, authority, found, browser, error=_of_source(error))
     code = new_secret()
-    if not await _give_code(deployment, found, offer, browser, code):
+    if not await _give_code(deployment, found, drafts, browser, code):
         return await refuse(deployment, authority, found, browser)
     return _answer(authority, found, code=code)
 
 
-async def _give_code(deployment: Deployment, found: Authorization, offer: Offer, browser: str, code: str) -> bool:
+async def _give_code(
+    deployment: Deployment, found: Authorization, drafts: Sequence[Offer], browser: str, code: str
+) -> bool:
     """Store the code and what it gives; False when the clerk's offer was used or withdrawn meanwhile."""
     now = deployment.now()
 
     def give(connection: Connection) -> bool:
-        if not given.approve(connection, offer, is_offered=found.is_offered, now=now):
-            return False
+        for offer in drafts:
+            is_offered = found.is_offered and offer.id == found.offer_id
+            if not given.approve(connection, offer, is_offered=is_offered, now=now):
+                return False
         changed = authorizations.grant(
             connection,
             found.id,
@@ -270,39 +279,33 @@ async def redeem(
     key = None if proof is None else proof.thumbprint
     lives_until = now + max(limits.refresh_seconds, limits.token_seconds + limits.retry_seconds)
 
-    def give(connection: Connection) -> bool:
+    def give(connection: Connection) -> tuple[Grant, ...]:
         tokens.use_up(connection, proof)
         clients.use_up(connection, client)
         if not authorizations.redeem(connection, found.id, dpop_key=key, expires_at=lives_until, now=now):
-            return False
-        if not given.give_token(
+            return ()
+        grants = granted.give(
             connection,
-            found.offer_id,
-            token_hash=hashed(token),
-            token_key=key,
-            token_expires_at=now + limits.token_seconds,
-            configuration_ids=ids,
-            identified_ids=identified,
-        ):
+            found,
+            client,
+            hashed(token),
+            key=key,
+            expires_at=now + limits.token_seconds,
+            ids=ids,
+            identified=identified,
+        )
+        if not grants:
             raise _bad_code("the offer was withdrawn")
-        offers.note_client(connection, hashed(token), client_id=client.client_id, client_key=client.key)
         if refresh_token is not None:
             expires_at = now + limits.refresh_seconds
             authorizations.add_refresh_token(connection, hashed(refresh_token), found.id, expires_at=expires_at)
         audit.record(connection, event(found, "token_given", actor=WALLET, at=now))
-        return True
+        return grants
 
-    if not await deployment.database.write(give):
+    grants = await deployment.database.write(give)
+    if not grants:
         raise await _replayed(deployment, found)
-    return granted.token_response(
-        deployment,
-        found.offer_id,
-        token,
-        proof,
-        configuration_ids=ids,
-        identified_ids=identified,
-        refresh_token=refresh_token,
-    )
+    return granted.token_response(deployment, token, proof, grants=grants, refresh_token=refresh_token)
 
 
 def _require_own(found: Authorization, request: CodeRequest, client: Client, *, now: int) -> None:

@@ -48,6 +48,7 @@ PLAN: Mapping[str, Rows] = {
     "revocations": Rows(),
     "bulk_jobs": Rows(),
     "bulk_rows": Rows(without=frozenset({"sealed_cells"})),
+    "refusals": Rows(),
     "once": NOTHING,  # what came of a key may be lost; the offers that it made are ended anyway
 }
 _WIDTH = 2

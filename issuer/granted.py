@@ -1,23 +1,72 @@
-"""What a person's sign-in gives: an offer with the claims of that person's file, and the token that is good for it."""
+"""What a person's sign-in gives: offers with the claims of that person's file, and the token that is good for them.
+
+There is one offer for each credential type, so that claims, records, renewals and erasure are those of any other
+offer. One access token stands for all of them: the first is found by the hash of the token, each other one by a hash
+that is made of it and of the type.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from comity.credential import CredentialType
 from comity.errors import Code
+from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.oauth import GrantedConfiguration, TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from issuer import catalog
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
+from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.secrecy import hashed
-from issuer.store import audit, credentials
+from issuer.store import Connection, audit, credentials, given, offers
 from issuer.store.authorizations import Authorization
 from issuer.store.offers import Offer, OfferState
-from issuer.tokens import Proof
+from issuer.tokens import Access, Proof
 
 WALLET, PERSON = "wallet", "person"
 """The actors of what wallets and people at their browser do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a token gives of one offer.
+
+    Attributes:
+        offer_id: the offer.
+        configuration_ids: what it is for.
+        identified_ids: which of it is asked for by a credential identifier.
+    """
+
+    offer_id: str
+    configuration_ids: tuple[str, ...]
+    identified_ids: tuple[str, ...]
+
+
+async def drafts(
+    deployment: Deployment,
+    authority: Authority,
+    found: Authorization,
+    *,
+    offer_id: str,
+    configuration_ids: Sequence[str],
+) -> tuple[Offer, ...]:
+    """Return one offer for each type among what is asked for; ``offer_id`` is the first one's. Nothing is stored.
+
+    What is asked for is given as a whole: a person who has no record for one of the types gets none.
+
+    Raises:
+        NotFound, Malformed, Unreachable: as :func:`draft`.
+    """
+    entries = deployment.catalogs[authority.path]
+    types = dict.fromkeys(entries[each].type for each in configuration_ids)
+    made: list[Offer] = []
+    for credential_type in types:
+        own = [each for each in configuration_ids if entries[each].type == credential_type]
+        named = credentials.new_id() if made else offer_id
+        made.append(await draft(deployment, authority, found, offer_id=named, configuration_ids=own))
+    return tuple(made)
 
 
 async def draft(
@@ -28,7 +77,7 @@ async def draft(
     offer_id: str,
     configuration_ids: Sequence[str],
 ) -> Offer:
-    """Return the offer of what the signed-in person's file says now; nothing is stored.
+    """Return the offer of what the signed-in person's file says now about one type; nothing is stored.
 
     Raises:
         NotFound: the authority has no such record for this type.
@@ -78,25 +127,76 @@ def no_code() -> str:
 
 
 def token_response(
-    deployment: Deployment,
-    offer_id: str,
-    token: str,
-    proof: Proof | None,
-    *,
-    configuration_ids: Sequence[str],
-    identified_ids: Sequence[str],
-    refresh_token: str | None,
+    deployment: Deployment, token: str, proof: Proof | None, *, grants: Sequence[Grant], refresh_token: str | None
 ) -> TokenResponse:
     """Return the answer of the token endpoint (RFC 6749 §5.1, OpenID4VCI §6.2)."""
-    scopes = [each for each in configuration_ids if each not in identified_ids]
+    scopes = [id_ for each in grants for id_ in each.configuration_ids if id_ not in each.identified_ids]
     return TokenResponse(
         access_token=token,
         expires_in=deployment.limits.token_seconds,
         is_bound=proof is not None,
         refresh_token=refresh_token,
         scope=" ".join(scopes) or None,
-        granted=identified(offer_id, identified_ids),
+        granted=tuple(named for each in grants for named in identified(each.offer_id, each.identified_ids)),
     )
+
+
+def give(
+    connection: Connection,
+    found: Authorization,
+    client: Client,
+    token_hash: str,
+    *,
+    key: str | None,
+    expires_at: int,
+    ids: Sequence[str],
+    identified: Sequence[str],
+) -> tuple[Grant, ...]:
+    """Let one token stand for every offer that was approved; what the wallet does not want after all is withdrawn.
+
+    Returns what was given; nothing when every offer was withdrawn meanwhile.
+    """
+    grants: list[Grant] = []
+    for offer in given.approved_of(connection, found.id):
+        own = tuple(each for each in ids if each in offer.configuration_ids)
+        if not own:
+            offers.cancel(connection, offer.id)
+            continue
+        named = tuple(each for each in identified if each in own)
+        part = part_hash(token_hash, offer.type) if grants else token_hash
+        given.give_token(
+            connection,
+            offer.id,
+            token_hash=part,
+            token_key=key,
+            token_expires_at=expires_at,
+            configuration_ids=own,
+            identified_ids=named,
+        )
+        offers.note_client(connection, part, client_id=client.client_id, client_key=client.key)
+        grants.append(Grant(offer_id=offer.id, configuration_ids=own, identified_ids=named))
+    return tuple(grants)
+
+
+def part_hash(token_hash: str, credential_type: CredentialType) -> str:
+    """Return what recognises a token in the offer of a further type; of no use as a token."""
+    return hashed(f"{token_hash} {credential_type.slug}/{credential_type.version}")
+
+
+async def covering(deployment: Deployment, authority: Authority, access: Access, request: CredentialRequest) -> Access:
+    """Return the access with the offer that a request falls under, where the token is for several types.
+
+    As it is where the token covers nothing of the kind: then :func:`entry_of` refuses.
+    """
+    wanted = request.configuration_id or (request.credential_identifier or "").rpartition(":")[0]
+    entry = deployment.catalogs[authority.path].get(wanted)
+    if entry is None or entry.type == access.offer.type or access.offer.authorization_id is None:
+        return access
+    token_hash, now = part_hash(access.token_hash, entry.type), deployment.now()
+    offer = await deployment.database.read(
+        lambda connection: offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now)
+    )
+    return access if offer is None else replace(access, token_hash=token_hash, offer=offer)
 
 
 def identified(offer_id: str, configuration_ids: Sequence[str]) -> tuple[GrantedConfiguration, ...]:

@@ -16,7 +16,7 @@ from issuer import clients, granted, tokens, wanted
 from issuer.authorities import Authority
 from issuer.clients import Client
 from issuer.deployment import Deployment
-from issuer.granted import WALLET, event, new_secret
+from issuer.granted import WALLET, Grant, event, new_secret
 from issuer.secrecy import hashed
 from issuer.store import Connection, audit, authorizations, credentials, given, offers
 from issuer.store.authorizations import Authorization
@@ -50,56 +50,63 @@ async def refresh(
     if was_used:
         raise await _replayed(deployment, found)
     await _require_good_standing(deployment, found)
-    offer = await _draft(deployment, authority, found, _scope(found, request.scope))
-    given = await _rotate(deployment, found, offer, token_hash=token_hash, client=client, proof=proof)
+    drafts = await _drafts(deployment, authority, found, _scope(found, request.scope))
+    given = await _rotate(deployment, found, drafts, token_hash=token_hash, client=client, proof=proof)
     if given is None:
         raise await _replayed(deployment, found)
     return given
 
 
 async def _rotate(
-    deployment: Deployment, found: Authorization, offer: Offer, *, token_hash: str, client: Client, proof: Proof | None
+    deployment: Deployment,
+    found: Authorization,
+    drafts: Sequence[Offer],
+    *,
+    token_hash: str,
+    client: Client,
+    proof: Proof | None,
 ) -> TokenResponse | None:
     """Use the token up and store what comes of it, in one transaction; None when somebody was faster."""
     now, limits = deployment.now(), deployment.limits
     token, next_token = new_secret(), new_secret()
-    redeemed = replace(
-        offer,
-        state=OfferState.REDEEMED,
-        token_key=None if proof is None else proof.thumbprint,
-        token_expires_at=now + limits.token_seconds,
-        erase_at=now + limits.token_seconds,
-    )
+    redeemed = [
+        replace(
+            each,
+            state=OfferState.REDEEMED,
+            token_key=None if proof is None else proof.thumbprint,
+            token_expires_at=now + limits.token_seconds,
+            erase_at=now + limits.token_seconds,
+        )
+        for each in drafts
+    ]
 
     def give(connection: Connection) -> bool:
         tokens.use_up(connection, proof)
         clients.use_up(connection, client)
         if not authorizations.use_refresh_token(connection, token_hash, authorization_id=found.id, now=now):
             return False
-        given.save_offer(connection, redeemed, token_hash=hashed(token))
-        offers.note_client(connection, hashed(token), client_id=client.client_id, client_key=client.key)
+        for number, offer in enumerate(redeemed):
+            part = granted.part_hash(hashed(token), offer.type) if number else hashed(token)
+            given.save_offer(connection, offer, token_hash=part)
+            offers.note_client(connection, part, client_id=client.client_id, client_key=client.key)
         authorizations.add_refresh_token(connection, hashed(next_token), found.id, expires_at=found.expires_at)
         audit.record(connection, event(found, "token_refreshed", actor=WALLET, at=now))
         return True
 
     if not await deployment.database.write(give):
         return None
-    return granted.token_response(
-        deployment,
-        redeemed.id,
-        token,
-        proof,
-        configuration_ids=redeemed.configuration_ids,
-        identified_ids=redeemed.identified_ids,
-        refresh_token=next_token,
-    )
+    grants = [
+        Grant(offer_id=each.id, configuration_ids=each.configuration_ids, identified_ids=each.identified_ids)
+        for each in redeemed
+    ]
+    return granted.token_response(deployment, token, proof, grants=grants, refresh_token=next_token)
 
 
-async def _draft(
+async def _drafts(
     deployment: Deployment, authority: Authority, found: Authorization, configuration_ids: Sequence[str]
-) -> Offer:
+) -> tuple[Offer, ...]:
     try:
-        return await granted.draft(
+        return await granted.drafts(
             deployment,
             authority,
             found,

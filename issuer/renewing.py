@@ -14,7 +14,7 @@ from comity.errors import Code, ComityError, Conflict, Unreachable
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.credential_response import Deferred, Issued
 from comity.openid.refusal import OAuthError, OAuthErrorCode
-from issuer import catalog, deferring, issuing, tokens
+from issuer import catalog, deferring, granted, issuing, tokens
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.granted import WALLET
@@ -39,6 +39,7 @@ async def request(
         OAuthError: as :func:`issuer.deferring.request`; ``credential_request_denied`` where nobody but the counter can
             help; ``temporarily_unavailable`` when the authority's own system does not answer.
     """
+    access = await granted.covering(deployment, authority, access, wanted)
     try:
         return await deferring.request(deployment, authority, access, wanted)
     except OAuthError as refusal:

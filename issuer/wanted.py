@@ -1,6 +1,6 @@
 """What an authorization request asks for, and whether this authority has it (OpenID4VCI 1.0 §5.1, VCI-20).
 
-One authorization is for one credential type, in one or more formats: the person is asked once, about one thing.
+One authorization may be for several credential types, each in one or more formats; a clerk's offer is for one type.
 """
 
 from collections.abc import Sequence
@@ -40,9 +40,9 @@ async def resolve(deployment: Deployment, authority: Authority, request: Authori
     """Return what a pushed request asks for.
 
     Raises:
-        OAuthError: ``invalid_target``; ``invalid_scope`` where nothing that is known is asked for, or credentials of
-            two types; ``invalid_authorization_details``; ``invalid_request`` for an ``issuer_state`` of no open offer,
-            or of one for something else.
+        OAuthError: ``invalid_target``; ``invalid_scope`` where nothing that is known is asked for;
+            ``invalid_authorization_details``; ``invalid_request`` for an ``issuer_state`` of no open offer, or of one
+            for something else.
     """
     require_resource(authority, request.resource)
     catalog = deployment.catalogs[authority.path]
@@ -57,8 +57,6 @@ async def resolve(deployment: Deployment, authority: Authority, request: Authori
     ids = (*identified, *(each for each in by_scope if each not in identified))
     if not ids:
         raise _SCOPE("neither scope nor authorization_details name a credential of this issuer")
-    if len({catalog[each].type for each in ids}) > 1:
-        raise _SCOPE("one authorization is for credentials of one type; ask for the others in another one")
     offer = await _offer(deployment, authority, request.issuer_state)
     if offer is not None and not set(ids) <= set(offer.configuration_ids):
         raise _OFFER("the offer is for another credential")

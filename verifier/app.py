@@ -15,7 +15,7 @@ from comity.ports import Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from comity.runtime.periodic import periodic
-from comity.web import i18n, problems
+from comity.web import counted, i18n, problems
 from comity.web.app import ReadyCheck, create_base
 from verifier import counter, identity, store
 from verifier.api import browser, described, openid, relying_party
@@ -50,6 +50,7 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
             await stack.enter_async_context(periodic(settings.registry_refresh_seconds, "registry", refresh))
             for name, job in _erasures(deployment).items():
                 await stack.enter_async_context(periodic(settings.erase_every_seconds, name, job))
+            await stack.enter_async_context(deployment.refusals.storing())
             renew = partial(deployment.documents.renew, int(settings.status_refresh_seconds))
             await stack.enter_async_context(periodic(settings.status_refresh_seconds, "status lists", renew))
             yield
@@ -63,6 +64,7 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
         max_page_bytes=face.MAX_FORM_BYTES,
     )
     app.state.deployment = deployment
+    counted.install(app, lambda request, error: deployment.refusals.note(error, endpoint=counted.endpoint_of(request)))
     app.include_router(openid.router(deployment))
     app.include_router(relying_party.router(deployment))
     app.include_router(browser.router(deployment))
@@ -100,7 +102,7 @@ def _ready_checks(deployment: Deployment) -> dict[str, ReadyCheck]:
 
     async def check_keys() -> None:
         now = deployment.requesting.clock.now()
-        own = identity.load(deployment.keys, settings.public_url, settings.client_id_prefix)
+        own = identity.load(deployment.keys, settings.public_url, settings.client_id_prefix, settings.attestation_file)
         identity.require_usable(deployment.keys, own, now)
 
     async def check_registry() -> None:

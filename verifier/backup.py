@@ -35,6 +35,7 @@ PLAN: Mapping[str, Rows] = {
             }
         ),
     ),
+    "refusals": Rows(),
     "counter_devices": NOTHING,
     "counter_checks": Rows(only=checks.c.ended_at.is_not(None), without=frozenset({"sealed_view"})),
 }

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -15,10 +16,11 @@ from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
 from comity.runtime.database import open_database, require_shared
 from comity.runtime.logging import configure
+from comity.runtime.refusals import Refusals, Refused
 from comity.runtime.settings import load
 from comity.trust.places import PROVINCES_AND_TERRITORIES
 from comity.web import i18n, serving
-from verifier import identity, policies, policy_file, relying_parties
+from verifier import identity, policies, policy_file, relying_parties, store
 from verifier.deployment import keys_of
 from verifier.pairing import Pairing
 from verifier.settings import VerifierSettings
@@ -91,6 +93,13 @@ def init(lang: LanguageOption = "en") -> None:
     typer.echo(i18n.text("verifier.keys_ready", i18n.choose(lang), folder=settings.data_folder / "keys"))
 
 
+@keys.command("public")
+def public() -> None:
+    """Print the public key that signs requests, as a JWK: whoever attests this verifier needs it."""
+    signer = keys_of(load(VerifierSettings)).signer(identity.REQUEST)
+    sys.stdout.write(strict_json.serialise(dict(signer.public_jwk)).decode() + "\n")
+
+
 @cli.command()
 def identifiers(
     name_en: Annotated[str, typer.Option(help="Name in English.")],
@@ -105,8 +114,27 @@ def identifiers(
         name={"en": name_en, "fr": name_fr},
         may_ask=[*policies.entitlements(), *(own for each in others for own in each.entitlements())],
         prefix=settings.client_id_prefix,
+        attestation=settings.attestation_file,
     )
     sys.stdout.write(strict_json.serialise(entry).decode() + "\n")
+
+
+@cli.command()
+def refusals() -> None:
+    """Print what wallets were refused, the newest hour first: hour, endpoint, error code, how often."""
+    settings = load(VerifierSettings)
+    migrations.check(settings.database, "verifier")
+
+    async def read() -> tuple[Refused, ...]:
+        database = open_database(settings.database)
+        try:
+            return await Refusals(database=database, table=store.refusals, clock=SystemClock()).newest()
+        finally:
+            await database.close()
+
+    for each in asyncio.run(read()):
+        hour = datetime.fromtimestamp(each.hour, UTC).isoformat(timespec="minutes")
+        typer.echo(f"{hour}\t{each.kind.endpoint}\t{each.kind.code}\t{each.times}")
 
 
 @parties.command("add")

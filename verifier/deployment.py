@@ -11,11 +11,12 @@ from comity.runtime.database import Database, open_database
 from comity.runtime.evidence import EvidenceShell
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
+from comity.runtime.refusals import Refusals
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
 from comity.verification.status import StatusDemand
 from comity.web.live import Bell
-from verifier import identity, policy_file
+from verifier import identity, policy_file, store
 from verifier.journal import Journal
 from verifier.pairing import Pairing
 from verifier.relying_parties import RelyingParties
@@ -43,6 +44,7 @@ class Deployment:
     documents: StatusCache
     pairing: Pairing
     journal: Journal
+    refusals: Refusals
 
     async def close(self) -> None:
         """Let go of connections, threads and files."""
@@ -68,7 +70,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         Misconfigured: no keys, no registry, no relying parties' file.
     """
     keys = keys_of(settings)
-    own = identity.load(keys, settings.public_url, settings.client_id_prefix)
+    own = identity.load(keys, settings.public_url, settings.client_id_prefix, settings.attestation_file)
     parties = RelyingParties.load(settings.relying_parties_file)
     fetcher = fetcher or GuardedFetcher(
         clock, allow_loopback_http=settings.allow_loopback_http, neighbour=settings.neighbour()
@@ -101,6 +103,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         documents=documents,
         pairing=Pairing(database=database, clock=clock),
         journal=_journal(verifying, settings),
+        refusals=Refusals(database=database, table=store.refusals, clock=clock),
     )
 
 

@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from comity import did, x509
+from comity import keys as public_keys
 from comity.credential import KeyReference, Kid, X5c
 from comity.did import web
-from comity.errors import Code, Misconfigured, NotFound
-from comity.openid.presentation import client_id
+from comity.errors import Code, Malformed, Misconfigured, NotFound
+from comity.openid.presentation import client_id, verifier_attestation
 from comity.openid.presentation.client_id import ClientId, Prefix
+from comity.openid.presentation.proof import AttestationKey
+from comity.openid.presentation.verifier_attestation import VerifierAttestation
 from comity.ports import Clock, Signer
 from comity.runtime.keystore import FileKeyStore
 
@@ -34,7 +38,7 @@ class Identity:
     """
 
     client: ClientId
-    key: KeyReference
+    key: KeyReference | AttestationKey
     signer: Signer
     seal: bytes
 
@@ -76,13 +80,14 @@ def create(keys: FileKeyStore, public_url: str, clock: Clock) -> None:
     keys.save_chain(REQUEST, [x509.to_base64(leaf)])
 
 
-def load(keys: FileKeyStore, public_url: str, prefix: str) -> Identity:
+def load(keys: FileKeyStore, public_url: str, prefix: str, attestation: Path | None = None) -> Identity:
     """Return the identity under ``prefix``, one of those that a request can have (OpenID4VP §5.9.3).
 
-    Does NOT check that the certificate is valid today; :func:`require_usable` does.
+    Does NOT check that the certificate or the attestation is valid today; :func:`require_usable` does.
 
     Raises:
-        Misconfigured: there are no keys yet, or the certificate was made without a DNS name.
+        Misconfigured: there are no keys yet, the certificate was made without a DNS name, or the attestation in the
+            file ``attestation`` is not one of this verifier's key.
     """
     try:
         signer, chain, seal = keys.signer(REQUEST), keys.chain(REQUEST), keys.secret(SEAL)
@@ -99,6 +104,10 @@ def load(keys: FileKeyStore, public_url: str, prefix: str) -> Identity:
         raise Misconfigured(Code.CERTIFICATE_NAME_MISMATCH, detail)
     if prefix in by_certificate:
         return Identity(client=by_certificate[Prefix(prefix)], key=X5c(chain=chain), signer=signer, seal=seal)
+    if prefix == Prefix.VERIFIER_ATTESTATION:
+        encoded, found = _attestation(attestation, signer)
+        attested = client_id.of_attestation(found.subject)
+        return Identity(client=attested, key=AttestationKey(encoded=encoded), signer=signer, seal=seal)
     own = web.did_of(public_url)
     return Identity(client=client_id.of_did(own), key=Kid(did_url=f"{own}#{FRAGMENT}"), signer=signer, seal=seal)
 
@@ -107,13 +116,15 @@ def require_usable(keys: FileKeyStore, identity: Identity, at: datetime) -> None
     """Check that ``identity`` can sign, and that wallets will believe its certificate at ``at``.
 
     Raises:
-        Malformed: ``certificate_expired`` or ``certificate_untrusted``.
+        Malformed: ``certificate_expired``, ``certificate_untrusted`` or ``verifier_attestation_expired``.
         Misconfigured: the anchor's certificate is gone.
     """
     identity.signer.sign(b"readiness")  # for nobody
     if isinstance(identity.key, X5c):
         anchors = [x509.from_base64(each) for each in keys.chain(ANCHOR)]
         x509.validate_chain(x509.parse_chain(identity.key.chain), anchors, at)
+    if isinstance(identity.key, AttestationKey) and verifier_attestation.own(identity.key.encoded).expires_at <= at:
+        raise Malformed(Code.VERIFIER_ATTESTATION_EXPIRED, "the attestation of this verifier has ended")
 
 
 def did_document(keys: FileKeyStore, public_url: str) -> dict[str, Any]:
@@ -129,18 +140,25 @@ def did_path(public_url: str) -> str:
 
 
 def registry_entry(
-    keys: FileKeyStore, public_url: str, *, name: Mapping[str, str], may_ask: list[dict[str, Any]], prefix: str = ""
+    keys: FileKeyStore,
+    public_url: str,
+    *,
+    name: Mapping[str, str],
+    may_ask: list[dict[str, Any]],
+    prefix: str = "",
+    attestation: Path | None = None,
 ) -> dict[str, Any]:
     """Return this verifier's entry for ``verifiers.json``, with its names by certificate hash and DID.
 
-    Under ``prefix`` ``x509_san_dns`` that name is there too; a host name that several verifiers share is nobody's.
+    Under ``prefix`` ``x509_san_dns`` or ``verifier_attestation`` that name is there too; a host name that several
+    verifiers share is nobody's.
 
     Raises:
-        Misconfigured: there are no keys yet.
+        Misconfigured: there are no keys yet; as :func:`load`.
     """
     prefixes = [Prefix.X509_HASH, Prefix.DECENTRALIZED_IDENTIFIER]
-    prefixes += [Prefix.X509_SAN_DNS] if prefix == Prefix.X509_SAN_DNS else []
-    clients = [load(keys, public_url, prefix).client.text for prefix in prefixes]
+    prefixes += [each for each in (Prefix.X509_SAN_DNS, Prefix.VERIFIER_ATTESTATION) if each == prefix]
+    clients = [load(keys, public_url, each, attestation).client.text for each in prefixes]
     anchor = keys.chain(ANCHOR)[0]
     return {
         "name": dict(name),
@@ -150,6 +168,21 @@ def registry_entry(
         "key_thumbprints": [keys.signer(REQUEST).thumbprint],
         "may_ask": may_ask,
     }
+
+
+def _attestation(file: Path | None, signer: Signer) -> tuple[str, VerifierAttestation]:
+    """Return the attestation in ``file``, which must be one of ``signer``'s key."""
+    if file is None:
+        raise Misconfigured(Code.MISCONFIGURED, "the prefix verifier_attestation needs ATTESTATION_FILE")
+    try:
+        encoded = file.read_text(encoding="ascii").strip()
+        found = verifier_attestation.own(encoded)
+        client_id.parse(client_id.of_attestation(found.subject).text)
+    except (OSError, UnicodeDecodeError, Malformed):
+        raise Misconfigured(Code.MISCONFIGURED, "the attestation file cannot be used") from None
+    if public_keys.thumbprint(found.jwk) != public_keys.thumbprint(signer.public_jwk):
+        raise Misconfigured(Code.MISCONFIGURED, "the attestation is that of another key than this verifier's")
+    return encoded, found
 
 
 def _has_chain(keys: FileKeyStore) -> bool:

@@ -18,6 +18,8 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
         place: ISO 3166-2:CA code of the place of use assumed when a relying party names none, such as ``ca-on``.
         relying_parties_file: JSON list of ``{name, token_sha256}``: who may start requests.
         client_id_prefix: how the verifier names itself to wallets; under ``redirect_uri`` requests are not signed.
+        attestation_file: who this verifier is, as an attester of the registry signed it; needed under the prefix
+            ``verifier_attestation``.
         entitlement_file: what a jurisdiction attests that this verifier may ask, as a signed text; sent along.
         policies_file: further policies, as DCQL queries with what the claims must be; see ``verifier/policy_file.py``.
         trusted_authorities: whether requests name the authorities that the registry accredits, so that wallets offer
@@ -39,7 +41,10 @@ class VerifierSettings(RegistryReaderSettings, ServiceSettings):
 
     place: str = ""
     relying_parties_file: Path
-    client_id_prefix: Literal["x509_hash", "x509_san_dns", "decentralized_identifier", "redirect_uri"] = "x509_hash"
+    client_id_prefix: Literal[
+        "x509_hash", "x509_san_dns", "decentralized_identifier", "verifier_attestation", "redirect_uri"
+    ] = "x509_hash"
+    attestation_file: Path | None = None
     entitlement_file: Path | None = None
     policies_file: Path | None = None
     trusted_authorities: bool = False

@@ -1,4 +1,4 @@
-"""The verifier's one table. Functions are named for their use cases and run over one connection.
+"""The verifier's own table, and that of refusals. Functions are named for their use cases and run over one connection.
 
 What a stranger may learn from a stolen copy: that requests were made, for which policy and place, and their verdicts
 with codes. Decryption keys and reports (disclosed claims, holder key thumbprints, issue days) are sealed, and erased
@@ -27,6 +27,8 @@ from sqlalchemy import (
     select,
     update,
 )
+
+from comity.runtime.refusals import refusals_table
 
 metadata = MetaData()
 _INSTANT = BigInteger().with_variant(Integer(), "sqlite")  # where INTEGER has 64 bits anyway
@@ -60,6 +62,8 @@ requests = Table(
     Column("returned_at", _INSTANT, nullable=True),
     Index("requests_by_answer", "answered_at"),
 )
+refusals = refusals_table(metadata)
+"""Refused requests and answers of wallets, counted (decision record 0029)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,13 @@ from comity.openid.presentation import digital_credentials, request
 from comity.openid.presentation.client_id import ClientId, Prefix
 from comity.openid.presentation.link import RequestLink, RequestUriMethod, RequestUriPost, parse_link, wallet_metadata
 from comity.openid.presentation.parameters import RequestObject
-from comity.openid.presentation.proof import RequestProof, SignedByCertificate, SignedByDid
-from comity.openid.presentation.request import NeedsDocument, VerifiedRequest
+from comity.openid.presentation.proof import RequestProof, SignedByAttested, SignedByCertificate, SignedByDid
+from comity.openid.presentation.request import Needs, NeedsAttester, VerifiedRequest
 from comity.openid.presentation.wallet_metadata import opened
 from comity.ports import Clock, FetchRequest
 from comity.trust import may_ask
 from comity.trust.snapshot import RegistrySnapshot, VerifierEntry
-from wallet import entitlements
+from wallet import attesters, entitlements
 from wallet.outbound import Outbound
 
 REQUEST_TYPE = "application/oauth-authz-req+jwt"
@@ -92,6 +92,8 @@ class Opening:
             return entry
         if isinstance(proof, SignedByDid) and thumbprint(proof.jwk) in entry.key_thumbprints:
             return entry
+        if isinstance(proof, SignedByAttested) and thumbprint(proof.attestation.jwk) in entry.key_thumbprints:
+            return entry
         raise Malformed(Code.CERTIFICATE_UNTRUSTED, "the request is signed with a key that the registry does not list")
 
     def who(self, found: Opened) -> dict[str, Any]:
@@ -102,6 +104,7 @@ class Opening:
             "response_uri": asked.response_uri,
             "origin": asked.origin,
             "entitlement": None,
+            "attested_by": None,
         }
         attested = entitlements.judge(asked, self.snapshot(), asked_claims(asked.query), at=self.clock.now())
         if attested is not None:
@@ -110,6 +113,10 @@ class Opening:
             if attested is not None and attested.is_valid:
                 may, code = attested.answer, attested.code.value
                 return {**shown, "name": dict(attested.name), "known": True, "may_ask": may, "code": code}
+            if (name := attesters.name_of(found.verified.proof)) is not None:
+                who = attesters.issuer_name(found.verified.proof, self.snapshot())
+                code = (attested.code if attested is not None else Code.VERIFIER_NOT_ENTITLED).value
+                return {**shown, "name": name, "known": True, "may_ask": "failed", "code": code, "attested_by": who}
             unknown = attested.code if attested is not None else Code.VERIFIER_UNKNOWN
             return {**shown, "name": None, "known": False, "may_ask": "unknown", "code": unknown.value}
         decision = may_ask(self.snapshot(), entry, asked_claims(asked.query), None, at=self.clock.now())
@@ -143,17 +150,19 @@ class Opening:
         else:
             encoded = await self._request_object(self.outbound.get_text(link.request_uri, REQUEST_TYPE))
         found = request.verify(encoded, client=link.client_id, at=self.clock.now(), wallet_nonce=nonce)
-        return await self._resolved(found, link.client_id)
+        return await self._resolved(found)
 
     async def _read(self, made: DigitalRequest) -> VerifiedRequest:
         found = digital_credentials.read(made.protocol, made.data, origin=made.origin, at=self.clock.now())
-        client = f"{Prefix.DECENTRALIZED_IDENTIFIER.value}:{found.did}" if isinstance(found, NeedsDocument) else ""
-        return await self._resolved(found, client)
+        return await self._resolved(found)
 
-    async def _resolved(self, found: VerifiedRequest | NeedsDocument, client: str) -> VerifiedRequest:
-        """Fetch the DID document that a request needs, only for a DID that the registry lists."""
+    async def _resolved(self, found: VerifiedRequest | Needs) -> VerifiedRequest:
+        """Get what a request needs: an attester's keys from the registry, or the DID document of a listed DID."""
         if isinstance(found, VerifiedRequest):
             return found
+        if isinstance(found, NeedsAttester):
+            return found.resume(attesters.find(self.snapshot(), found.issuer, at=self.clock.now()).keys)
+        client = f"{Prefix.DECENTRALIZED_IDENTIFIER.value}:{found.did}"
         if self.snapshot().find_verifier(client) is None:
             raise Denied(Code.VERIFIER_UNKNOWN, "no registry lists the identifier under which this request is made")
         fetched = await self.outbound.fetcher.fetch(FetchRequest(url=found.url))

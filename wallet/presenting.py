@@ -17,7 +17,7 @@ from comity.openid.presentation.response import Received
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Clock
 from comity.web import i18n
-from wallet import copies, holdings, transactions
+from wallet import attesters, copies, holdings, transactions
 from wallet.choosing import Selection, choose
 from wallet.copies import Spent
 from wallet.holdings import Held
@@ -200,15 +200,15 @@ class Presenting:
         """
         try:
             found = await self.opening.open(link)
-            asked, entry = found.asked, found.entry
+            asked, entry, proof = found.asked, found.entry, found.verified.proof
             match = dcql.match(asked.query, [each.holding() for each in await holdings.all_held(wallet)])
             error, address, state, client = _lack(asked, match), asked.response_uri, asked.state, asked.client_id
         except RefusedRequest as refused:
-            reply = refused.reply
+            reply, proof = refused.reply, refused.reply.proof
             entry = self.opening.known(reply.client, reply.proof)
             error, address, state, client = refused.error, reply.response_uri, reply.state, reply.client
-        name = dict(entry.name) if entry is not None else None
-        who = {"client_id": client.text, "name": name, "known": entry is not None}
+        name = dict(entry.name) if entry is not None else attesters.name_of(proof)
+        who = {"client_id": client.text, "name": name, "known": name is not None}
         line = {"what": "unanswerable", "who": who, "error": error.value}
         await wallet.put(HISTORY, holdings.new_id(), line)
         await self._tell(error, str(address), state)

@@ -100,7 +100,7 @@ def document_of_edit(edit: Edit) -> str:
     if kind in ("delegation", "end_delegation"):
         giver = giver_of(edit["to"])
         return FEDERATION if giver == "federation" else document_of(giver, "issuers")
-    if kind in ("verifier", "remove_verifier", "entitlement_signer", "remove_entitlement_signer"):
+    if kind.removeprefix("remove_") in ("verifier", "entitlement_signer", "verifier_attester"):
         return document_of(edit["jurisdiction"], "verifiers")
     if kind == "recognition":
         return document_of(edit["place"], "recognition")
@@ -258,6 +258,22 @@ def _remove_entitlement_signer(document: Document, edit: Edit) -> Document:
     return {**document, "entitlement_signers": left}
 
 
+def _add_attester(document: Document, edit: Edit) -> Document:
+    """Add who may attest verifiers, its keys by their public members; one of the same name is replaced."""
+    public = [keys.public_jwk(keys.public_key(each)) for each in edit["keys"]]
+    others = [each for each in document.get("verifier_attesters", ()) if each["iss"] != edit["iss"]]
+    attester = {"iss": edit["iss"], "name": edit["name"], "keys": public}
+    return {**document, "verifier_attesters": [*others, attester]}
+
+
+def _remove_attester(document: Document, edit: Edit) -> Document:
+    listed = document.get("verifier_attesters", ())
+    left = [each for each in listed if each["iss"] != edit["iss"]]
+    if len(left) == len(listed):
+        raise NotFound(Code.NOT_FOUND, "nobody of this name attests verifiers here")
+    return {**document, "verifier_attesters": left}
+
+
 def _add_rule(document: Document, edit: Edit) -> Document:
     """Add a rule; one about the same jurisdiction, type and purpose is replaced."""
     rule = edit["rule"]
@@ -281,6 +297,8 @@ _EDITS: Mapping[str, Callable[[Document, Edit], Document]] = {
     "remove_verifier": _remove_verifier,
     "entitlement_signer": _add_entitlement_signer,
     "remove_entitlement_signer": _remove_entitlement_signer,
+    "verifier_attester": _add_attester,
+    "remove_verifier_attester": _remove_attester,
     "recognition": _add_rule,
 }
 

@@ -23,6 +23,7 @@ from comity.errors import Code, Malformed
 from comity.ports import Jwk
 from comity.trust.entries import (
     Accreditation,
+    Attester,
     Entitlement,
     Federation,
     Identifier,
@@ -126,6 +127,28 @@ def parse_entitlement_signers(document: bytes | Mapping[str, Any]) -> tuple[Jwk,
     for jwk in found:
         keys.public_key(jwk)
     return found
+
+
+def parse_attesters(document: bytes | Mapping[str, Any], *, jurisdiction: str, name: str) -> tuple[Attester, ...]:
+    """Return who may attest verifiers, as the ``verifiers.json`` called ``name`` of ``jurisdiction`` lists them.
+
+    Raises:
+        Malformed: ``registry_invalid``, ``malformed_key``, or the codes of :func:`comity.strict_json.parse_object`.
+    """
+    listed = validated("verifiers", document).get("verifier_attesters", ())
+    for jwk in (each for item in listed for each in item["keys"]):
+        keys.public_key(jwk)
+    _require_unique((item["iss"] for item in listed), "two attesters of verifiers have one name")
+    return tuple(
+        Attester(
+            iss=item["iss"],
+            name=_name(item["name"]),
+            keys=tuple(item["keys"]),
+            jurisdiction=jurisdiction,
+            document=name,
+        )
+        for item in listed
+    )
 
 
 def parse_recognition(document: bytes | Mapping[str, Any]) -> tuple[RecognitionRule, ...]:

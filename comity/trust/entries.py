@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from comity.ports import Jwk
+
 COMPROMISED = "key_compromise"
 """The reason of a withdrawal after which nothing the key signed counts any more."""
 
@@ -173,6 +175,25 @@ class Verifier:
     anchor_sha256: str | None
     key_thumbprints: tuple[str, ...]
     may_ask: tuple[Entitlement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attester:
+    """Who may say who a verifier is (OpenID4VP 1.0 §12).
+
+    Attributes:
+        iss: as the attestations name it, compared exactly.
+        name: its name.
+        keys: the public keys that sign its attestations.
+        jurisdiction: whose document lists it.
+        document: that document.
+    """
+
+    iss: str
+    name: Names
+    keys: tuple[Jwk, ...]
+    jurisdiction: str
+    document: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from comity.ports import Jwk
 from comity.trust import documents
 from comity.trust.entries import (
     Accreditation,
+    Attester,
     Entitlement,
     Federation,
     Identifier,
@@ -103,6 +104,7 @@ class RegistrySnapshot:
     _recognition: Mapping[str, tuple[RecognitionRule, ...]] = field(repr=False)
     _grants: Mapping[str, tuple[ScopeGrant, ...]] = field(repr=False)
     _entitlement_signers: Mapping[str, tuple[Jwk, ...]] = field(repr=False)
+    _attesters: Mapping[str, Attester] = field(repr=False)
 
     @classmethod
     def from_targets(
@@ -156,6 +158,7 @@ class RegistrySnapshot:
             _recognition=MappingProxyType(reading.recognition),
             _grants=MappingProxyType(reading.grants),
             _entitlement_signers=MappingProxyType(reading.entitlement_signers),
+            _attesters=MappingProxyType(dict(reading.unambiguous_attesters())),
             alerts=tuple(reading.alerts[:MAX_ALERTS]),
             unreadable=frozenset(reading.unreadable),
         )
@@ -192,6 +195,10 @@ class RegistrySnapshot:
         """Return the public keys with which ``jurisdiction`` signs what verifiers may ask; empty when it names none."""
         return self._entitlement_signers.get(jurisdiction, ())
 
+    def find_attester(self, iss: str) -> Attester | None:
+        """Return who attests verifiers under the name ``iss`` (compared exactly)."""
+        return self._attesters.get(iss)
+
     def recognition_rules(self, place: str) -> tuple[RecognitionRule, ...]:
         """Return the rules of ``place``'s own document; empty when it has none."""
         return self._recognition.get(place, ())
@@ -217,6 +224,7 @@ class _Reading:
         self.entitlement_signers: dict[str, tuple[Jwk, ...]] = {}
         self._claimed_issuers: list[IssuerEntry] = []
         self._claimed_verifiers: list[VerifierEntry] = []
+        self._claimed_attesters: list[Attester] = []
 
     def read(self, name: str, content: bytes) -> None:
         """Read one document; what cannot be read is left out with an alert."""
@@ -241,8 +249,10 @@ class _Reading:
                 self._take_issuer(jurisdiction, name, issuer)
         elif name == document_of(jurisdiction, "verifiers"):
             self.entitlement_signers[jurisdiction] = documents.parse_entitlement_signers(content)
+            attesters = documents.parse_attesters(content, jurisdiction=jurisdiction, name=name)
             for verifier in documents.parse_verifiers(content):
                 self._take_verifier(jurisdiction, name, verifier)
+            self._claimed_attesters.extend(attesters)
         else:
             self.recognition[jurisdiction] = documents.parse_recognition(content)
 
@@ -322,6 +332,16 @@ class _Reading:
                 self._alert(Code.REGISTRY_INVALID, entry.document, detail)
             else:
                 yield entry.client_id, entry
+
+    def unambiguous_attesters(self) -> Iterator[tuple[str, Attester]]:
+        """Yield those who attest verifiers under a name that nobody else has."""
+        claims = Counter(each.iss for each in self._claimed_attesters)
+        for each in self._claimed_attesters:
+            if claims[each.iss] == 1:
+                yield each.iss, each
+            else:
+                detail = "An attester of verifiers in it is claimed more than once; it is ignored."
+                self._alert(Code.REGISTRY_INVALID, each.document, detail)
 
     def _alert(self, code: Code, document: str, detail: str) -> None:
         self.alerts.append(Alert(code=code, document=shown(document), detail=detail))

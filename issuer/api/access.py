@@ -2,8 +2,9 @@
 
 from fastapi import Request
 
-from comity.errors import Code, Denied
+from comity.errors import Code, ComityError, Denied
 from comity.openid import dpop
+from comity.web.counted import endpoint_of
 from issuer.deployment import Deployment
 from issuer.operators import Operator, Operators
 from issuer.tokens import Shown
@@ -31,6 +32,13 @@ def shown_by(request: Request) -> Shown | None:
     if not token or "," in token or scheme not in {"bearer", "dpop"}:
         return None
     return Shown(token=token, is_dpop=scheme == "dpop", proofs=tuple(request.headers.getlist(dpop.HEADER)))
+
+
+def count_refusal(request: Request, error: ComityError) -> None:
+    """Count a refusal under its authority and endpoint; one at an authority that is not here is nobody's."""
+    deployment, authority = deployment_of(request), str(request.path_params.get("path", ""))
+    if authority in deployment.authorities:
+        deployment.refusals.note(error, endpoint=endpoint_of(request), scope=authority)
 
 
 def operator_of(request: Request) -> Operator:

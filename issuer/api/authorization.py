@@ -11,6 +11,7 @@ from comity.openid.oauth import TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.openid.token_request import CodeRequest, RefreshRequest
 from comity.web.body import media_type
+from comity.web.counted import CountedRoute
 from issuer import authorizing, clients, refreshing, tokens
 from issuer.api.access import deployment_of
 from issuer.authorities import Authority
@@ -18,7 +19,7 @@ from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.tokens import Proof
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=CountedRoute, include_in_schema=False)
 
 MAX_PUSHED_BYTES = 16_384
 """Largest request that is kept for a browser; anybody may push one."""

@@ -27,6 +27,7 @@ from comity.openid.issuance.notification import Notification
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT, AuthorizationServerMetadata, TokenRequest, nonce_response
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.web import problems
+from comity.web.counted import CountedRoute
 from issuer import clients, deferring, issuing, redeeming, renewing, tokens
 from issuer.api import authorization, messages
 from issuer.api.access import deployment_of, shown_by
@@ -36,7 +37,7 @@ from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.tokens import Access
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=CountedRoute, include_in_schema=False)
 
 _METADATA_LIFETIME = timedelta(days=1)
 _CACHED = {"cache-control": "public, max-age=300"}

@@ -17,7 +17,7 @@ from comity.openid import authorization as messages
 from comity.openid.authorization import AuthorizationResponse
 from comity.openid.issuance.display import in_language
 from comity.openid.refusal import OAuthErrorCode
-from comity.web import body, i18n, problems
+from comity.web import body, counted, i18n, problems
 from issuer import authorizing
 from issuer.api import pages
 from issuer.api.access import deployment_of
@@ -40,6 +40,7 @@ def _for_people(route: Route) -> Route:
         try:
             return await route(request, **parameters)
         except ComityError as error:
+            counted.tell(request, error)
             return pages.problem(error, _language(request, None))
 
     return answer
@@ -156,11 +157,11 @@ async def answer_page(request: Request, path: str, authorization_id: str) -> Res
 async def _page(request: Request, deployment: Deployment, authority: Authority, found: Authorization) -> Response:
     asked = messages.of_kept(found.request)
     language = _language(request, asked.ui_locales)
-    entry = deployment.catalogs[authority.path][found.configuration_ids[0]]
-    shown = in_language(entry.configuration.display, language)
+    names = _names(deployment, authority, found, language)
     values: dict[str, object] = {
         "authority": i18n.pick(authority.description.name, language),
-        "credential": shown.name if shown else entry.id,
+        "credential": ", ".join(names),
+        "several": len(names) > 1,
         "csrf": deployment.secrecy.sign_in_secret(found.id, "form"),
     }
     if found.state is State.SIGNED_IN:
@@ -169,6 +170,13 @@ async def _page(request: Request, deployment: Deployment, authority: Authority, 
         name, values["people"] = "sign_in", await authorizing.people(deployment, found)
     title = i18n.text(f"issuer.{name}.title", language)
     return pages.page(f"{name}.html", language, title=title, redirect_uri=asked.redirect_uri, values=values)
+
+
+def _names(deployment: Deployment, authority: Authority, found: Authorization, language: str) -> list[str]:
+    """Return what everything is called that is asked for, once for each type."""
+    entries = [deployment.catalogs[authority.path][each] for each in found.configuration_ids]
+    shown = {each.type: in_language(each.configuration.display, language) for each in reversed(entries)}
+    return list({each.type: name.name if (name := shown[each.type]) else each.id for each in entries}.values())
 
 
 async def _to_provider(deployment: Deployment, authority: Authority, found: Authorization, browser: str) -> Response:

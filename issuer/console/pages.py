@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from comity.web import api_docs, csrf
 from comity.web.pages import Pages
-from issuer.console import deciding, entering, files, handing_over, home, issuing, overseeing, records
+from issuer.console import deciding, entering, files, handing_over, home, issuing, overseeing, records, refused
 from issuer.console.desk import Desk, context_of, cookie_name
 
 
@@ -39,6 +39,7 @@ def install(app: FastAPI, *, public_url: str, data_folder: Path) -> None:
         files.add_running,
         files.add_downloads,
         overseeing.add_log,
+        refused.add_routes,
         overseeing.add_clerks,
     ):
         add(routes, desk)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
-from issuer.store.offers import Offer, OfferState
+from issuer.store.offers import Offer, OfferState, of_row
 from issuer.store.tables import offers
 
 
@@ -24,6 +24,13 @@ def approve(connection: Connection, offer: Offer, *, is_offered: bool, now: int)
         .values(_columns(offer))
     )
     return changed.rowcount == 1
+
+
+def approved_of(connection: Connection, authorization_id: str) -> tuple[Offer, ...]:
+    """Return what was approved when a person agreed, one offer for each type, and was not withdrawn since."""
+    wanted = (offers.c.authorization_id == authorization_id) & (offers.c.state == OfferState.APPROVED.value)
+    rows = connection.execute(select(offers).where(wanted).order_by(offers.c.id))
+    return tuple(of_row(row) for row in rows)
 
 
 def give_token(

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
 from comity.web import i18n
+from comity.web.counted import CountedRoute
 from comity.web.problems import language_of
 from verifier.deployment import Deployment
 from verifier.same_device import COOKIE
@@ -12,7 +13,7 @@ from verifier.same_device import cookie as binding
 
 def router(deployment: Deployment) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(include_in_schema=False)
+    routes = APIRouter(route_class=CountedRoute, include_in_schema=False)
     same_device, public_url = deployment.same_device, deployment.settings.public_url
 
     @routes.get("/start/{request_id}")

@@ -9,12 +9,12 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 
 from comity.errors import Code, ComityError, Malformed
 from comity.openid.presentation.link import RequestUriPost
 from comity.web import problems
 from comity.web.body import media_type
+from comity.web.counted import CountedRoute
 from verifier import identity
 from verifier.api import described
 from verifier.deployment import Deployment
@@ -25,8 +25,8 @@ FORM = "application/x-www-form-urlencoded"
 _log = structlog.get_logger("verifier")
 
 
-class ProtocolRoute(APIRoute):
-    """A route whose errors wallets understand."""
+class ProtocolRoute(CountedRoute):
+    """A route whose errors wallets understand, and whose refusals are counted."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, with its errors answered as the protocol wants."""

@@ -26,8 +26,7 @@ def warnings(content: Mapping[str, Any], language: str) -> list[str]:
 
 def facts(who: Mapping[str, Any], snapshot: RegistrySnapshot | None, language: str) -> list[dict[str, str]]:
     """Return separate facts about who asks, each ``{kind, words}``: known? entitled to all of it? who attests it?"""
-    known = "known" if who["known"] else "unknown"
-    said = [{"kind": "good" if who["known"] else "bad", "words": i18n.text(f"wallet.consent.{known}", language)}]
+    said = [{"kind": "good" if who["known"] else "bad", "words": _known(who, language)}]
     if who["known"]:
         is_entitled = who["may_ask"] == _PASSED
         words = i18n.text(f"wallet.consent.{'entitled' if is_entitled else 'not_entitled'}", language)
@@ -35,6 +34,13 @@ def facts(who: Mapping[str, Any], snapshot: RegistrySnapshot | None, language: s
     if who.get("entitlement"):
         said.append(_attested(who["entitlement"], snapshot, language))
     return said
+
+
+def _known(who: Mapping[str, Any], language: str) -> str:
+    """Return how it is known who asks: listed, attested by somebody who is listed for that, or not at all."""
+    if who.get("attested_by"):
+        return i18n.text("wallet.consent.vouched", language, by=i18n.pick(who["attested_by"], language))
+    return i18n.text(f"wallet.consent.{'known' if who['known'] else 'unknown'}", language)
 
 
 def over_asking(who: Mapping[str, Any], language: str) -> str:

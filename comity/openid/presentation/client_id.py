@@ -1,9 +1,9 @@
 """Client identifiers and their prefixes (OpenID4VP 1.0 §5.9, profile 6.2).
 
 The text before the first colon says how the verifier proves who it is. The full text, prefix included, is the audience
-of every presentation. Four prefixes are written out; any other, ``origin:``, ``verifier_attestation:`` and
-``openid_federation:`` among them, is refused. An identifier without a prefix is that of a pre-registered verifier: it
-proves nothing by itself, and counts only where the registry lists it with the key that signed.
+of every presentation. Five prefixes are written out; any other, ``origin:`` and ``openid_federation:`` among them, is
+refused. An identifier without a prefix is that of a pre-registered verifier: it proves nothing by itself, and counts
+only where the registry lists it with the key that signed.
 """
 
 import re
@@ -29,6 +29,7 @@ class Prefix(StrEnum):
     X509_HASH = "x509_hash"
     X509_SAN_DNS = "x509_san_dns"
     DECENTRALIZED_IDENTIFIER = "decentralized_identifier"
+    VERIFIER_ATTESTATION = "verifier_attestation"
     REDIRECT_URI = "redirect_uri"
     PRE_REGISTERED = "pre-registered"
     """No prefix at all; this name stands only in metadata (§10.1)."""
@@ -41,7 +42,8 @@ class Prefix(StrEnum):
         return self not in {Prefix.REDIRECT_URI, Prefix.ORIGIN}
 
 
-_WRITTEN = frozenset({"x509_hash", "x509_san_dns", "decentralized_identifier", "redirect_uri"})
+_WRITTEN = frozenset({"x509_hash", "x509_san_dns", "decentralized_identifier", "verifier_attestation", "redirect_uri"})
+_ATTESTED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~/-]{0,254}\Z")
 _PRE_REGISTERED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,254}\Z")
 
 
@@ -87,6 +89,11 @@ def of_did(identifier: str) -> ClientId:
     return ClientId(prefix=Prefix.DECENTRALIZED_IDENTIFIER, identifier=identifier)
 
 
+def of_attestation(subject: str) -> ClientId:
+    """Return the ``verifier_attestation`` client identifier of a verifier whose attestation has this ``sub``."""
+    return ClientId(prefix=Prefix.VERIFIER_ATTESTATION, identifier=subject)
+
+
 def of_origin(origin: str) -> ClientId:
     """Return what stands for a website that asks without a signature (annex A.2); its text is also the audience."""
     return ClientId(prefix=Prefix.ORIGIN, identifier=origin)
@@ -114,7 +121,8 @@ def check_response_uri(client: ClientId, response_uri: str) -> None:
     """Check that answers go to somebody whom ``client`` may send them to (attack P15).
 
     ``x509_san_dns``: the host is the identifier. ``redirect_uri``: the address is the identifier. The others say
-    nothing about addresses: the request's signature answers for it.
+    nothing about addresses: the request's signature answers for it (what an attestation says of them is checked with
+    it).
 
     Raises:
         OAuthError: ``client_mismatch``.
@@ -134,6 +142,8 @@ def _has_shape(prefix: Prefix, identifier: str) -> bool:
         return bool(_DNS_NAME.match(identifier))
     if prefix is Prefix.REDIRECT_URI:
         return endpoint.is_endpoint(identifier)
+    if prefix is Prefix.VERIFIER_ATTESTATION:
+        return bool(_ATTESTED.match(identifier))
     return _is_did(identifier)
 
 

@@ -15,8 +15,8 @@ from comity.errors import Code
 from comity.openid.members import Document, Members
 from comity.openid.presentation import client_id, parameters, request, response
 from comity.openid.presentation.parameters import REFUSE, RequestObject
-from comity.openid.presentation.proof import Unsigned
-from comity.openid.presentation.request import NeedsDocument, VerifiedRequest
+from comity.openid.presentation.proof import AttestationKey, Unsigned
+from comity.openid.presentation.request import Needs, NeedsAttester, NeedsDocument, VerifiedRequest
 from comity.openid.presentation.response import Answer
 from comity.openid.refusal import OAuthErrorCode, Refusal
 from comity.ports import Signer
@@ -60,7 +60,7 @@ def unsigned(asked: RequestObject) -> dict[str, Any]:
     }
 
 
-def signed(asked: RequestObject, signer: Signer, key: KeyReference) -> dict[str, Any]:
+def signed(asked: RequestObject, signer: Signer, key: KeyReference | AttestationKey) -> dict[str, Any]:
     """Return the signed request, which names the origins it may be made from (annex A.3.2).
 
     Raises:
@@ -73,7 +73,7 @@ def signed(asked: RequestObject, signer: Signer, key: KeyReference) -> dict[str,
 # --- wallet: read, answer
 
 
-def read(protocol: str, data: Mapping[str, Any], *, origin: str, at: datetime) -> VerifiedRequest | NeedsDocument:
+def read(protocol: str, data: Mapping[str, Any], *, origin: str, at: datetime) -> VerifiedRequest | Needs:
     """Read and verify a request that ``origin`` made. Whether the registry knows who signed it is not checked.
 
     Args:
@@ -100,6 +100,9 @@ def read(protocol: str, data: Mapping[str, Any], *, origin: str, at: datetime) -
     if isinstance(found, NeedsDocument):
         resume = found.resume
         return NeedsDocument(did=found.did, url=found.url, resume=lambda body: _made_for_origin(resume(body), origin))
+    if isinstance(found, NeedsAttester):
+        go_on = found.resume
+        return NeedsAttester(issuer=found.issuer, resume=lambda trusted: _made_for_origin(go_on(trusted), origin))
     return _made_for_origin(found, origin)
 
 

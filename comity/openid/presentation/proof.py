@@ -1,7 +1,8 @@
-"""How a request was signed: by which certificate chain or DID key, or not at all. Who that is, the registry says."""
+"""How a request was signed: by which certificate chain or key, or not at all. Who that is, the registry says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from comity.openid.presentation.verifier_attestation import VerifierAttestation
 from comity.ports import Jwk
 from comity.x509 import Certificate
 
@@ -23,10 +24,24 @@ class SignedByDid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignedByAttested:
+    """Signed by the key in ``attestation``, which was verified with keys that the caller got from the registry."""
+
+    attestation: VerifierAttestation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationKey:
+    """How a verifier names its key under ``verifier_attestation``: by the attestation that it was given."""
+
+    encoded: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unsigned:
     """Not signed: nothing is known of the verifier but where the answer goes: an address, or an origin."""
 
     response_uri: str
 
 
-RequestProof = SignedByCertificate | SignedByDid | Unsigned
+RequestProof = SignedByCertificate | SignedByDid | SignedByAttested | Unsigned

@@ -4,7 +4,7 @@
 with exactly this :data:`RequestProof`; nothing else in the request, its ``client_metadata`` included, names anybody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,18 +13,25 @@ from comity import did, jose, keys, strict_json, x509
 from comity.credential import KeyReference, X5c
 from comity.errors import Code, Malformed
 from comity.openid.members import Members
-from comity.openid.presentation import client_id, parameters, refused
+from comity.openid.presentation import client_id, parameters, refused, verifier_attestation
 from comity.openid.presentation.client_id import ClientId, Prefix
 from comity.openid.presentation.link import RequestLink, RequestUriMethod, RequestUriPost, parse_link, wallet_metadata
 from comity.openid.presentation.parameters import AUDIENCE, REFUSE, RequestObject, ResponseMode
-from comity.openid.presentation.proof import RequestProof, SignedByCertificate, SignedByDid, Unsigned
+from comity.openid.presentation.proof import (
+    AttestationKey,
+    RequestProof,
+    SignedByAttested,
+    SignedByCertificate,
+    SignedByDid,
+    Unsigned,
+)
 from comity.openid.refusal import OAuthError
-from comity.ports import Signer
+from comity.ports import Jwk, Signer
 
 __all__ = [
-    "AUDIENCE", "CLOCK_SKEW", "TYP", "NeedsDocument", "RequestLink", "RequestObject", "RequestProof",
-    "RequestUriMethod", "RequestUriPost", "ResponseMode", "SignedByCertificate", "SignedByDid", "Unsigned",
-    "VerifiedRequest", "parse_link", "read_unsigned", "sign", "verify", "wallet_metadata",
+    "AUDIENCE", "CLOCK_SKEW", "TYP", "Needs", "NeedsAttester", "NeedsDocument", "RequestLink", "RequestObject",
+    "RequestProof", "RequestUriMethod", "RequestUriPost", "ResponseMode", "SignedByAttested", "SignedByCertificate",
+    "SignedByDid", "Unsigned", "VerifiedRequest", "parse_link", "read_unsigned", "sign", "verify", "wallet_metadata",
 ]  # fmt: skip
 
 TYP = "oauth-authz-req+jwt"
@@ -55,21 +62,44 @@ class NeedsDocument:
     resume: Callable[[bytes], VerifiedRequest]
 
 
-def sign(request: RequestObject, signer: Signer, key: KeyReference) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedsAttester:
+    """The request shows an attestation; whether its issuer may attest verifiers is for the registry to say.
+
+    Attributes:
+        issuer: who issued it, by its own word.
+        resume: continues with the keys that the registry lists for ``issuer``; raises as :func:`verify`. Where it lists
+            nobody of that name the request MUST be refused (§5.9.3).
+    """
+
+    issuer: str
+    resume: Callable[[Sequence[Jwk]], VerifiedRequest]
+
+
+Needs = NeedsDocument | NeedsAttester
+"""What somebody else has to say before a request is verified."""
+
+
+def sign(request: RequestObject, signer: Signer, key: KeyReference | AttestationKey) -> str:
     """Return the signed request object.
 
     Args:
         request: what is asked; ``client_id`` must be the one that ``key`` proves.
         signer: the verifier's key.
-        key: the chain of that key for ``x509_*`` prefixes, its DID URL for ``decentralized_identifier``.
+        key: the chain of that key for ``x509_*`` prefixes, its DID URL for ``decentralized_identifier``, its
+            attestation for ``verifier_attestation``.
     """
-    named: dict[str, Any] = {"x5c": list(key.chain)} if isinstance(key, X5c) else {"kid": key.did_url}
+    named: dict[str, Any]
+    if isinstance(key, AttestationKey):
+        named = {verifier_attestation.HEADER: key.encoded}
+    else:
+        named = {"x5c": list(key.chain)} if isinstance(key, X5c) else {"kid": key.did_url}
     return jose.sign({"typ": TYP, **named}, request.to_dict(), signer)
 
 
 def verify(
     encoded: str, *, client: str | None, at: datetime, wallet_nonce: str | None = None, origin: str | None = None
-) -> VerifiedRequest | NeedsDocument:
+) -> VerifiedRequest | Needs:
     """Verify a request object that was fetched or came by value.
 
     Args:
@@ -101,6 +131,8 @@ def verify(
         raise REFUSE("a request under the prefix redirect_uri cannot be signed")
     if asked.client.prefix is Prefix.DECENTRALIZED_IDENTIFIER:
         return _by_did(asked)
+    if asked.client.prefix is Prefix.VERIFIER_ATTESTATION:
+        return _by_attestation(asked)
     return _finish(asked, _by_certificate(asked))
 
 
@@ -183,6 +215,25 @@ def _with_document(asked: _Asked, document: did.DidDocument, kid: str) -> Verifi
     except Malformed as problem:
         raise REFUSE.of(problem) from None
     return _finish(asked, SignedByDid(did=asked.client.identifier, did_url=kid, jwk=found.jwk))
+
+
+def _by_attestation(asked: _Asked) -> NeedsAttester:
+    """§5.9.3 verifier_attestation: the key is the one in the attestation that the header shows."""
+    shown = verifier_attestation.read(asked.jws.header.get(verifier_attestation.HEADER))
+
+    def resume(trusted: Sequence[Jwk]) -> VerifiedRequest:
+        found = verifier_attestation.verify(shown, trusted, subject=asked.client.identifier, at=asked.at)
+        # The request MUST be signed with the key in cnf: whoever only copied the attestation gets no further.
+        try:
+            jose.verify(asked.jws, keys.public_key(found.jwk))
+        except Malformed as problem:
+            raise REFUSE.of(problem) from None
+        # Before any other parameter, so that a refusal is told to no other address either (attack P15).
+        if asked.origin is None and not found.allows(asked.members.value.get("response_uri")):
+            raise REFUSE("the attestation does not allow answers to this address", Code.CLIENT_MISMATCH)
+        return _finish(asked, SignedByAttested(attestation=found))
+
+    return NeedsAttester(issuer=shown.issuer, resume=resume)
 
 
 def _finish(asked: _Asked, proof: RequestProof) -> VerifiedRequest:

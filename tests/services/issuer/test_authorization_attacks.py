@@ -65,7 +65,6 @@ def refused(answer: httpx.Response, error: str, status: int = 400) -> None:
         ({"scope": None}, "invalid_scope"),
         ({"scope": "unheard.of"}, "invalid_scope"),
         ({"scope": 'a"b'}, "invalid_scope"),
-        ({"scope": "person.1.sdjwt drivers-licence.1.sdjwt"}, "invalid_scope"),
         ({"authorization_details": OTHER_DETAILS}, "invalid_authorization_details"),
         ({"authorization_details": '[{"type":"payment"}]'}, "invalid_authorization_details"),
         ({"authorization_details": "{}"}, "invalid_authorization_details"),

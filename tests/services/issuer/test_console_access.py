@@ -26,6 +26,8 @@ PAGES = {
     "/approvals": {Role.SUPERVISOR, Role.ADMIN},
     "/log": {Role.AUDITOR, Role.ADMIN},
     "/log/export": {Role.AUDITOR, Role.ADMIN},
+    "/log/refusals": {Role.AUDITOR, Role.ADMIN},
+    "/log/refusals/export": {Role.AUDITOR, Role.ADMIN},
     "/clerks": {Role.ADMIN},
 }
 POSTS = {

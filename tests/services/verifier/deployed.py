@@ -18,6 +18,7 @@ from comity.openid.presentation import request as request_object
 from comity.openid.presentation import response
 from comity.openid.presentation.link import parse_link
 from comity.openid.presentation.parameters import RequestObject
+from comity.ports import Jwk
 from comity.runtime.clock import FixedClock
 from tests.services.verifier.federation import LICENCE, PERSON, REGISTRY_URL, Federation, Network
 from tests.support.world import NOW
@@ -77,6 +78,7 @@ class Deployed:
     federation: Federation
     tokens: Mapping[str, str]
     holder: KeySigner = field(default_factory=KeySigner.generate)
+    trusted: tuple[Jwk, ...] = ()
 
     @property
     def deployment(self) -> Deployment:
@@ -132,6 +134,8 @@ class Deployed:
         verified = request_object.verify(
             answer.text, client=link.client_id, at=self.clock.now(), wallet_nonce=wallet_nonce
         )
+        if isinstance(verified, request_object.NeedsAttester):
+            verified = verified.resume(self.trusted)
         if isinstance(verified, request_object.NeedsDocument):
             document = await self.client.get(verified.url.removeprefix(PUBLIC_URL))
             assert document.headers["content-type"] == "application/did+json"

@@ -109,7 +109,7 @@ async def test_a_name_without_prefix_counts_where_it_is_registered(town: Town, m
     assert (again.status_code, again.json()["code"]) == (400, "request_invalid")
 
 
-@pytest.mark.parametrize("prefix", ["verifier_attestation", "openid_federation", "origin", "unknown"])
+@pytest.mark.parametrize("prefix", ["openid_federation", "origin", "unknown"])
 async def test_other_prefixes_are_refused_before_anything_is_fetched(town: Town, maya: Person, prefix: str) -> None:
     link = (await town.ask())["link"].replace("x509_hash", prefix)
     refused = await maya.post("presentations", request=link)

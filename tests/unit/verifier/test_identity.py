@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,9 @@ from comity import did, keys, x509
 from comity.credential import Kid, X5c
 from comity.did import web
 from comity.errors import Code, Malformed, Misconfigured, NotFound
-from comity.openid.presentation import client_id
+from comity.openid.presentation import client_id, verifier_attestation
+from comity.openid.presentation.client_id import Prefix
+from comity.openid.presentation.proof import AttestationKey
 from comity.runtime.clock import FixedClock
 from comity.runtime.keystore import FileKeyStore
 from verifier import identity
@@ -123,3 +126,47 @@ def test_the_registry_entry_ties_both_names_to_one_key(store: FileKeyStore) -> N
     assert entry["may_ask"] == may_ask
     with pytest.raises(NotFound):
         store.signer("none")
+
+
+# --- attested
+
+
+def attested(store: FileKeyStore, folder: Path, **changes: Any) -> Path:
+    terms: dict[str, Any] = {"issuer": "https://chamber.example", "subject": "shop.example", "at": NOW}
+    terms |= {"until": NOW + timedelta(days=9), "jwk": store.signer(identity.REQUEST).public_jwk, **changes}
+    file = folder / "attestation.jwt"
+    file.write_text(verifier_attestation.sign(keys.KeySigner.generate(), **terms) + "\n", "ascii")
+    return file
+
+
+def test_an_attested_verifier_is_what_its_attestation_says(store: FileKeyStore, tmp_path: Path) -> None:
+    file = attested(store, tmp_path)
+    found = identity.load(store, URL, Prefix.VERIFIER_ATTESTATION, file)
+    assert found.client.text == "verifier_attestation:shop.example"
+    assert found.key == AttestationKey(encoded=file.read_text("ascii").strip())
+    identity.require_usable(store, found, NOW + timedelta(days=9, seconds=-1))
+    with pytest.raises(Malformed) as caught:
+        identity.require_usable(store, found, NOW + timedelta(days=9))
+    assert caught.value.code is Code.VERIFIER_ATTESTATION_EXPIRED
+    entry = identity.registry_entry(
+        store, URL, name={"en": "a", "fr": "b"}, may_ask=[], prefix=Prefix.VERIFIER_ATTESTATION, attestation=file
+    )
+    assert "verifier_attestation:shop.example" in entry["client_ids"]
+
+
+@pytest.mark.parametrize("text", [None, "", "a.b.c", "é"])
+def test_a_file_that_holds_no_attestation(store: FileKeyStore, tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "attestation.jwt"
+    if text is not None:
+        file.write_text(text, "utf-8")
+    for given in (file, None):
+        with pytest.raises(Misconfigured):
+            identity.load(store, URL, Prefix.VERIFIER_ATTESTATION, given)
+
+
+@pytest.mark.parametrize("change", [{"jwk": keys.KeySigner.generate().public_jwk}, {"subject": "a b"}])
+def test_an_attestation_of_another_key_or_of_no_name(
+    store: FileKeyStore, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    with pytest.raises(Misconfigured):
+        identity.load(store, URL, Prefix.VERIFIER_ATTESTATION, attested(store, tmp_path, **change))

@@ -1,0 +1,257 @@
+"""Refused protocol requests, counted: which error, where, how often in which hour (decision record 0029).
+
+Anybody may send bad requests, as many as they like. A refusal is counted in memory, which can neither wait nor fail,
+and what was counted is stored by a timer: one unit for any number of refusals. What is told apart comes from short
+lists (authority, endpoint, error code) and never from the request, so there is nothing personal in it, and the table
+grows by the hour, not by the request.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Row, String, Table, case, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from comity.errors import Code, ComityError, Misconfigured, Unreachable
+from comity.openid.refusal import OAuthError, OAuthErrorCode
+from comity.ports import Clock
+from comity.runtime.logging import without_message
+from comity.runtime.periodic import periodic
+from comity.runtime.unit import Database
+
+HOUR = 3600
+KEEP_SECONDS = 90 * 24 * HOUR
+"""How long counts are kept."""
+STORE_SECONDS = 5.0
+"""How often they are stored; a process that is killed loses at most what it counted since."""
+
+SHOWN = 200
+"""How many rows a person is shown at once."""
+
+_log = structlog.get_logger("comity.refusals")
+_HANDSHAKE = frozenset(
+    {
+        OAuthErrorCode.USE_DPOP_NONCE,
+        OAuthErrorCode.USE_ATTESTATION_CHALLENGE,
+        OAuthErrorCode.USE_FRESH_ATTESTATION,
+        OAuthErrorCode.TEMPORARILY_UNAVAILABLE,
+        OAuthErrorCode.SERVER_ERROR,
+    }
+)
+"""Told to wallets that do nothing wrong: a nonce to come back with, or that it is our turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What was refused, in words from short lists.
+
+    Attributes:
+        scope: the path of an authority; empty where a service has only one.
+        endpoint: such as ``token``; the last fixed part of a route.
+        error: the protocol's error code; empty where it has none.
+        code: ours.
+    """
+
+    scope: str
+    endpoint: str
+    error: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """How often one kind was refused within one hour. Instants are Unix seconds.
+
+    Attributes:
+        hour: when the hour began.
+        kind: what was refused.
+        first_at: the first time.
+        last_at: the last time.
+        times: how often.
+    """
+
+    hour: int
+    kind: Kind
+    first_at: int
+    last_at: int
+    times: int
+
+
+def kind_of(error: ComityError, *, scope: str, endpoint: str) -> Kind | None:
+    """Return what is counted of an error; None when the other side did nothing wrong."""
+    if isinstance(error, OAuthError):
+        told = None if error.error in _HANDSHAKE else error.error.value
+    else:
+        told = None if isinstance(error, Unreachable | Misconfigured) or error.code is Code.INTERNAL else ""
+    return None if told is None else Kind(scope=scope, endpoint=endpoint, error=told, code=error.code.value)
+
+
+class Tally:
+    """What was refused and is not stored yet. Used from one event loop."""
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[int, Kind], Refused] = {}
+
+    def note(self, kind: Kind | None, at: int) -> None:
+        """Count one refusal at ``at`` (Unix seconds); None is nothing to count. Does not wait and does not fail."""
+        if kind is not None:
+            self._add(Refused(hour=at - at % HOUR, kind=kind, first_at=at, last_at=at, times=1))
+
+    def take(self) -> tuple[Refused, ...]:
+        """Return what was counted, and begin anew."""
+        taken, self._counted = tuple(self._counted.values()), {}
+        return taken
+
+    def put_back(self, taken: Sequence[Refused]) -> None:
+        """Count again what could not be stored."""
+        for each in taken:
+            self._add(each)
+
+    def _add(self, more: Refused) -> None:
+        key = (more.hour, more.kind)
+        known = self._counted.get(key, replace(more, times=0))
+        self._counted[key] = replace(
+            known,
+            first_at=min(known.first_at, more.first_at),
+            last_at=max(known.last_at, more.last_at),
+            times=known.times + more.times,
+        )
+
+
+# --- storing
+
+
+def refusals_table(metadata: MetaData) -> Table:
+    """Return the table of one service, added to its ``metadata``."""
+    instant = BigInteger().with_variant(Integer(), "sqlite")  # where INTEGER has 64 bits anyway
+    return Table(
+        "refusals",
+        metadata,
+        Column("hour", instant, primary_key=True, autoincrement=False),
+        Column("scope", String(200), primary_key=True),
+        Column("endpoint", String(64), primary_key=True),
+        Column("error", String(64), primary_key=True),
+        Column("code", String(64), primary_key=True),
+        Column("first_at", instant, nullable=False),
+        Column("last_at", instant, nullable=False),
+        Column("times", instant, nullable=False),
+    )
+
+
+def add(connection: Connection, *, table: Table, counted: Sequence[Refused]) -> None:
+    """Add counts to those of the same hour, whichever process they come from."""
+    for each in counted:
+        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        row = make(table).values(**_values(each))
+        known, new = table.c, row.excluded
+        connection.execute(
+            row.on_conflict_do_update(
+                index_elements=list(table.primary_key.columns),
+                set_={
+                    "first_at": case((new.first_at < known.first_at, new.first_at), else_=known.first_at),
+                    "last_at": case((new.last_at > known.last_at, new.last_at), else_=known.last_at),
+                    "times": known.times + new.times,
+                },
+            )
+        )
+
+
+def newest(connection: Connection, *, table: Table, scope: str, limit: int) -> tuple[Refused, ...]:
+    """Return what was refused in one scope, the newest hour first."""
+    columns = table.c
+    wanted = select(table).where(columns.scope == scope)
+    ordered = wanted.order_by(
+        columns.hour.desc(), columns.last_at.desc(), columns.endpoint, columns.error, columns.code
+    )
+    return tuple(_refused(row) for row in connection.execute(ordered.limit(limit)))
+
+
+def erase(connection: Connection, *, table: Table, now: int) -> int:
+    """Erase what is older than is kept; return how many rows."""
+    return connection.execute(delete(table).where(table.c.hour < now - KEEP_SECONDS)).rowcount
+
+
+def _refused(row: Row[Any]) -> Refused:
+    kind = Kind(scope=row.scope, endpoint=row.endpoint, error=row.error, code=row.code)
+    return Refused(hour=row.hour, kind=kind, first_at=row.first_at, last_at=row.last_at, times=row.times)
+
+
+def _values(each: Refused) -> dict[str, object]:
+    kind = each.kind
+    return {
+        "hour": each.hour,
+        "scope": kind.scope,
+        "endpoint": kind.endpoint,
+        "error": kind.error,
+        "code": kind.code,
+        "first_at": each.first_at,
+        "last_at": each.last_at,
+        "times": each.times,
+    }
+
+
+# --- what a service holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusals:
+    """What one process counts, and how it comes into the database.
+
+    Attributes:
+        database: the service's.
+        table: what :func:`refusals_table` made of its metadata.
+        clock: the time.
+        tally: what is not stored yet.
+    """
+
+    database: Database
+    table: Table
+    clock: Clock
+    tally: Tally = field(default_factory=Tally)
+
+    def note(self, error: ComityError, *, endpoint: str, scope: str = "") -> None:
+        """Count a refusal, unless nobody did anything wrong; does not wait and does not fail."""
+        self.tally.note(kind_of(error, scope=scope, endpoint=endpoint), self._now())
+
+    async def store(self) -> int:
+        """Store what was counted, in one unit; return how many refusals that were. Nothing counted, nothing written.
+
+        Raises:
+            Unreachable: the database cannot be written now; everything is still counted and comes with the next round.
+        """
+        taken = self.tally.take()
+        if not taken:
+            return 0
+        try:
+            await self.database.write(partial(add, table=self.table, counted=taken))
+        except Exception:
+            self.tally.put_back(taken)
+            raise
+        return sum(each.times for each in taken)
+
+    async def newest(self, scope: str = "", *, limit: int = SHOWN) -> tuple[Refused, ...]:
+        """Return what was refused, the newest hour first; what is not stored yet is missing."""
+        return await self.database.read(partial(newest, table=self.table, scope=scope, limit=limit))
+
+    async def erase_due(self) -> int:
+        """Erase what is older than is kept; return how many rows."""
+        return await self.database.write(partial(erase, table=self.table, now=self._now()))
+
+    @asynccontextmanager
+    async def storing(self) -> AsyncIterator[None]:
+        """Store and erase on timers while the context lasts, and once more at its end."""
+        try:
+            async with periodic(STORE_SECONDS, "refusals", self.store), periodic(HOUR, "old refusals", self.erase_due):
+                yield
+        finally:
+            try:
+                await self.store()
+            except Exception as error:  # noqa: BLE001 - a service stops all the same
+                _log.error("refusals not stored", **without_message(error))
+
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp())
