@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -137,7 +137,7 @@ class Presenting:
 
         Raises:
             NotFound: there is no such consent, or it was answered.
-            Conflict: ``consent_changed``; ``request_expired``.
+            Conflict: ``consent_changed``; ``request_expired``; ``expired``: a credential has ended meanwhile.
             Malformed: the selection does not answer the request.
             Denied: the verifier refused the answer.
             Unreachable: the verifier did not answer; whether it received anything is not known.
@@ -148,6 +148,7 @@ class Presenting:
             raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over; ask for a new one")
         chosen = choose(content, asked.query, selection or {})
         held = {each["credential_id"]: await holdings.find_held(wallet, each["credential_id"]) for each in chosen}
+        _require_alive(held.values(), now)
         vp_token = await self._vp_token(wallet, held, chosen, asked, now)
         line, spent = _history(content, chosen), copies.spent(held.values())
         credentials = tuple(each["credential_id"] for each in chosen)
@@ -309,6 +310,13 @@ def _warnings(found: Opened, language: str, *, is_scanned: bool) -> list[str]:
     if found.asked.origin is not None or not is_scanned:
         return []
     return [i18n.text("wallet.scanned_warning", language)]
+
+
+def _require_alive(held: Iterable[Held], now: datetime) -> None:
+    """Let nothing leave that has ended by now, whatever it was when it was shown (catalogue C07)."""
+    for each in held:
+        if each.processed.valid_until is not None and each.processed.valid_until <= now:
+            raise Conflict(Code.EXPIRED, "a credential that was chosen has ended; nothing was sent")
 
 
 def _candidates(match: dcql.Match, held: Mapping[str, Held], language: str) -> list[dict[str, Any]]:

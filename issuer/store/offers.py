@@ -25,6 +25,9 @@ from issuer.store.tables import (
     offers,
 )
 
+CLOCK_SECONDS = 3600
+"""How much longer than they hold spent nonces and proofs are remembered: a clock set back makes none of them good."""
+
 
 class OfferState(StrEnum):
     """Where an offer stands. ``EXPIRED`` and ``DELIVERED`` are seen, not stored."""
@@ -230,8 +233,9 @@ def erase_due(connection: Connection, *, now: int) -> int:
         .where(deferrals.c.sealed_keys.is_not(None), deferrals.c.offer_id.in_(due))
         .values(sealed_keys=None)
     )
-    for spent in (nonces, dpop_proofs, client_proofs, encryption_keys):
-        connection.execute(spent.delete().where(spent.c.expires_at <= now))
+    for spent in (nonces, dpop_proofs, client_proofs):
+        connection.execute(spent.delete().where(spent.c.expires_at <= now - CLOCK_SECONDS))
+    connection.execute(encryption_keys.delete().where(encryption_keys.c.expires_at <= now))
     erased = connection.execute(
         update(offers).where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None)).values(sealed_claims=None)
     )

@@ -112,6 +112,7 @@ def test_headers(kind: Kind) -> None:
 
 
 @EVERY
+@pytest.mark.attack("J10")
 def test_tokens_of_every_other_kind(kind: Kind) -> None:
     others = [each.good for each in KINDS.values() if each is not kind]
     others.append(key_proof.build(HOLDER, audience=SERVER, nonce=NONCE, issued_at=AT))

@@ -45,6 +45,7 @@ def refused(world: World, encoded: str, code: Code) -> None:
     assert world.asked == []
 
 
+@pytest.mark.good_twin("S06", "S07", "S08", "S10", "S12", "S18")
 def test_all_sent_or_all_but_one_are_the_good_twins(world: World) -> None:
     encoded = licence(world, SD).encoded
     accepted(held_in(world, encoded))
@@ -53,6 +54,7 @@ def test_all_sent_or_all_but_one_are_the_good_twins(world: World) -> None:
 
 
 @pytest.mark.clause("2b-6")
+@pytest.mark.attack("S06")
 def test_one_too_many(world: World) -> None:
     encoded = licence(world, SD).encoded
     refused(world, encoded + disclosure("salt", "class", "A") + "~", Code.DISCLOSURE_UNREFERENCED)
@@ -61,17 +63,20 @@ def test_one_too_many(world: World) -> None:
 
 
 @pytest.mark.clause("2b-6")
+@pytest.mark.attack("S07")
 def test_one_sent_twice(world: World) -> None:
     encoded = licence(world, SD).encoded
     refused(world, encoded + encoded.split("~")[1] + "~", Code.DISCLOSURE_DUPLICATE)
 
 
+@pytest.mark.attack("S06")
 def test_one_with_another_value(world: World) -> None:
     jwt, first, *rest = licence(world, SD).encoded.split("~")
     salt, name, _ = strict_json.parse(base64url.decode(first))
     refused(world, "~".join((jwt, disclosure(salt, name, "other"), *rest)), Code.DISCLOSURE_UNREFERENCED)
 
 
+@pytest.mark.attack("S12")
 def test_one_spelt_otherwise(world: World) -> None:
     """S12: the digest is over the text as received, not over what it says."""
     jwt, first, *rest = licence(world, SD).encoded.split("~")
@@ -81,6 +86,8 @@ def test_one_spelt_otherwise(world: World) -> None:
 
 
 @pytest.mark.clause("2b-6")
+@pytest.mark.attack("S07")
+@pytest.mark.good_twin("S07")
 def test_a_digest_twice_in_the_payload(world: World) -> None:
     held = licence(world, SD)
     digests = payload_of(held.encoded)["_sd"]
@@ -91,6 +98,7 @@ def test_a_digest_twice_in_the_payload(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["iss", "nbf", "exp", "cnf", "vct", "status", "vct#integrity", "aka_vcts"])
 @pytest.mark.clause("2b-8")
+@pytest.mark.attack("S09")
 def test_what_decides_validity_in_a_disclosure(world: World, name: str) -> None:
     """S09: withheld or disclosed, it would be the holder's to choose."""
     encoded = with_one_more(world, disclosure("s", name, "x"), **{name: payload_value(world, name)})
@@ -103,17 +111,20 @@ def payload_value(world: World, name: str) -> Any:
     return payload_of(licence(world, SD).encoded)[name] if name in ("iss", "vct") else GONE
 
 
+@pytest.mark.attack("S08")
 def test_a_disclosure_over_a_claim_in_the_clear(world: World) -> None:
     refused(world, with_one_more(world, disclosure("s", "iat", 1)), Code.DISCLOSURE_FORBIDDEN)
 
 
 @pytest.mark.parametrize("name", ["_sd", "_sd_alg", "..."])
 @pytest.mark.clause("2b-6")
+@pytest.mark.attack("S10")
 def test_a_name_of_the_mechanism(world: World, name: str) -> None:
     refused(world, with_one_more(world, disclosure("s", name, "x")), Code.DISCLOSURE_FORBIDDEN)
 
 
 @pytest.mark.parametrize("parts", [("s", "x"), ("s",), (), ("s", "n", "v", "w"), (1, "n", "v"), ("s", 2, "v")])
+@pytest.mark.attack("S10")
 def test_a_disclosure_of_another_shape(world: World, parts: tuple[Any, ...]) -> None:
     refused(world, with_one_more(world, disclosure(*parts)), Code.DISCLOSURE_MALFORMED)
 
@@ -123,6 +134,8 @@ def test_a_disclosure_that_is_not_base64url(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["sha-256-32", "md5", "SHA-256", "", None, 256])
+@pytest.mark.attack("S11")
+@pytest.mark.good_twin("S11")
 def test_a_hash_that_is_too_weak_or_unknown(world: World, name: Any) -> None:
     held = resigned(licence(world, SD), world.on.key, payload={"_sd_alg": name})
     refused(world, held.encoded, Code.HASH_NOT_ALLOWED)
@@ -130,11 +143,14 @@ def test_a_hash_that_is_too_weak_or_unknown(world: World, name: Any) -> None:
 
 
 @pytest.mark.parametrize("digests", ["text", {"a": 1}, [1], None])
+@pytest.mark.attack("S10")
 def test_digests_that_are_no_list(world: World, digests: Any) -> None:
     held = resigned(licence(world, SD), world.on.key, payload={"_sd": digests})
     refused(world, held.encoded.partition("~")[0] + "~", Code.DISCLOSURE_MALFORMED)
 
 
+@pytest.mark.attack("S18")
+@pytest.mark.good_twin("S18")
 def test_other_tildes(world: World) -> None:
     encoded = licence(world, SD).encoded
     accepted(held_in(world, encoded))

@@ -56,6 +56,7 @@ def refused(world: World, presented: str, code: Code) -> None:
 
 
 @BOTH
+@pytest.mark.good_twin("S01", "S02", "S03", "S05")
 def test_a_proof_signed_again_is_the_good_twin(world: World, credential_format: Format) -> None:
     accepted(world.verify(proof_changed(world, licence(world, credential_format))))
 
@@ -63,6 +64,7 @@ def test_a_proof_signed_again_is_the_good_twin(world: World, credential_format: 
 @BOTH
 @pytest.mark.parametrize("nonce", ["", "nonce-of-another-request", NONCE.upper(), NONCE + " "])
 @pytest.mark.clause("2a-8")
+@pytest.mark.attack("S03")
 def test_another_nonce(world: World, credential_format: Format, nonce: str) -> None:
     refused(world, world.present(licence(world, credential_format), nonce=nonce), Code.NONCE_MISMATCH)
 
@@ -72,18 +74,22 @@ def test_another_nonce(world: World, credential_format: Format, nonce: str) -> N
     "audience", ["verifier", "x509_hash:other", "x509_hash:", "X509_HASH:verifier", f"{AUDIENCE}/"]
 )
 @pytest.mark.clause("6-6")
+@pytest.mark.attack("S03")
 def test_another_audience_or_its_prefix_missing(world: World, credential_format: Format, audience: str) -> None:
     refused(world, world.present(licence(world, credential_format), audience=audience), Code.AUDIENCE_MISMATCH)
 
 
 @BOTH
 @pytest.mark.parametrize("change", [{"nonce": GONE}, {"aud": GONE}, {"aud": [AUDIENCE]}, {"iat": GONE}, {"nonce": 7}])
+@pytest.mark.attack("S05")
 def test_an_incomplete_proof(world: World, credential_format: Format, change: dict[str, Any]) -> None:
     refused(world, proof_changed(world, licence(world, credential_format), payload=change), Code.HOLDER_PROOF_MALFORMED)
 
 
 @BOTH
 @pytest.mark.clause("6-6")
+@pytest.mark.attack("P02", "S03")
+@pytest.mark.good_twin("P02", "S03")
 def test_the_answer_to_one_request_replayed_to_the_next(world: World, credential_format: Format) -> None:
     answer = world.present(licence(world, credential_format))
     accepted(world.verify(answer))
@@ -95,6 +101,7 @@ def test_the_answer_to_one_request_replayed_to_the_next(world: World, credential
 
 @BOTH
 @pytest.mark.clause("2b-1")
+@pytest.mark.attack("S01")
 def test_the_proof_cut_off(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format)
     bare = world.present(held, holder=None)
@@ -103,6 +110,7 @@ def test_the_proof_cut_off(world: World, credential_format: Format) -> None:
 
 
 @pytest.mark.clause("2b-9")
+@pytest.mark.attack("S02")
 def test_the_proof_of_another_key_by_sd_jwt(world: World) -> None:
     refused(world, world.present(licence(world, SD), holder=THIEF), Code.HOLDER_SIGNATURE_INVALID)
     offered = {"jwk": dict(THIEF.public_jwk), "kid": "mine"}
@@ -111,6 +119,7 @@ def test_the_proof_of_another_key_by_sd_jwt(world: World) -> None:
 
 
 @pytest.mark.clause("2a-8")
+@pytest.mark.attack("S02")
 def test_the_proof_of_another_key_by_presentation(world: World) -> None:
     refused(world, world.present(licence(world, VC), holder=THIEF), Code.HOLDER_KEY_MISMATCH)
     as_holder = {"kid": f"{did.jwk.did_of(world.holder.public_jwk)}#0"}
@@ -122,6 +131,8 @@ def test_the_proof_of_another_key_by_presentation(world: World) -> None:
 @BOTH
 @pytest.mark.parametrize(("seconds", "good"), [(-301, False), (-300, True), (0, True), (60, True), (61, False)])
 @pytest.mark.clause("2b-9")
+@pytest.mark.attack("C03", "S05")
+@pytest.mark.good_twin("C03", "S05")
 def test_the_second_at_which_a_proof_is_too_old_or_early(
     world: World, credential_format: Format, seconds: int, good: bool
 ) -> None:
@@ -143,6 +154,8 @@ def test_the_second_at_which_a_proof_is_too_old_or_early(
         ({"exp": int(NOW.timestamp()) - 59, "nbf": int(NOW.timestamp()) + 60}, None),
     ],
 )
+@pytest.mark.attack("J19", "S05")
+@pytest.mark.good_twin("J19", "S05")
 def test_times_in_the_proof(world: World, credential_format: Format, change: dict[str, Any], code: Code | None) -> None:
     presented = proof_changed(world, licence(world, credential_format), payload=change)
     if code is None:
@@ -153,6 +166,7 @@ def test_times_in_the_proof(world: World, credential_format: Format, change: dic
 
 @pytest.mark.parametrize("typ", ["JWT", "dc+sd-jwt", "openid4vci-proof+jwt", "vp+jwt", GONE])
 @pytest.mark.clause("2b-9")
+@pytest.mark.attack("J10", "S05")
 def test_another_type_of_proof(world: World, typ: Any) -> None:
     refused(world, proof_changed(world, licence(world, SD), header={"typ": typ}), Code.TYPE_NOT_ALLOWED)
 
@@ -172,6 +186,7 @@ def test_a_flipped_bit_in_the_proof(world: World, credential_format: Format) -> 
 
 
 @BOTH
+@pytest.mark.attack("J01", "J02", "J05", "J07")
 def test_algorithms_of_the_proof(world: World, credential_format: Format) -> None:
     presented = world.present(licence(world, credential_format))
     before, tilde, proof = presented.rpartition("~")
@@ -191,6 +206,7 @@ def test_algorithms_of_the_proof(world: World, credential_format: Format) -> Non
     refused(world, exposed, Code.PRIVATE_KEY_EXPOSED)
 
 
+@pytest.mark.attack("J11")
 def test_a_member_said_twice_in_the_proof(world: World) -> None:
     before, tilde, proof = world.present(licence(world, SD)).rpartition("~")
     jws = jose.parse(proof)
@@ -200,11 +216,13 @@ def test_a_member_said_twice_in_the_proof(world: World) -> None:
 
 
 @BOTH
+@pytest.mark.attack("S02")
 def test_a_credential_bound_to_nobody(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format, holder_jwk=None)
     refused(world, world.present(held), Code.HOLDER_BINDING_MISSING)
 
 
+@pytest.mark.attack("J04", "S02")
 def test_a_key_named_by_the_holder_instead_of_the_issuer(world: World) -> None:
     elsewhere = {"kid": did.jwk.did_of(THIEF.public_jwk), "jku": "https://evil.example/keys"}
     held = resigned(licence(world, SD), world.on.key, payload={"cnf": elsewhere})
@@ -212,6 +230,7 @@ def test_a_key_named_by_the_holder_instead_of_the_issuer(world: World) -> None:
     assert world.asked == []
 
 
+@pytest.mark.attack("J20")
 def test_a_private_key_in_the_confirmation(world: World) -> None:
     jwk = {**world.holder.public_jwk, "d": "AAAA"}
     held = resigned(licence(world, SD), world.on.key, payload={"cnf": {"jwk": jwk}})
@@ -236,6 +255,8 @@ def test_where_binding_is_waived_a_proof_that_comes_is_still_checked(world: Worl
 
 
 @pytest.mark.clause("2b-9")
+@pytest.mark.attack("S04")
+@pytest.mark.good_twin("S04")
 def test_a_disclosure_taken_away_or_moved_after_the_proof(world: World) -> None:
     presented = world.present(licence(world, SD), ("age_over_18", "class"))
     jwt, first, second, proof = presented.split("~")
@@ -244,6 +265,8 @@ def test_a_disclosure_taken_away_or_moved_after_the_proof(world: World) -> None:
     accepted(world.verify("~".join((jwt, first, second, proof))))
 
 
+@pytest.mark.attack("S04")
+@pytest.mark.good_twin("S04")
 def test_a_disclosure_added_after_the_proof(world: World) -> None:
     held = licence(world, SD)
     less, more = world.present(held, ("class",)), world.present(held, ("class", "age_over_18"))
@@ -259,6 +282,7 @@ def test_the_proof_for_another_credential_of_the_holder(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["sha-384", "sha-512"])
+@pytest.mark.attack("S04")
 def test_the_hash_under_another_algorithm(world: World, name: str) -> None:
     held = licence(world, SD)
     bound = world.present(held).rpartition("~")[0] + "~"

@@ -34,17 +34,20 @@ def judged(world: World, held: SignedCredential, code: Code) -> None:
 
 
 @pytest.mark.clause("2b-3")
+@pytest.mark.good_twin("S16")
 def test_its_own_leaf_is_the_good_twin(world: World) -> None:
     again = world.on.certify(world.on.key, world.on.issuer_id)
     accepted(held_in(world, licence(world, SD, key=chain(again)).encoded))
 
 
+@pytest.mark.attack("S16")
 def test_the_leaf_of_another_authority_of_the_same_deployment(world: World) -> None:
     forged = world.issue(world.bc, SD, LICENCE, issuer=world.on.issuer_id)
     judged(world, forged, Code.CERTIFICATE_UNTRUSTED)
 
 
 @pytest.mark.clause("7-3")
+@pytest.mark.attack("S16")
 def test_another_name_in_the_leaf_under_the_right_anchor(world: World) -> None:
     for name in (world.bc.issuer_id, f"{world.on.issuer_id}/", world.on.issuer_id.upper(), world.on.status_base, None):
         leaf = world.on.certify(world.on.key, name)
@@ -62,12 +65,14 @@ def test_the_host_name_is_not_the_issuer(world: World) -> None:
     judged(world, licence(world, SD, key=chain(leaf)), Code.CERTIFICATE_NAME_MISMATCH)
 
 
+@pytest.mark.attack("S16")
 def test_the_anchor_included(world: World) -> None:
     judged(world, licence(world, SD, key=chain(world.on.leaf, world.on.anchor)), Code.CERTIFICATE_ROOT_INCLUDED)
     forged = licence(world, SD, signer=world.on.anchor_key, key=chain(world.on.anchor))
     judged(world, forged, Code.CERTIFICATE_ROOT_INCLUDED)
 
 
+@pytest.mark.attack("S16")
 def test_a_self_signed_leaf(world: World) -> None:
     signer = KeySigner.generate()
     window = {"not_before": NOW - SECOND, "not_after": NOW + SECOND}
@@ -75,12 +80,14 @@ def test_a_self_signed_leaf(world: World) -> None:
     judged(world, licence(world, SD, signer=signer, key=chain(own)), Code.CERTIFICATE_UNTRUSTED)
 
 
+@pytest.mark.attack("S16")
 def test_an_unknown_anchor(world: World) -> None:
     stranger = world.stranger
     leaf = stranger.certify(stranger.key, world.on.issuer_id)
     judged(world, licence(world, SD, signer=stranger.key, key=chain(leaf)), Code.CERTIFICATE_UNTRUSTED)
 
 
+@pytest.mark.attack("S16")
 def test_an_anchor_of_the_same_name_with_another_key(world: World) -> None:
     signer = KeySigner.generate()
     window = {"not_before": NOW - SECOND, "not_after": NOW + SECOND}
@@ -93,6 +100,8 @@ def test_an_anchor_of_the_same_name_with_another_key(world: World) -> None:
     ("begins", "ends", "good"),
     [(0, 0, True), (1, 60, False), (-60, -1, False), (-60, 0, True), (0, 60, True)],
 )
+@pytest.mark.attack("C03")
+@pytest.mark.good_twin("C03")
 def test_the_seconds_at_which_a_leaf_ends_and_begins(world: World, begins: int, ends: int, good: bool) -> None:
     window = {"not_before": NOW + begins * SECOND, "not_after": NOW + ends * SECOND}
     leaf = world.on.certify(world.on.key, world.on.issuer_id, **window)
@@ -155,6 +164,7 @@ def test_a_key_of_another_did(world: World) -> None:
 
 
 @pytest.mark.clause("7-4")
+@pytest.mark.attack("S16")
 def test_trust_is_checked_on_the_issuer_whose_key_signed(world: World) -> None:
     """Regression by name: `issuer` says Ontario, the key is found by a `kid` of somebody else's good DID document.
 

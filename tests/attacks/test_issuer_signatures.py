@@ -30,6 +30,7 @@ STRANGER = KeySigner.generate()
 
 
 @BOTH
+@pytest.mark.good_twin("J01", "J02", "J05", "J07", "J10")
 def test_the_same_members_signed_again_are_the_good_twin(world: World, credential_format: Format) -> None:
     held = resigned(licence(world, credential_format), issuer_signer(world.on, credential_format))
     accepted(held_in(world, held.encoded))
@@ -46,6 +47,7 @@ def test_a_flipped_bit(world: World, credential_format: Format) -> None:
 @BOTH
 @pytest.mark.parametrize("spelling", ["none", "None", "NONE", "nOnE", ""])
 @pytest.mark.clause("C1")
+@pytest.mark.attack("J01")
 def test_no_algorithm(world: World, credential_format: Format, spelling: str) -> None:
     held = licence(world, credential_format)
     for signature in (b"", bytes(64)):
@@ -56,6 +58,7 @@ def test_no_algorithm(world: World, credential_format: Format, spelling: str) ->
 
 @BOTH
 @pytest.mark.clause("C1")
+@pytest.mark.attack("J02")
 def test_a_mac_under_the_issuers_public_key(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format)
     signer = issuer_signer(world.on, credential_format)
@@ -65,6 +68,7 @@ def test_a_mac_under_the_issuers_public_key(world: World, credential_format: For
 
 
 @BOTH
+@pytest.mark.attack("J07")
 def test_another_curve_than_the_keys(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format)
     own = issuer_signer(world.on, credential_format)
@@ -78,6 +82,7 @@ def test_another_curve_than_the_keys(world: World, credential_format: Format) ->
     "typ", ["JWT", "kb+jwt", "statuslist+jwt", "openid4vci-proof+jwt", "DC+SD-JWT", "vc+sd-jwt", GONE]
 )
 @pytest.mark.clause("C3")
+@pytest.mark.attack("J10")
 def test_another_type(world: World, credential_format: Format, typ: Any) -> None:
     signer = issuer_signer(world.on, credential_format)
     held = resigned(licence(world, credential_format), signer, header={"typ": typ})
@@ -86,6 +91,7 @@ def test_another_type(world: World, credential_format: Format, typ: Any) -> None
 
 
 @BOTH
+@pytest.mark.attack("J10")
 def test_the_formats_are_not_exchangeable(world: World, credential_format: Format) -> None:
     other = Format.VC_JWT if credential_format is Format.DC_SD_JWT else Format.DC_SD_JWT
     signer = issuer_signer(world.on, credential_format)
@@ -97,6 +103,7 @@ def test_the_formats_are_not_exchangeable(world: World, credential_format: Forma
 @BOTH
 @pytest.mark.parametrize("extra", [{"crit": ["exp"]}, {"crit": []}, {"b64": False, "crit": ["b64"]}, {"b64": False}])
 @pytest.mark.clause("2a-1")
+@pytest.mark.attack("J05")
 def test_critical_headers(world: World, credential_format: Format, extra: dict[str, Any]) -> None:
     held = resigned(licence(world, credential_format), issuer_signer(world.on, credential_format), header=extra)
     rejected(held_in(world, held.encoded), CheckName.ALGORITHM_AND_TYPE, Code.CRITICAL_HEADER)
@@ -104,6 +111,7 @@ def test_critical_headers(world: World, credential_format: Format, extra: dict[s
 
 @BOTH
 @pytest.mark.clause("C2")
+@pytest.mark.attack("J20")
 def test_private_key_material_in_the_header(world: World, credential_format: Format) -> None:
     jwk = {**STRANGER.public_jwk, "d": "AAAA"}
     held = resigned(licence(world, credential_format), issuer_signer(world.on, credential_format), header={"jwk": jwk})
@@ -111,6 +119,8 @@ def test_private_key_material_in_the_header(world: World, credential_format: For
 
 
 @BOTH
+@pytest.mark.attack("J03", "J04")
+@pytest.mark.good_twin("J03", "J04")
 def test_a_key_brought_along_verifies_nothing(world: World, credential_format: Format) -> None:
     offered = {"jwk": dict(STRANGER.public_jwk), "jku": "https://evil.example/keys", "x5u": "https://evil.example/leaf"}
     held = resigned(licence(world, credential_format), STRANGER, header=offered)
@@ -122,6 +132,8 @@ def test_a_key_brought_along_verifies_nothing(world: World, credential_format: F
 
 @BOTH
 @pytest.mark.parametrize("member", ["iss", "issuer", "vct", "exp"])
+@pytest.mark.attack("J11")
+@pytest.mark.good_twin("J11")
 def test_a_member_said_twice(world: World, credential_format: Format, member: str) -> None:
     held = licence(world, credential_format)
     text = strict_json.serialise(payload_of(held.encoded)).decode()

@@ -32,6 +32,7 @@ def proof_refused(text: str, code: Code, at: datetime = AT) -> None:
     assert caught.value.code is code
 
 
+@pytest.mark.good_twin("I07", "J01", "J02", "J07")
 def test_a_proof_signed_again_is_the_good_twin() -> None:
     for algorithm in ("ES256", "ES384", "EdDSA"):
         signer = KeySigner.generate(algorithm)
@@ -40,6 +41,7 @@ def test_a_proof_signed_again_is_the_good_twin() -> None:
         assert keys.thumbprint(found) == signer.thumbprint
 
 
+@pytest.mark.attack("J01", "J02", "J05", "J07")
 def test_signatures_of_a_proof() -> None:
     proof_refused(flipped(proof()), Code.SIGNATURE_INVALID)
     proof_refused(proof(lambda _: b"", header={"alg": "none"}), Code.ALGORITHM_NOT_ALLOWED)
@@ -52,6 +54,7 @@ def test_signatures_of_a_proof() -> None:
 
 @pytest.mark.parametrize("member", ["iat", "exp"])
 @pytest.mark.parametrize("value", ["2026-11-23T12:00:00", "soon", True, None])
+@pytest.mark.attack("I07", "J19")
 def test_times_of_a_proof_that_are_none(member: str, value: Any) -> None:
     with pytest.raises(OAuthError) as caught:
         key_proof.check(proof(payload={member: value}), audience=ISSUER, at=AT, check_nonce=lambda _: True)
@@ -87,12 +90,14 @@ def request_refused(text: str, code: Code) -> None:
     assert caught.value.code is code
 
 
+@pytest.mark.good_twin("P13")
 def test_a_request_signed_again_is_the_good_twin() -> None:
     found = request.verify(asked(), client=VERIFIER.client.text, at=AT)
     assert isinstance(found, VerifiedRequest)
 
 
 @pytest.mark.clause("VP-1")
+@pytest.mark.attack("J01", "J02", "J10", "P13")
 def test_signatures_of_a_request() -> None:
     request_refused(flipped(asked()), Code.SIGNATURE_INVALID)
     request_refused(asked(sign=lambda _: b"", header={"alg": "none"}), Code.ALGORITHM_NOT_ALLOWED)
@@ -104,6 +109,7 @@ def test_signatures_of_a_request() -> None:
         request_refused(asked(header={"typ": typ}), Code.TYPE_NOT_ALLOWED)
 
 
+@pytest.mark.attack("P21")
 def test_the_chain_of_a_request_is_left_to_the_registry_and_refused_by_it() -> None:
     """The request says which certificate signed; whether it leads to the verifier's own anchor is checked with that."""
     found = request.verify(asked(), client=VERIFIER.client.text, at=AT)
@@ -126,6 +132,7 @@ def test_the_chain_of_a_request_is_left_to_the_registry_and_refused_by_it() -> N
 
 
 @pytest.mark.clause("6-2-x509_hash")
+@pytest.mark.attack("P14")
 def test_another_leaf_than_the_one_in_the_client_identifier() -> None:
     stranger = make_verifier()
     by_other = forged(asked(), stranger.signer.sign, header={"x5c": list(stranger.chain.chain)})

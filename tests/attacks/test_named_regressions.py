@@ -28,6 +28,8 @@ SD, VC = Format.DC_SD_JWT, Format.VC_JWT
 # --- "trust checked on iss while the key came from kid"
 
 
+@pytest.mark.attack("S16")
+@pytest.mark.good_twin("S16")
 def test_trust_checked_on_iss_while_the_key_came_from_kid(world: World) -> None:
     """The credential names an accredited issuer; its kid leads to the key of another one who is trusted as well."""
     accepted(held_in(world, licence(world, VC).encoded))
@@ -38,6 +40,7 @@ def test_trust_checked_on_iss_while_the_key_came_from_kid(world: World) -> None:
         assert world.bc.document_url not in world.asked
 
 
+@pytest.mark.attack("S16")
 def test_the_same_by_a_certificate(world: World) -> None:
     forged = world.issue(world.bc, SD, LICENCE, issuer=world.on.issuer_id)
     rejected(held_in(world, forged.encoded), CheckName.ISSUER_KEY, Code.CERTIFICATE_UNTRUSTED)
@@ -73,6 +76,8 @@ def test_the_same_in_what_a_jurisdiction_attests(world: World) -> None:
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("name", ORDER)
+@pytest.mark.attack("P09")
+@pytest.mark.good_twin("P09")
 def test_a_failed_sub_result_is_the_verdict_and_is_told(name: CheckName, place: int) -> None:
     """P09: whichever check of whichever credential fails, alone, nothing is accepted and its code is in the report."""
     good = tuple(passed(each) for each in ORDER)
@@ -96,6 +101,8 @@ def test_a_failed_sub_result_is_the_verdict_and_is_told(name: CheckName, place: 
     assert judged(passed(name)).verdict is Verdict.ACCEPTED
 
 
+@pytest.mark.attack("P07")
+@pytest.mark.good_twin("P07")
 def test_the_second_of_several_presentations_is_judged_too(world: World) -> None:
     """P07: only the first was checked, all were kept."""
     several = asked("licence", SD, LICENCE, "age_over_18", multiple=True)

@@ -284,6 +284,8 @@ def test_claims_that_do_not_fit_the_schema(world: World, credential_format: Form
 
 @BOTH
 @pytest.mark.clause("2b-11")
+@pytest.mark.attack("S15")
+@pytest.mark.good_twin("S15")
 def test_a_type_that_the_registry_describes_otherwise(world: World, credential_format: Format) -> None:
     record = world.documents["federation.json"]["types"][1]
     record["digest"] = "0" * 64
@@ -304,6 +306,7 @@ def test_a_type_that_the_registry_does_not_state(world: World, credential_format
 
 
 @pytest.mark.parametrize("vct", ["https://evil.example/person/1", PERSON.vct + "/", PERSON.vct.upper(), "person"])
+@pytest.mark.attack("S15")
 def test_a_type_of_somebody_else(world: World, vct: str) -> None:
     held = resigned(person(world, SD), world.bc.key, payload={"vct": vct})
     result = held_in(world, held.encoded)
@@ -321,6 +324,7 @@ def test_a_type_that_only_the_registry_knows(world: World) -> None:
 
 
 @pytest.mark.clause("2b-10", "TR-7")
+@pytest.mark.attack("S15")
 def test_a_further_type_name_gives_no_authority(world: World) -> None:
     """TR-7: the issuer's own word about what else it is counts for nothing."""
     held = resigned(person(world, SD), world.bc.key, payload={"vct": LICENCE.vct, "aka_vcts": [PERSON.vct]})

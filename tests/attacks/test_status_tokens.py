@@ -52,6 +52,7 @@ def subject(world: World, **changes: Any) -> Result:
 
 @BOTH
 @pytest.mark.clause("TSL-4")
+@pytest.mark.good_twin("J01", "J05", "J10", "J11")
 def test_the_same_list_signed_again_is_the_good_twin(world: World, credential_format: Format) -> None:
     accepted(members(world, credential_format))
     accepted(members(world, credential_format, unheard_of=1))
@@ -63,6 +64,7 @@ def test_a_flipped_bit(world: World, credential_format: Format) -> None:
 
 
 @BOTH
+@pytest.mark.attack("J01", "J02")
 def test_algorithms(world: World, credential_format: Format) -> None:
     secret = strict_json.serialise(list_signer(world, credential_format).public_jwk)
     other_curve = KeySigner.generate("ES384")
@@ -88,11 +90,13 @@ def headers(world: World, credential_format: Format, header: Mapping[str, Any]) 
 
 @BOTH
 @pytest.mark.parametrize("typ", ["JWT", "dc+sd-jwt", "application/statuslist+jwt", "vp+jwt", GONE])
+@pytest.mark.attack("J10")
 def test_another_type(world: World, credential_format: Format, typ: Any) -> None:
     rejected(headers(world, credential_format, {"typ": typ}), STATUS, Code.TYPE_NOT_ALLOWED)
 
 
 @BOTH
+@pytest.mark.attack("J05")
 def test_headers_that_demand_or_expose(world: World, credential_format: Format) -> None:
     rejected(headers(world, credential_format, {"crit": ["exp"]}), STATUS, Code.CRITICAL_HEADER)
     private = {**STRANGER.public_jwk, "d": "AAAA"}
@@ -100,6 +104,7 @@ def test_headers_that_demand_or_expose(world: World, credential_format: Format) 
 
 
 @BOTH
+@pytest.mark.attack("J11")
 def test_a_member_said_twice(world: World, credential_format: Format) -> None:
     sign = list_signer(world, credential_format).sign
 

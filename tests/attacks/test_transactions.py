@@ -32,12 +32,14 @@ def judged(world: World, kind: Format, wanted: tuple[Transaction, ...], also: di
 
 
 @BOTH
+@pytest.mark.good_twin("P17")
 def test_confirmed_is_the_good_twin(world: World, credential_format: Format) -> None:
     mine = transaction(credential_format)
     accepted(judged(world, credential_format, (mine,), proof_claims([mine])))
 
 
 @BOTH
+@pytest.mark.attack("P17")
 def test_another_amount(world: World, credential_format: Format) -> None:
     mine, theirs = transaction(credential_format), transaction(credential_format, amount="9999.00")
     for wanted, confirmed, code in (
@@ -50,6 +52,7 @@ def test_another_amount(world: World, credential_format: Format) -> None:
 
 
 @BOTH
+@pytest.mark.attack("P17")
 def test_confirmed_by_another_key(world: World, credential_format: Format) -> None:
     """The hashes are right, the proof is not the holder's."""
     mine = transaction(credential_format)

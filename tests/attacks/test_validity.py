@@ -24,6 +24,8 @@ def stating(world: World, credential_format: Format, **payload: Any) -> SignedCr
 @BOTH
 @pytest.mark.parametrize(("after_the_end", "good"), [(-1, True), (0, True), (59, True), (60, False), (61, False)])
 @pytest.mark.clause("2a-3")
+@pytest.mark.attack("C03")
+@pytest.mark.good_twin("C03")
 def test_the_second_at_which_it_ends(world: World, credential_format: Format, after_the_end: int, good: bool) -> None:
     held = licence(world, credential_format, valid_until=NOW - timedelta(seconds=after_the_end))
     result = held_in(world, held.encoded)
@@ -37,6 +39,8 @@ def test_the_second_at_which_it_ends(world: World, credential_format: Format, af
 @BOTH
 @pytest.mark.parametrize(("before_the_start", "good"), [(0, True), (60, True), (61, False)])
 @pytest.mark.clause("2a-6")
+@pytest.mark.attack("C03")
+@pytest.mark.good_twin("C03")
 def test_the_second_at_which_it_begins(
     world: World, credential_format: Format, before_the_start: int, good: bool
 ) -> None:
@@ -63,6 +67,8 @@ def test_the_second_at_which_it_begins(
     ],
 )
 @pytest.mark.clause("C7")
+@pytest.mark.attack("C05")
+@pytest.mark.good_twin("C05")
 def test_a_zone_is_part_of_the_instant(world: World, until: str, good: bool) -> None:
     result = held_in(world, stating(world, VC, validUntil=until).encoded)
     if good:
@@ -75,6 +81,7 @@ def test_a_zone_is_part_of_the_instant(world: World, until: str, good: bool) -> 
 @pytest.mark.parametrize(
     "value", ["2026-11-23T12:00:00", "2026-11-23", "2026-11-23 12:00:00Z", "2026-12-31T23:59:60Z", 1795435200, None, ""]
 )
+@pytest.mark.attack("C05")
 def test_a_time_without_a_zone_is_no_time(world: World, member: str, value: Any) -> None:
     rejected(held_in(world, stating(world, VC, **{member: value}).encoded), CheckName.WELL_FORMED, Code.TIME_MALFORMED)
 
@@ -82,6 +89,7 @@ def test_a_time_without_a_zone_is_no_time(world: World, member: str, value: Any)
 @BOTH
 @pytest.mark.parametrize("member", ["exp", "nbf", "iat"])
 @pytest.mark.parametrize("value", ["2027-01-01T00:00:00", "4000000000", -1, True, None, 1e300, [1]])
+@pytest.mark.attack("J19")
 def test_a_time_of_the_wrong_kind(world: World, credential_format: Format, member: str, value: Any) -> None:
     held = stating(world, credential_format, **{member: value})
     rejected(held_in(world, held.encoded), CheckName.WELL_FORMED, Code.TIME_MALFORMED)
@@ -109,6 +117,7 @@ def test_a_credential_without_an_end_does_not_end(world: World) -> None:
 
 
 @BOTH
+@pytest.mark.attack("C06")
 def test_expired_or_revoked_it_is_refused_for_its_own_reason(world: World, credential_format: Format) -> None:
     """C06: a credential that has ended is not saved by a good list, and nobody asks for the list."""
     ended = licence(world, credential_format, valid_until=NOW - timedelta(days=1))

@@ -1,7 +1,8 @@
 """``python -m tests.conformance`` writes ``docs/conformance.md`` anew."""
 
 from tests.conformance import table
+from tests.support.marks import ROOT
 
 if __name__ == "__main__":
     table.DOCUMENT.write_text(table.document(), encoding="utf-8")
-    print(f"{table.DOCUMENT.relative_to(table.ROOT)} is written.")
+    print(f"{table.DOCUMENT.relative_to(ROOT)} is written.")

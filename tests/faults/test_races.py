@@ -22,6 +22,8 @@ def started(tmp_path: Path, empty_database: str, database_kind: str) -> Place:
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("I01")
+@pytest.mark.good_twin("I01")
 async def test_of_fifty_who_redeem_one_code_one_gets_a_token(started: Place) -> None:
     async with running(started) as issuer:
         for _ in range(ROUNDS):
@@ -31,6 +33,7 @@ async def test_of_fifty_who_redeem_one_code_one_gets_a_token(started: Place) -> 
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("I03")
 async def test_of_many_wrong_pins_at_once_five_are_heard(started: Place) -> None:
     async with running(started, max_in_flight=1000) as issuer:
         for _ in range(ROUNDS):

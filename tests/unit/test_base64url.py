@@ -40,6 +40,7 @@ def test_rfc_4648_examples_without_padding(data: bytes, text: str) -> None:
     ],
 )
 @pytest.mark.clause("C5")
+@pytest.mark.attack("J12")
 def test_every_other_spelling_is_refused(text: str) -> None:
     with pytest.raises(Malformed) as raised:
         base64url.decode(text)
@@ -47,6 +48,7 @@ def test_every_other_spelling_is_refused(text: str) -> None:
 
 
 @given(st.binary())
+@pytest.mark.good_twin("J12")
 def test_encoding_and_decoding_are_inverse(data: bytes) -> None:
     assert base64url.decode(base64url.encode(data)) == data
 

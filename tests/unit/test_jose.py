@@ -30,6 +30,7 @@ SIGNATURE_CONTEXTS = (
 
 
 @pytest.mark.parametrize("algorithm", keys.ALGORITHMS)
+@pytest.mark.good_twin("J01", "J02", "J03", "J13")
 def test_what_was_signed_is_read(algorithm: str) -> None:
     signer = SIGNERS[algorithm]
     encoded = jose.sign({"typ": "vc+jwt", "kid": "did:web:a.example#1"}, {"b": 1, "a": "é"}, signer)
@@ -93,6 +94,7 @@ def test_the_example_of_rfc_7515_appendix_a3_verifies() -> None:
 @pytest.mark.parametrize("spelling", ["none", "None", "NONE", "nOnE", "none ", "", None, "non\u0435"])
 @pytest.mark.parametrize("context", SIGNATURE_CONTEXTS)
 @pytest.mark.parametrize("signature", [b"", bytes(64)])
+@pytest.mark.attack("J01")
 def test_none_is_never_an_algorithm(spelling: str | None, context: str, signature: bytes) -> None:
     header = {"typ": "x"} if spelling is None else {"alg": spelling, "typ": "x"}
     assert code_of(token(header, signature=signature), typ="x", context=context) is Code.ALGORITHM_NOT_ALLOWED
@@ -111,6 +113,7 @@ PUBLIC_KEY_BYTES = {
 
 @pytest.mark.parametrize("form", sorted(PUBLIC_KEY_BYTES))
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
+@pytest.mark.attack("J02")
 def test_a_mac_under_the_public_key_is_refused(form: str, algorithm: str) -> None:
     signing_input = f"{segment({'alg': algorithm, 'typ': 'vc+jwt'})}.{segment({})}"
     digest = getattr(hashlib, f"sha{algorithm[2:]}")
@@ -125,6 +128,7 @@ def test_a_mac_under_the_public_key_is_refused(form: str, algorithm: str) -> Non
 # --- J03, J20: keys inside the header
 
 
+@pytest.mark.attack("J03")
 def test_a_key_in_the_header_verifies_nothing_by_itself() -> None:
     attacker = KeySigner.generate()
     encoded = jose.sign({"typ": "vc+jwt", "jwk": dict(attacker.public_jwk)}, {}, attacker)
@@ -141,6 +145,7 @@ def test_private_key_material_in_the_header_is_refused(member: str) -> None:
     assert raised.value.code is Code.PRIVATE_KEY_EXPOSED
 
 
+@pytest.mark.good_twin("J03")
 def test_a_public_key_in_the_header_passes() -> None:
     accept(jose.sign({"typ": "vc+jwt", "jwk": dict(SIGNER.public_jwk)}, {}, SIGNER))
 
@@ -163,6 +168,7 @@ def test_a_public_key_in_the_header_passes() -> None:
     ],
     ids=str,
 )
+@pytest.mark.attack("J05")
 def test_critical_extensions_are_refused(extra: dict[str, Any]) -> None:
     header = {"alg": "ES256", "typ": "vc+jwt", **extra}
     assert code_of(signed(header)) is Code.CRITICAL_HEADER
@@ -170,6 +176,7 @@ def test_critical_extensions_are_refused(extra: dict[str, Any]) -> None:
         jose.sign(header, {}, SIGNER)
 
 
+@pytest.mark.good_twin("J04", "J05")
 def test_an_unknown_member_that_is_not_critical_is_ignored() -> None:
     accept(signed({"alg": "ES256", "typ": "vc+jwt", "unknown": 1, "jku": "https://a.example", "x5u": "x"}))
 
@@ -180,6 +187,8 @@ def test_an_unknown_member_that_is_not_critical_is_ignored() -> None:
 @pytest.mark.parametrize("said", keys.ALGORITHMS)
 @pytest.mark.parametrize("made_with", keys.ALGORITHMS)
 @pytest.mark.parametrize("checked_with", keys.ALGORITHMS)
+@pytest.mark.attack("J06", "J07")
+@pytest.mark.good_twin("J06", "J07")
 def test_header_key_and_signature_agree(said: str, made_with: str, checked_with: str) -> None:
     jws = jose.parse(signed({"alg": said, "typ": "vc+jwt"}, signer=SIGNERS[made_with]))
     assert jose.require(jws, typ="vc+jwt", context="credential") == said
@@ -193,6 +202,7 @@ def test_header_key_and_signature_agree(said: str, made_with: str, checked_with:
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256K", "ES512", "Ed448", "ES384 ", "es256", "ECDH-ES"])
+@pytest.mark.attack("J07")
 def test_algorithms_outside_the_list_are_refused(algorithm: str) -> None:
     assert code_of(signed({"alg": algorithm, "typ": "vc+jwt"})) is Code.ALGORITHM_NOT_ALLOWED
 
@@ -206,6 +216,7 @@ def test_the_context_decides_which_algorithms_are_allowed(monkeypatch: pytest.Mo
 # --- J08: signatures of the wrong form
 
 
+@pytest.mark.attack("J08")
 def test_a_der_signature_is_refused() -> None:
     from cryptography.hazmat.primitives.hashes import SHA256
 
@@ -241,6 +252,8 @@ KINDS = (
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("expected", KINDS)
 @pytest.mark.clause("C3")
+@pytest.mark.attack("J10")
+@pytest.mark.good_twin("J10")
 def test_each_kind_is_only_itself(kind: str, expected: str) -> None:
     jws = jose.parse(jose.sign({"typ": kind}, {}, SIGNER))
     if kind == expected:
@@ -263,6 +276,7 @@ def test_one_of_several_types_may_be_expected() -> None:
     "header", [{}, {"typ": "VC+JWT"}, {"typ": "application/vc+jwt"}, {"typ": "vc+jw"}, {"typ": ""}]
 )
 @pytest.mark.clause("C3")
+@pytest.mark.attack("J10")
 def test_the_type_is_compared_exactly(header: dict[str, str]) -> None:
     assert code_of(jose.sign(header, {}, SIGNER)) is Code.TYPE_NOT_ALLOWED
 
@@ -281,6 +295,8 @@ def judge(jwk: dict[str, Any], encoded: str) -> bool:
     return True
 
 
+@pytest.mark.attack("J08")
+@pytest.mark.good_twin("J08")
 def test_wycheproof_json_web_signatures() -> None:
     path = vectors_folder("wycheproof") / "testvectors_v1" / "json_web_signature_test.json"
     in_scope = refused = 0

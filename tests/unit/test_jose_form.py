@@ -22,11 +22,13 @@ from tests.unit.tokens import SIGNER, accept, code_of, segment, signed, token
         b'{"alg":"ES256","typ":"vc+jwt","x":[{"a":{"b":1,"b":1}}]}',
     ],
 )
+@pytest.mark.attack("J11")
 def test_duplicate_members_in_the_header(header: bytes) -> None:
     assert code_of(signed(header)) is Code.DUPLICATE_MEMBER
 
 
 @pytest.mark.parametrize("payload", [b'{"iss":"a","iss":"b"}', b'{"a":[{"b":{"c":1,"c":2}}]}'])
+@pytest.mark.attack("J11")
 def test_duplicate_members_in_the_payload(payload: bytes) -> None:
     jws = jose.parse(signed({"alg": "ES256"}, payload))
     with pytest.raises(Malformed) as raised:
@@ -46,6 +48,8 @@ def test_a_payload_that_is_not_an_object(payload: bytes) -> None:
 
 
 @pytest.mark.clause("C5")
+@pytest.mark.attack("J12")
+@pytest.mark.good_twin("J12")
 def test_no_other_spelling_of_a_token_is_read() -> None:
     good = jose.sign({"typ": "vc+jwt"}, {"a": "??>>"}, SIGNER)
     accept(good)
@@ -68,11 +72,13 @@ def test_no_other_spelling_of_a_token_is_read() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 4, 5, 6])
+@pytest.mark.attack("J13")
 def test_three_segments_exactly(number: int) -> None:
     assert code_of(".".join([segment({"alg": "ES256"})] * number)) is Code.MALFORMED_JWS
 
 
 @pytest.mark.parametrize("extra", [{}, {"header": {"alg": "none"}}, {"  .": "..", "x": "a.b.c"}])
+@pytest.mark.attack("J13")
 def test_json_serialisations_are_refused(extra: dict[str, Any]) -> None:
     header, payload, signature = jose.sign({"typ": "vc+jwt"}, {}, SIGNER).split(".")
     flattened = {"protected": header, "payload": payload, "signature": signature, **extra}
@@ -100,6 +106,8 @@ def test_text_members_are_text(member: str, value: Any) -> None:
     assert code_of(token({"alg": "ES256", "typ": "vc+jwt", member: value})) is Code.MALFORMED_JWS
 
 
+@pytest.mark.attack("J14")
+@pytest.mark.good_twin("J14")
 def test_a_kid_has_a_length_limit_and_is_otherwise_opaque() -> None:
     for kid in ("../../etc/passwd", "'; DROP TABLE keys; --", "a\nb", "k" * jose.MAX_KID_LENGTH):
         assert accept(signed({"alg": "ES256", "typ": "vc+jwt", "kid": kid})).header["kid"] == kid

@@ -38,6 +38,7 @@ def code_of(token: str, private: Any = None) -> Code:
 
 @pytest.mark.parametrize("enc", ["A128GCM", "A256GCM"])
 @pytest.mark.parametrize("payload", [b"", b"answer", b"\x00" * 300_000])
+@pytest.mark.good_twin("J16", "J17", "J18")
 def test_what_was_encrypted_is_decrypted(enc: str, payload: bytes) -> None:
     token = jwe.encrypt(payload, KEY.public_jwk, enc=enc, apu=b"wallet", apv=b"verifier")
     header = jwe.header(token)
@@ -159,11 +160,13 @@ def test_a_public_key_decrypts_nothing() -> None:
         {"zip": None},
     ],
 )
+@pytest.mark.attack("J16", "J17")
 def test_other_algorithms_and_compression_are_refused(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jwe, "decrypt_compact", lambda *_, **__: pytest.fail("joserfc saw the token"))
     assert code_of(with_header({**GOOD_HEADER, **change})) is Code.ALGORITHM_NOT_ALLOWED
 
 
+@pytest.mark.attack("J16")
 def test_a_compressed_bomb_is_not_opened() -> None:
     """A token that another library would inflate to 100 MB: refused by its header, in spite of a valid tag."""
     bomb = zlib.compress(bytes(1 << 20), wbits=-15)
@@ -199,6 +202,7 @@ def test_critical_extensions_are_refused(value: Any) -> None:
         (dict(KeySigner.generate("ES256").public_jwk), Code.DECRYPTION_FAILED),
     ],
 )
+@pytest.mark.attack("J18")
 def test_ephemeral_keys_that_do_not_fit(epk: Any, code: Code) -> None:
     assert code_of(with_header({**GOOD_HEADER, "epk": epk})) is code
 
@@ -208,12 +212,14 @@ def test_a_missing_ephemeral_key() -> None:
 
 
 @pytest.mark.parametrize("name", ["apu", "apv"])
+@pytest.mark.attack("J18")
 def test_party_info_is_bound_and_canonical(name: str) -> None:
     assert code_of(with_header({**GOOD_HEADER, name: "AAAA"})) is Code.DECRYPTION_FAILED
     assert code_of(with_header({**GOOD_HEADER, name: "AAA="})) is Code.MALFORMED_BASE64URL
     assert code_of(with_header({**GOOD_HEADER, name: 1})) is Code.MALFORMED_JWE
 
 
+@pytest.mark.attack("J18")
 def test_a_token_for_another_request_is_refused() -> None:
     elsewhere = EncryptionKey.generate("request-2")
     assert code_of(jwe.encrypt(b"x", elsewhere.public_jwk)) is Code.DECRYPTION_FAILED

@@ -58,6 +58,7 @@ def test_an_unknown_context_is_a_mistake_of_the_house() -> None:
 
 
 @pytest.mark.parametrize("algorithm", keys.ALGORITHMS)
+@pytest.mark.good_twin("J06", "J09")
 def test_a_public_jwk_is_read_and_written_back(algorithm: str) -> None:
     jwk = SIGNERS[algorithm].public_jwk
     key = keys.public_key({**jwk, "kid": "a", "use": "sig", "alg": algorithm, "key_ops": ["verify"], "x5t": "x"})
@@ -113,6 +114,7 @@ def test_every_private_member_is_refused(member: str) -> None:
         {"key_ops": "verify"},
     ],
 )
+@pytest.mark.attack("J06", "J09")
 def test_a_key_that_does_not_fit_is_refused(change: dict[str, Any]) -> None:
     assert code_of({**EC_JWK, **change}) is Code.MALFORMED_KEY
 
@@ -159,6 +161,7 @@ SMALL_ORDER = [
 
 
 @pytest.mark.parametrize("encoded", SMALL_ORDER)
+@pytest.mark.attack("J09")
 def test_ed25519_points_of_small_order_are_refused(encoded: str) -> None:
     assert code_of(okp(bytes.fromhex(encoded))) is Code.MALFORMED_KEY
     with pytest.raises(Malformed):
@@ -212,6 +215,7 @@ def test_any_32_bytes_are_an_ed25519_key_or_malformed(data: bytes) -> None:
 # --- other forms
 
 
+@pytest.mark.attack("J09")
 def test_other_key_types_are_not_supported() -> None:
     foreign = [
         rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key(),

@@ -40,6 +40,7 @@ def test_a_signature_of_another_algorithm_never_fits(algorithm: str, checked_by:
     assert keys.is_signature(signature, b"data", key) == (algorithm == checked_by)
 
 
+@pytest.mark.attack("J08")
 def test_der_short_long_and_zero_signatures_are_none() -> None:
     signer = SIGNERS["ES256"]
     key = keys.public_key(signer.public_jwk)
@@ -137,6 +138,8 @@ def test_any_bytes_are_a_pem_or_malformed(data: bytes) -> None:
     ("name", "cases"),
     [("ecdsa_secp256r1_sha256_p1363", 262), ("ecdsa_secp384r1_sha384_p1363", 280), ("ed25519", 151)],
 )
+@pytest.mark.attack("J08")
+@pytest.mark.good_twin("J08")
 def test_wycheproof_signatures(name: str, cases: int) -> None:
     path = vectors_folder("wycheproof") / "testvectors_v1" / f"{name}_test.json"
     ran = 0

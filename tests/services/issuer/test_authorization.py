@@ -111,6 +111,8 @@ async def test_with_details_the_credential_is_asked_for_by_its_identifier(wallet
     assert (await wallet.ask(given["access_token"], credential_identifier=identifier)).status_code == 200
 
 
+@pytest.mark.attack("I10")
+@pytest.mark.good_twin("I10")
 async def test_an_identifier_is_of_no_use_with_another_token(issuer: Deployed) -> None:  # I10
     first, second = Wallet(issuer), Wallet(issuer)
     theirs = (await first.tokens(scope=None, authorization_details=DETAILS))["authorization_details"][0]

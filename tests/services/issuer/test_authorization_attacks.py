@@ -76,6 +76,8 @@ def refused(answer: httpx.Response, error: str, status: int = 400) -> None:
     ],
     ids=lambda value: str(value)[:60],
 )
+@pytest.mark.attack("I12")
+@pytest.mark.good_twin("I12")
 async def test_a_bad_request_is_not_kept(wallet: Wallet, changes: dict[str, str | None], error: str) -> None:
     before = await rows(wallet.issuer)
     refused(await wallet.push(**changes), error)
@@ -101,6 +103,8 @@ async def test_an_app_on_the_persons_own_machine_may_be_the_target(wallet: Walle
 
 
 @pytest.mark.clause("VCI-21")
+@pytest.mark.attack("I13")
+@pytest.mark.good_twin("I13")
 async def test_a_request_is_begun_once_by_its_own_client_at_its_own_authority_in_time(place: Place) -> None:
     async with running(place, pushed_seconds=30) as issuer:
         wallet = Wallet(issuer)
@@ -124,6 +128,8 @@ async def test_a_request_is_begun_once_by_its_own_client_at_its_own_authority_in
         assert (await issuer.client.get(wallet.start_url(late))).status_code == 404
 
 
+@pytest.mark.attack("I13")
+@pytest.mark.good_twin("I13")
 async def test_parameters_beside_the_name_have_no_effect(wallet: Wallet) -> None:
     url = wallet.start_url(await wallet.request_uri())
     override = httpx.QueryParams({"redirect_uri": "https://evil.example/", "scope": "drivers-licence.1.sdjwt"})
@@ -137,6 +143,8 @@ async def test_parameters_beside_the_name_have_no_effect(wallet: Wallet) -> None
 # --- the browser
 
 
+@pytest.mark.attack("I13")
+@pytest.mark.good_twin("I13")
 async def test_a_sign_in_belongs_to_the_browser_that_began_it(wallet: Wallet) -> None:
     mine, other = Browser(wallet.issuer), Browser(wallet.issuer)
     page = (await mine.get(wallet.start_url(await wallet.request_uri()))).headers["location"]
@@ -223,6 +231,8 @@ async def test_a_sign_in_takes_only_so_long(place: Place) -> None:
     ids=str,
 )
 @pytest.mark.clause("VCI-21")
+@pytest.mark.attack("I12")
+@pytest.mark.good_twin("I12")
 async def test_a_code_is_for_who_asked_and_a_try_of_somebody_else_burns_nothing(
     wallet: Wallet, changes: dict[str, str | None], error: str, status: int
 ) -> None:
@@ -235,6 +245,8 @@ async def test_a_code_is_for_who_asked_and_a_try_of_somebody_else_burns_nothing(
 
 @pytest.mark.both_databases
 @pytest.mark.clause("VCI-21")
+@pytest.mark.attack("I12")
+@pytest.mark.good_twin("I12")
 async def test_one_code_redeemed_by_two_wallets(issuer: Deployed) -> None:
     mine, thief = Wallet(issuer), Wallet(issuer)
     code = await mine.code()
@@ -248,6 +260,8 @@ async def test_one_code_redeemed_by_two_wallets(issuer: Deployed) -> None:
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("I12")
+@pytest.mark.good_twin("I12")
 async def test_of_many_who_redeem_one_code_at_once_one_succeeds_and_nothing_is_left_of_it(wallet: Wallet) -> None:
     code = await wallet.code()
     answers = await asyncio.gather(*(wallet.redeem(code) for _ in range(20)))
@@ -265,6 +279,8 @@ async def test_a_code_ends(place: Place) -> None:
         refused(await wallet.redeem(late), "invalid_grant")
 
 
+@pytest.mark.attack("I12")
+@pytest.mark.good_twin("I12")
 async def test_a_code_of_one_authority_is_none_of_another(wallet: Wallet) -> None:
     code = await wallet.code()
     form = {"grant_type": "authorization_code", "code": code, "code_verifier": wallet.verifier}

@@ -16,6 +16,7 @@ from comity.keys import KeySigner
 from comity.openid import client_assertion, client_attestation, key_proof
 from comity.openid.oauth import AuthorizationServerMetadata
 from issuer.issuing import erase_due
+from issuer.store.offers import CLOCK_SECONDS
 from issuer.store.tables import client_proofs, offers
 from tests.services.issuer.deployed import BC, GRANT, NOW, ON, PUBLIC_URL, Deployed, Place, running
 from tests.support.attesting import CLIENT_ID, Provider
@@ -251,6 +252,8 @@ DEFECTS: dict[str, Defect] = {
 
 
 @pytest.mark.clause("WA-2")
+@pytest.mark.attack("I18")
+@pytest.mark.good_twin("I18")
 async def test_a_defect_changes_nothing(wallet: Wallet) -> None:
     offer = await wallet.issuer.offer()
     for name, defect in DEFECTS.items():
@@ -269,6 +272,8 @@ async def test_another_client_id_than_the_attested_one(wallet: Wallet) -> None:
 
 
 @pytest.mark.clause("WA-4")
+@pytest.mark.attack("I18")
+@pytest.mark.good_twin("I18")
 async def test_an_attestation_that_is_too_old(place: Place) -> None:
     async with running(place, **trusting(place, attestation_seconds=600)) as issuer:
         wallet, offer = Wallet(issuer), await issuer.offer()
@@ -305,6 +310,8 @@ async def test_a_challenge_ends(place: Place) -> None:
 
 
 @pytest.mark.clause("WA-3")
+@pytest.mark.attack("I18")
+@pytest.mark.good_twin("I18")
 async def test_a_challenge_is_good_once_whoever_uses_it(wallet: Wallet) -> None:
     challenge, other = await wallet.challenge(), Wallet(wallet.issuer)
     headers = await wallet.headers(challenge=challenge)
@@ -349,7 +356,7 @@ async def test_without_challenges_it_is_the_proofs_own_name_that_is_good_once(pl
 async def test_what_was_used_is_forgotten_when_it_could_not_pass_any_more(wallet: Wallet) -> None:
     assert (await wallet.redeem(await wallet.issuer.offer())).status_code == 200
     seconds = wallet.issuer.settings.nonce_seconds
-    for passed, left in ((seconds + 119, 1), (1, 0)):
+    for passed, left in ((seconds + 119 + CLOCK_SECONDS, 1), (1, 0)):
         wallet.issuer.clock.advance(timedelta(seconds=passed))
         await erase_due(wallet.issuer.deployment)
         assert (await rows(wallet.issuer))[1] == left

@@ -140,6 +140,8 @@ async def test_decided_before_it_was_asked_for(issuer: Deployed) -> None:
 
 
 @pytest.mark.clause("VCI-50")
+@pytest.mark.attack("I14")
+@pytest.mark.good_twin("I14")
 async def test_an_id_is_of_one_token(waiting: Waiting) -> None:
     other = await Waiting(waiting.issuer).begin()
     assert other.transaction_id != waiting.transaction_id
@@ -156,6 +158,8 @@ async def test_an_id_is_of_one_token(waiting: Waiting) -> None:
 
 @pytest.mark.parametrize("guess", ["", "of nobody", "é", "A" * 43])
 @pytest.mark.clause("4-7")
+@pytest.mark.attack("I14")
+@pytest.mark.good_twin("I14")
 async def test_an_unknown_id(waiting: Waiting, guess: str) -> None:
     body = await waiting.poll(transaction_id=guess)
     refused(body, "invalid_transaction_id" if guess else "invalid_credential_request")
@@ -168,6 +172,8 @@ async def test_a_malformed_request(waiting: Waiting, body: dict[str, Any]) -> No
     assert (await waiting.poll(future={"x": 1})).status_code == 202  # unknown members are ignored
 
 
+@pytest.mark.attack("I14")
+@pytest.mark.good_twin("I14")
 async def test_the_first_proof_decides_for_whose_key_it_is(waiting: Waiting) -> None:
     mine, waiting.wallet.holder = waiting.wallet.holder, KeySigner.generate()
     for verdict in (None, "approve"):  # neither while it waits nor after
@@ -192,6 +198,8 @@ async def test_a_token_that_waits_is_bound_to_a_key(issuer: Deployed) -> None:
     assert (plain.status_code, plain.json()["expires_in"]) == (200, 300)
 
 
+@pytest.mark.attack("I14")
+@pytest.mark.good_twin("I14")
 async def test_a_token_that_waits_is_no_bearer_token(waiting: Waiting) -> None:
     headers = {"authorization": f"Bearer {waiting.wallet.token}"}
     path, body = f"/{ON}/deferred_credential", {"transaction_id": waiting.transaction_id}
@@ -203,6 +211,8 @@ async def test_a_token_that_waits_is_no_bearer_token(waiting: Waiting) -> None:
 
 
 @pytest.mark.clause("VCI-50")
+@pytest.mark.attack("I14")
+@pytest.mark.good_twin("I14")
 async def test_the_answer_is_encrypted_as_this_request_says(waiting: Waiting) -> None:
     """VCI-50: from this request only; a new key may take the place of the first, and none makes a plain answer."""
     wallet, id_ = waiting.wallet, {"transaction_id": waiting.transaction_id}

@@ -13,6 +13,7 @@ from comity.keys import KeySigner
 from comity.openid import dpop
 from comity.openid.oauth import AuthorizationServerMetadata
 from issuer.issuing import erase_due
+from issuer.store.offers import CLOCK_SECONDS
 from issuer.store.tables import credentials, dpop_proofs, nonces
 from tests.services.issuer.deployed import BC, GRANT, ON, PUBLIC_URL, Deployed, Place, running
 
@@ -168,6 +169,8 @@ async def test_a_resource_asks_for_the_nonce_and_any_answer_gives_it(wallet: Wal
     assert (await wallet.ask(wallet.proof("credential"))).status_code == 200
 
 
+@pytest.mark.attack("I06")
+@pytest.mark.good_twin("I06")
 async def test_a_nonce_is_of_one_authority_and_ends(place: Place) -> None:
     async with running(place, nonce_seconds=60) as issuer:
         wallet = Wallet(issuer)
@@ -182,6 +185,8 @@ async def test_a_nonce_is_of_one_authority_and_ends(place: Place) -> None:
 
 
 @pytest.mark.parametrize("off", [timedelta(minutes=-10), timedelta(minutes=10), timedelta(days=-1), timedelta(days=1)])
+@pytest.mark.attack("C01")
+@pytest.mark.good_twin("C01")
 async def test_the_nonce_and_not_the_wallets_clock_decides(wallet: Wallet, off: timedelta) -> None:  # C01
     there = wallet.issuer.clock.now() + off
     await wallet.learn()
@@ -210,6 +215,8 @@ async def test_the_nonce_and_not_the_wallets_clock_decides(wallet: Wallet, off: 
     ],
     ids=lambda change: "-".join(f"{name}-{str(value)[-20:]}" for name, value in change.items() if name != "key"),
 )
+@pytest.mark.attack("I08")
+@pytest.mark.good_twin("I08")
 async def test_a_proof_of_something_else_changes_nothing(wallet: Wallet, change: dict[str, Any]) -> None:
     await wallet.take()
     before = await rows(wallet.issuer)
@@ -218,6 +225,8 @@ async def test_a_proof_of_something_else_changes_nothing(wallet: Wallet, change:
     assert (await wallet.ask(wallet.proof("credential"))).status_code == 200
 
 
+@pytest.mark.attack("I08")
+@pytest.mark.good_twin("I08")
 async def test_no_proof_and_two_proofs_change_nothing(wallet: Wallet) -> None:
     await wallet.take()
     before = await rows(wallet.issuer)
@@ -229,6 +238,8 @@ async def test_no_proof_and_two_proofs_change_nothing(wallet: Wallet) -> None:
     assert (await wallet.ask(wallet.proof("credential", url=url))).status_code == 200
 
 
+@pytest.mark.attack("I08")
+@pytest.mark.good_twin("I08")
 async def test_a_bad_proof_at_the_token_endpoint_burns_nothing(wallet: Wallet) -> None:
     offer = await wallet.issuer.offer()
     await wallet.learn()
@@ -248,6 +259,8 @@ async def test_a_bad_proof_at_the_token_endpoint_burns_nothing(wallet: Wallet) -
 
 
 @pytest.mark.clause("VCI-24")
+@pytest.mark.attack("I08")
+@pytest.mark.good_twin("I08")
 async def test_a_proof_is_used_once_at_the_token_endpoint(wallet: Wallet) -> None:
     first, second = await wallet.issuer.offer(), await wallet.issuer.offer()
     await wallet.learn()
@@ -260,6 +273,8 @@ async def test_a_proof_is_used_once_at_the_token_endpoint(wallet: Wallet) -> Non
     assert (await wallet.redeem(second)).status_code == 200
 
 
+@pytest.mark.attack("I03")
+@pytest.mark.good_twin("I03")
 async def test_a_replayed_proof_does_not_guess_transaction_codes(wallet: Wallet) -> None:
     offer = await wallet.issuer.offer(transaction_code=True)
     wrong = f"{(int(offer['transaction_code']) + 1) % 1_000_000:06d}"
@@ -270,6 +285,8 @@ async def test_a_replayed_proof_does_not_guess_transaction_codes(wallet: Wallet)
     assert (await wallet.redeem(offer, tx_code=offer["transaction_code"])).status_code == 200
 
 
+@pytest.mark.attack("I08")
+@pytest.mark.good_twin("I08")
 async def test_of_twenty_requests_with_one_proof_one_has_an_effect(wallet: Wallet) -> None:
     await wallet.take()
     proof, holder = wallet.proof("credential"), KeySigner.generate()
@@ -297,6 +314,8 @@ async def test_another_wallet_may_choose_the_same_name_for_its_proof(
     assert [answer.status_code for answer in answers] == [200, 200]
 
 
+@pytest.mark.attack("C08")
+@pytest.mark.good_twin("C08")
 async def test_used_proofs_survive_a_restart_and_are_forgotten_after_their_nonce(place: Place) -> None:  # C08
     async with running(place) as issuer:
         wallet = Wallet(issuer)
@@ -308,7 +327,7 @@ async def test_used_proofs_survive_a_restart_and_are_forgotten_after_their_nonce
         for seconds, error in ((0, "invalid_dpop_proof"), (298, "invalid_dpop_proof")):
             clock.advance(timedelta(seconds=seconds))
             refused(await wallet.ask(proof, holder=holder), error)
-        clock.advance(timedelta(seconds=121))
+        clock.advance(timedelta(seconds=121 + CLOCK_SECONDS))
         await erase_due(issuer.deployment)
         assert (await rows(issuer))[2] == 2
         clock.advance(timedelta(seconds=1))
@@ -320,6 +339,8 @@ async def test_used_proofs_survive_a_restart_and_are_forgotten_after_their_nonce
 
 
 @pytest.mark.clause("VCI-24")
+@pytest.mark.attack("I09")
+@pytest.mark.good_twin("I09")
 async def test_a_bound_token_is_no_bearer_token(wallet: Wallet) -> None:
     await wallet.take()
     before = await rows(wallet.issuer)
@@ -335,6 +356,8 @@ async def test_a_bound_token_is_no_bearer_token(wallet: Wallet) -> None:
     assert (await wallet.ask(wallet.proof("credential"), scheme="dpop")).status_code == 200
 
 
+@pytest.mark.attack("I09")
+@pytest.mark.good_twin("I09")
 async def test_a_bearer_token_is_no_bound_token(wallet: Wallet) -> None:
     wallet.token = await wallet.issuer.token(await wallet.issuer.offer())
     await wallet.learn()
@@ -342,6 +365,7 @@ async def test_a_bearer_token_is_no_bound_token(wallet: Wallet) -> None:
     assert (await wallet.ask(scheme="Bearer")).status_code == 200
 
 
+@pytest.mark.attack("I09")
 async def test_two_tokens_in_one_request_are_none(wallet: Wallet) -> None:
     await wallet.take()
     headers = [("authorization", f"{scheme} {wallet.token}") for scheme in ("DPoP", "Bearer")]

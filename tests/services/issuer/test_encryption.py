@@ -87,6 +87,8 @@ BAD_PARAMETERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("defect", list(BAD_PARAMETERS))
 @pytest.mark.clause("4-7")
+@pytest.mark.attack("J18")
+@pytest.mark.good_twin("J18")
 async def test_bad_parameters_change_nothing(wallet: Sealing, defect: str) -> None:
     before = await rows(wallet.issuer)
     body = await wallet.asking(credential_response_encryption=BAD_PARAMETERS[defect](wallet.wanted()))
@@ -130,6 +132,8 @@ def with_header(token: str, **changes: Any) -> str:
         lambda _token: "",
     ],
 )
+@pytest.mark.attack("J16", "J17")
+@pytest.mark.good_twin("J16", "J17")
 async def test_a_bad_token_changes_nothing(wallet: Sealing, change: Any) -> None:
     key, before = await issuer_key(wallet.issuer), await rows(wallet.issuer)
     token = jwe.encrypt(strict_json.serialise(await wallet.asking()), key)

@@ -150,6 +150,8 @@ async def test_a_provider_that_is_down_or_another_one_is_said_to_the_wallet(plac
         assert answer_of(begun)["error"] == "temporarily_unavailable"
 
 
+@pytest.mark.attack("J15")
+@pytest.mark.good_twin("J15")
 async def test_keys_are_read_again_for_a_new_one_but_not_for_everybody_who_asks(place: Place) -> None:  # J15
     async with with_provider(place) as (issuer, provider):
         assert (await come_back(Wallet(issuer), Browser(issuer), provider)).status_code == 303

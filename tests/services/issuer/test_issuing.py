@@ -1,6 +1,7 @@
 """From offer to credential, in both formats, as a wallet sees it."""
 
 import asyncio
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -75,6 +76,8 @@ async def test_an_offer_is_read_by_reference_by_value_and_from_its_qr_code(issue
     assert parse_qs(urlsplit(offer["link"]).query)["credential_offer_uri"] == [offer["credential_offer_uri"]]
 
 
+@pytest.mark.attack("I25")
+@pytest.mark.good_twin("I25")
 async def test_an_offer_cannot_be_fetched_by_its_id_after_its_end_or_from_another_authority(issuer: Deployed) -> None:
     offer = await issuer.offer()
     path = urlsplit(offer["credential_offer_uri"]).path
@@ -84,6 +87,25 @@ async def test_an_offer_cannot_be_fetched_by_its_id_after_its_end_or_from_anothe
     assert (await issuer.client.get(path[:-1] + ("A" if path[-1] != "A" else "B"))).status_code == 404
     await issuer.token(offer)
     assert (await issuer.client.get(path)).status_code == 404
+
+
+@pytest.mark.attack("I25")
+@pytest.mark.good_twin("I25")
+async def test_an_offer_is_long_to_guess_short_lived_and_kept_by_no_cache(issuer: Deployed) -> None:
+    offers = [await issuer.offer() for _ in range(2)]
+    paths = [urlsplit(each["credential_offer_uri"]).path for each in offers]
+    codes = [each["credential_offer"]["grants"][GRANT]["pre-authorized_code"] for each in offers]
+    assert all(len(each.rpartition("/")[2]) >= 22 for each in (*paths, *codes))  # 128 bits in base64url
+    assert len({*paths, *codes}) == 4
+    shown = await issuer.client.get(paths[0])
+    assert (shown.status_code, shown.headers["cache-control"]) == (200, "no-store")
+    assert shown.headers["referrer-policy"] == "no-referrer"
+    issuer.clock.advance(timedelta(minutes=10))
+    assert (await issuer.client.get(paths[0])).status_code == 404
+    cancelled = f"/api/v1/offers/{offers[1]['offer_id']}/cancel"
+    issuer.clock.advance(timedelta(minutes=-10))
+    assert (await issuer.client.post(cancelled, headers=issuer.as_role("clerk"))).status_code == 200
+    assert [(await issuer.client.get(each)).status_code for each in paths] == [200, 404]
 
 
 @pytest.mark.clause("VCI-1")
@@ -158,6 +180,8 @@ async def test_a_lost_answer_gets_the_same_index_again(issuer: Deployed) -> None
 
 @pytest.mark.both_databases
 @pytest.mark.clause("VCI-46")
+@pytest.mark.attack("I05")
+@pytest.mark.good_twin("I05")
 async def test_other_keys_get_nothing_with_the_same_token(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token = await issuer.token(offer)
@@ -188,6 +212,8 @@ async def test_an_offer_is_made_from_the_authoritys_own_record(issuer: Deployed)
 
 @pytest.mark.both_databases
 @pytest.mark.clause("VCI-22")
+@pytest.mark.attack("I01")
+@pytest.mark.good_twin("I01")
 async def test_fifty_wallets_with_one_code_get_one_token(issuer: Deployed) -> None:
     offer = await issuer.offer()
     answers = await asyncio.gather(*(issuer.redeem(offer) for _ in range(50)))

@@ -136,6 +136,8 @@ async def test_where_none_is_needed_a_bare_proof_does_and_one_alone_too(issuer: 
     refused(await third.by_proof(signer=STRANGER.signer))  # one that is sent is still held to be true
 
 
+@pytest.mark.attack("I18")
+@pytest.mark.good_twin("I18")
 async def test_a_defect_changes_nothing(asking: Asking) -> None:
     stranger = KeySigner.generate()
     defects: dict[str, dict[str, Any]] = {
@@ -166,6 +168,8 @@ async def test_a_defect_changes_nothing(asking: Asking) -> None:
     assert bound_to(await asking.by_proof()) == [asking.one.thumbprint]
 
 
+@pytest.mark.attack("I18")
+@pytest.mark.good_twin("I18")
 async def test_a_needed_attestation_that_is_missing(asking: Asking) -> None:
     nonce = await asking.issuer.nonce()
     refused(await asking.send(jwt=[asking.proof(asking.one, nonce, None)]))
@@ -174,6 +178,8 @@ async def test_a_needed_attestation_that_is_missing(asking: Asking) -> None:
     assert bound_to(await asking.by_proof())
 
 
+@pytest.mark.attack("I18")
+@pytest.mark.good_twin("I18")
 async def test_what_an_attestation_alone_must_not_be(asking: Asking) -> None:
     nonce = await asking.issuer.nonce()
     good = PROVIDER.key_attestation(asking.one, nonce=nonce)

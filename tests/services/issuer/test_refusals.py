@@ -29,6 +29,8 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
     ],
 )
 @pytest.mark.clause("VCI-22")
+@pytest.mark.attack("I04")
+@pytest.mark.good_twin("I04")
 async def test_a_bad_token_request_burns_nothing(issuer: Deployed, change: dict[str, str], error: str) -> None:
     offer = await issuer.offer()
     refused = await issuer.redeem(offer, **change)
@@ -71,12 +73,15 @@ async def test_a_code_ends(issuer: Deployed) -> None:
 
 
 @pytest.mark.clause("VCI-22")
+@pytest.mark.attack("I01")
+@pytest.mark.good_twin("I01")
 async def test_a_used_code_is_used(issuer: Deployed) -> None:
     offer = await issuer.offer()
     assert (await issuer.redeem(offer)).status_code == 200
     assert (await issuer.redeem(offer)).json()["error"] == "invalid_grant"
 
 
+@pytest.mark.attack("I17")
 async def test_a_cancelled_offer_gives_nothing(issuer: Deployed) -> None:
     offers = [await issuer.offer(), await issuer.offer()]
     token = await issuer.token(offers[1])
@@ -93,20 +98,25 @@ async def test_a_cancelled_offer_gives_nothing(issuer: Deployed) -> None:
 # --- transaction codes
 
 
+@pytest.mark.attack("I02", "I04")
+@pytest.mark.good_twin("I02", "I04")
 async def test_a_transaction_code_is_needed_and_a_wrong_one_does_not_burn_the_offer(issuer: Deployed) -> None:
     offer = await issuer.offer(transaction_code=True)
     code = offer["transaction_code"]
     assert offer["credential_offer"]["grants"][GRANT]["tx_code"] == {"input_mode": "numeric", "length": 6}
     assert code not in offer["link"] + offer["link_by_value"]
-    missing = await issuer.redeem(offer)
-    assert (missing.status_code, missing.json()["error"]) == (400, "invalid_request")
-    for _ in range(4):
+    for fields in ({}, {"tx_code": ""}, {"tx_code": "null"}):
+        missing = await issuer.redeem(offer, **fields)
+        error = "invalid_grant" if fields.get("tx_code") else "invalid_request"
+        assert (missing.status_code, missing.json()["error"]) == (400, error)
+    for _ in range(3):
         wrong = await issuer.redeem(offer, tx_code=other(code))
         assert (wrong.status_code, wrong.json()["error"]) == (400, "invalid_grant")
     assert (await issuer.redeem(offer, tx_code=code)).status_code == 200
 
 
 @pytest.mark.clause("VCI-22")
+@pytest.mark.attack("I03")
 async def test_five_wrong_codes_kill_the_offer(issuer: Deployed) -> None:
     offer = await issuer.offer(transaction_code=True)
     for _ in range(5):
@@ -118,6 +128,7 @@ async def test_five_wrong_codes_kill_the_offer(issuer: Deployed) -> None:
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("I03")
 async def test_parallel_guesses_get_five_tries_in_all(issuer: Deployed) -> None:
     offer = await issuer.offer(transaction_code=True)
     right = offer["transaction_code"]
@@ -147,6 +158,8 @@ async def test_without_a_token_there_is_a_challenge_without_a_code(issuer: Deplo
 
 
 @pytest.mark.clause("4-7")
+@pytest.mark.attack("I10")
+@pytest.mark.good_twin("I10")
 async def test_a_bad_token_is_told_so_before_the_body_is_judged(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token = await issuer.token(offer)
@@ -157,6 +170,8 @@ async def test_a_bad_token_is_told_so_before_the_body_is_judged(issuer: Deployed
     assert (await issuer.receive(offer, token=token)).status_code == 200
 
 
+@pytest.mark.attack("C03", "I17")
+@pytest.mark.good_twin("C03", "I17")
 async def test_a_token_ends_after_five_minutes(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token = await issuer.token(offer)
@@ -190,6 +205,8 @@ async def test_a_token_ends_after_five_minutes(issuer: Deployed) -> None:
     ],
 )
 @pytest.mark.clause("VCI-40")
+@pytest.mark.attack("I10")
+@pytest.mark.good_twin("I10")
 async def test_a_bad_credential_request_changes_nothing(
     issuer: Deployed, change: Body, status: int, error: str
 ) -> None:
@@ -219,6 +236,8 @@ async def test_a_body_that_is_no_json_object_is_refused(issuer: Deployed, conten
 
 
 @pytest.mark.clause("VCI-41")
+@pytest.mark.attack("I07", "I11")
+@pytest.mark.good_twin("I07", "I11")
 async def test_every_bad_proof_is_refused_and_names_its_place(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token, nonce, key = await issuer.token(offer), await issuer.nonce(), KeySigner.generate()
@@ -240,6 +259,8 @@ async def test_every_bad_proof_is_refused_and_names_its_place(issuer: Deployed) 
     assert (await issuer.request(token, "person.1.sdjwt", [issuer.proof(key, nonce)])).status_code == 200
 
 
+@pytest.mark.attack("I11")
+@pytest.mark.good_twin("I11")
 async def test_a_batch_is_no_larger_than_allowed(issuer: Deployed) -> None:
     small = await issuer.offer(batch=2)
     token, nonce = await issuer.token(small), await issuer.nonce()
@@ -254,6 +275,8 @@ async def test_a_batch_is_no_larger_than_allowed(issuer: Deployed) -> None:
 
 
 @pytest.mark.clause("VCI-30")
+@pytest.mark.attack("I06")
+@pytest.mark.good_twin("I06")
 async def test_a_nonce_must_be_ours_of_this_authority_and_young(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token, key = await issuer.token(offer), KeySigner.generate()
@@ -265,6 +288,8 @@ async def test_a_nonce_must_be_ours_of_this_authority_and_young(issuer: Deployed
     assert (await issuer.request(token, "person.1.sdjwt", [issuer.proof(key, good)])).status_code == 200
 
 
+@pytest.mark.attack("C03", "I06")
+@pytest.mark.good_twin("C03", "I06")
 async def test_a_nonce_ends(place: Place) -> None:
     async with running(place, nonce_seconds=60) as issuer:
         offer = await issuer.offer()
@@ -278,6 +303,8 @@ async def test_a_nonce_ends(place: Place) -> None:
 
 @pytest.mark.both_databases
 @pytest.mark.clause("VCI-30")
+@pytest.mark.attack("I05")
+@pytest.mark.good_twin("I05")
 async def test_twenty_offers_with_one_nonce_give_one_credential(issuer: Deployed) -> None:
     offers = [await issuer.offer() for _ in range(20)]
     tokens = [await issuer.token(offer) for offer in offers]
@@ -292,6 +319,8 @@ async def test_twenty_offers_with_one_nonce_give_one_credential(issuer: Deployed
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("I05")
+@pytest.mark.good_twin("I05")
 async def test_parallel_requests_of_one_token_with_different_keys_give_one_credential(issuer: Deployed) -> None:
     offer = await issuer.offer()
     token = await issuer.token(offer)
@@ -304,6 +333,8 @@ async def test_parallel_requests_of_one_token_with_different_keys_give_one_crede
 
 
 @pytest.mark.clause("VCI-51")
+@pytest.mark.attack("I16")
+@pytest.mark.good_twin("I16")
 async def test_notifications_are_idempotent_and_of_one_token(issuer: Deployed) -> None:
     offer, foreign = await issuer.offer(), await issuer.offer()
     token, foreign_token = await issuer.token(offer), await issuer.token(foreign)

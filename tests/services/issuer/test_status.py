@@ -136,6 +136,8 @@ async def test_lost_files_are_written_again_at_start(place: Place) -> None:
         assert (ready.status_code, ready.json()["checks"]["status_lists"]) == (503, "status_stale")
 
 
+@pytest.mark.attack("C02")
+@pytest.mark.good_twin("C02")
 async def test_lists_are_signed_anew_before_they_end_and_time_never_goes_back(issuer: Deployed) -> None:
     record = await issued(issuer)
     path = issuer.settings.status_directory / ON / "status" / "1" / "token"

@@ -134,6 +134,8 @@ def listed(place: Place, record: dict[str, Any]) -> int:
     return token_list.decode(token_list.open(file.read_text())).value(record["status_index"])
 
 
+@pytest.mark.attack("I01")
+@pytest.mark.good_twin("I01")
 async def test_a_code_is_redeemed_once_whichever_worker_is_asked(workers: tuple[Deployed, Deployed]) -> None:
     for _ in range(5):
         offer = await workers[0].offer()

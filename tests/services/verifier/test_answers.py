@@ -66,6 +66,8 @@ async def test_every_request_has_secrets_of_its_own(verifier: Deployed) -> None:
 # --- P10: downgrades
 
 
+@pytest.mark.attack("P10")
+@pytest.mark.good_twin("P10")
 async def test_plain_where_encryption_was_asked(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -74,6 +76,8 @@ async def test_plain_where_encryption_was_asked(verifier: Deployed) -> None:
     await refused(verifier, started, answer, 400, "response_not_encrypted")
 
 
+@pytest.mark.attack("P10")
+@pytest.mark.good_twin("P10")
 async def test_encrypted_where_nobody_asked_for_it(place: Place) -> None:
     async with running(place, response_mode="direct_post") as verifier:
         started = await verifier.start()
@@ -85,6 +89,8 @@ async def test_encrypted_where_nobody_asked_for_it(place: Place) -> None:
 
 
 @pytest.mark.parametrize("kid", ["of the request", "another"])
+@pytest.mark.attack("J18", "P10")
+@pytest.mark.good_twin("J18", "P10")
 async def test_encrypted_to_a_wrong_key(verifier: Deployed, kid: str) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -95,6 +101,8 @@ async def test_encrypted_to_a_wrong_key(verifier: Deployed, kid: str) -> None:
 
 
 @pytest.mark.clause("6-7")
+@pytest.mark.attack("J18", "P10")
+@pytest.mark.good_twin("J18", "P10")
 async def test_the_encrypted_answer_to_another_request(verifier: Deployed) -> None:
     other, started = await verifier.start(), await verifier.start()
     asked = await verifier.fetch(other)
@@ -139,6 +147,8 @@ async def test_the_state_is_that_of_the_request(place: Place, mode: str, state: 
         b"&" * 200,
     ],
 )
+@pytest.mark.attack("P11")
+@pytest.mark.good_twin("P11")
 async def test_garbage_uses_nothing_up(verifier: Deployed, body: bytes) -> None:
     started = await verifier.start()
     await verifier.fetch(started)
@@ -147,9 +157,12 @@ async def test_garbage_uses_nothing_up(verifier: Deployed, body: bytes) -> None:
     assert answer.json()["error"] == "invalid_request"
     assert answer.json()["code"]
     assert (await verifier.outcome(started))["state"] == "fetched"
+    assert (await verifier.answer(started)).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x", ""])
+@pytest.mark.attack("P11")
+@pytest.mark.good_twin("P11")
 async def test_only_forms_are_read(verifier: Deployed, kind: str) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -158,6 +171,7 @@ async def test_only_forms_are_read(verifier: Deployed, kind: str) -> None:
     await refused(verifier, started, answer, 400, "unsupported_media_type")
 
 
+@pytest.mark.attack("P11")
 async def test_an_encrypted_array_is_no_answer(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -170,6 +184,7 @@ async def test_an_encrypted_array_is_no_answer(verifier: Deployed) -> None:
     assert (await verifier.outcome(started))["state"] == "fetched"
 
 
+@pytest.mark.attack("P11")
 async def test_responses_are_posted(verifier: Deployed) -> None:
     started = await verifier.start()
     path = f"/openid/responses/{started['request_id']}"
@@ -221,6 +236,8 @@ async def test_a_refusal_may_be_encrypted_and_its_words_are_not_believed(verifie
 
 
 @pytest.mark.parametrize("state", ["wrong", None])
+@pytest.mark.attack("P12")
+@pytest.mark.good_twin("P12")
 async def test_nobody_ends_a_request_without_its_state(verifier: Deployed, state: str | None) -> None:
     started = await verifier.start()
     await verifier.fetch(started)

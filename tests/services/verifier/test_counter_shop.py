@@ -40,6 +40,7 @@ async def test_the_browser_that_asked_reads_the_answer(demo: Deployed) -> None:
         assert (answer.status_code, seen in words(answer.text)) == (200, True)
 
 
+@pytest.mark.attack("P03")
 async def test_another_browser_reads_nothing(demo: Deployed) -> None:
     """P03: the victim was led to answer the attacker's request: neither of them gets anything, then or later."""
     attacker, victim = Till(demo), Till(demo)

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.both_databases
 
 
 @pytest.mark.clause("6-6")
+@pytest.mark.attack("P01")
+@pytest.mark.good_twin("P01")
 async def test_the_same_answer_again_is_refused(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -29,6 +31,7 @@ async def test_the_same_answer_again_is_refused(verifier: Deployed) -> None:
     assert await verifier.outcome(started) == before
 
 
+@pytest.mark.attack("P01")
 async def test_a_rejected_answer_uses_the_request_up_too(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -42,6 +45,8 @@ async def test_a_rejected_answer_uses_the_request_up_too(verifier: Deployed) -> 
 
 
 @pytest.mark.clause("6-7")
+@pytest.mark.attack("P01")
+@pytest.mark.good_twin("P01")
 async def test_fifty_at_a_time_have_one_verdict(verifier: Deployed) -> None:
     started = await verifier.start(flow="same_device")
     asked = await verifier.fetch(started)
@@ -61,6 +66,8 @@ async def test_fifty_at_a_time_have_one_verdict(verifier: Deployed) -> None:
     assert await verifier.deployment.database.read(lambda c: c.execute(answered).scalar()) == 1
 
 
+@pytest.mark.attack("P01")
+@pytest.mark.good_twin("P01")
 async def test_two_good_answers_that_race_have_one_verdict(verifier: Deployed) -> None:
     """Both are verified to the end before either is stored."""
     started = await verifier.start()
@@ -76,6 +83,7 @@ async def test_two_good_answers_that_race_have_one_verdict(verifier: Deployed) -
     assert (await verifier.result(started))["verdict"] == "accepted"
 
 
+@pytest.mark.attack("C03", "P04")
 async def test_nothing_is_answered_after_the_end(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -93,6 +101,7 @@ async def test_nothing_is_answered_after_the_end(verifier: Deployed) -> None:
     assert "result" not in outcome
 
 
+@pytest.mark.good_twin("C03", "P04")
 async def test_the_last_second_still_counts(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -115,6 +124,7 @@ async def test_an_answer_that_takes_too_long_is_told_so(verifier: Deployed) -> N
     assert (await verifier.outcome(started))["state"] == "expired"
 
 
+@pytest.mark.attack("C02")
 async def test_a_clock_that_goes_back_answers_nothing_twice(verifier: Deployed) -> None:
     """The answer is stored after the end, and asked about before it."""
     started = await verifier.start()
@@ -167,6 +177,8 @@ async def test_a_verifier_that_changed_its_name_signs_no_old_request(place: Plac
         assert (await second.result(opened))["verdict"] == "accepted"
 
 
+@pytest.mark.attack("P01")
+@pytest.mark.good_twin("P01")
 async def test_two_workers_on_one_database_give_one_verdict(place: Place) -> None:
     async with running(place) as first, running(place) as second:
         started = await first.start()

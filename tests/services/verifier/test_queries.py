@@ -22,6 +22,8 @@ async def verdict_of(verifier: Deployed, started: dict[str, Any], token: dict[st
     return await verifier.result(started)
 
 
+@pytest.mark.attack("P06")
+@pytest.mark.good_twin("P06")
 async def test_a_missing_claim(verifier: Deployed) -> None:
     for claims, verdict in ((("class",), "rejected"), (LICENCE_CLAIMS, "accepted")):
         started = await verifier.start()
@@ -34,6 +36,7 @@ async def test_a_missing_claim(verifier: Deployed) -> None:
             assert "claims" not in result
 
 
+@pytest.mark.attack("P06")
 async def test_a_missing_credential(verifier: Deployed) -> None:
     started = await verifier.start("server-and-person", place="ca-bc")
     asked = await verifier.fetch(started)
@@ -43,6 +46,7 @@ async def test_a_missing_credential(verifier: Deployed) -> None:
     assert "query_not_satisfied" in result["codes"]
 
 
+@pytest.mark.attack("P06", "S15")
 async def test_another_type_under_the_name_of_the_one_asked_for(verifier: Deployed) -> None:
     started = await verifier.start("age-majority", place="ca-on")
     asked = await verifier.fetch(started)
@@ -51,6 +55,7 @@ async def test_another_type_under_the_name_of_the_one_asked_for(verifier: Deploy
     assert (result["verdict"], result["codes"]) == ("rejected", ["query_not_satisfied"])
 
 
+@pytest.mark.attack("P06")
 async def test_another_format_under_the_name_of_the_one_asked_for(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -59,6 +64,8 @@ async def test_another_format_under_the_name_of_the_one_asked_for(verifier: Depl
     assert result["verdict"] == "rejected"
 
 
+@pytest.mark.attack("P06")
+@pytest.mark.good_twin("P06")
 async def test_a_credential_nobody_asked_for_is_no_answer(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -72,6 +79,8 @@ async def test_a_credential_nobody_asked_for_is_no_answer(verifier: Deployed) ->
     assert (await verdict_of(verifier, started, token))["verdict"] == "accepted"
 
 
+@pytest.mark.attack("P07")
+@pytest.mark.good_twin("P07")
 async def test_two_presentations_where_one_was_asked_for(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -84,6 +93,8 @@ async def test_two_presentations_where_one_was_asked_for(verifier: Deployed) -> 
 
 
 @pytest.mark.clause("6-7")
+@pytest.mark.attack("P07", "P09")
+@pytest.mark.good_twin("P07", "P09")
 async def test_every_presentation_counts_not_only_the_first(verifier: Deployed) -> None:
     """Two alternatives of one set are presented; the second is bad, so is the answer (P07, P09)."""
     for other, verdict in ((True, "accepted"), (False, "rejected")):
@@ -98,6 +109,7 @@ async def test_every_presentation_counts_not_only_the_first(verifier: Deployed) 
         assert (await verdict_of(verifier, started, token))["verdict"] == verdict
 
 
+@pytest.mark.attack("P08")
 async def test_what_was_disclosed_beyond_the_question_never_reaches_the_relying_party(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -109,6 +121,21 @@ async def test_what_was_disclosed_beyond_the_question_never_reaches_the_relying_
     assert CANARY not in strict_json.serialise(result).decode()
 
 
+@pytest.mark.attack("P22")
+@pytest.mark.good_twin("P22")
+async def test_the_same_number_of_two_issuers_is_told_apart(verifier: Deployed) -> None:
+    """P22: what a relying party knows somebody by is the issuer together with the number, and both are told."""
+    told = []
+    for authority in (verifier.federation.on, verifier.federation.bc, verifier.federation.on):
+        started = await verifier.start()
+        assert (await verifier.answer(started, verifier.licence(authority=authority))).status_code == 200
+        result = await verifier.result(started)
+        assert result["verdict"] == "accepted", result
+        told.append((result["credentials"][0]["issuer"], result["claims"]["drivers-licence_sdjwt"][0]["class"]))
+    assert [each for _, each in told] == ["G2"] * 3
+    assert told[0] == told[2] != told[1]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -118,6 +145,7 @@ async def test_what_was_disclosed_beyond_the_question_never_reaches_the_relying_
         ({"holder": None}, "holder_binding_missing"),
     ],
 )
+@pytest.mark.attack("P02", "S01", "S02", "S03")
 async def test_the_holder_must_have_answered_this_request(
     verifier: Deployed, change: dict[str, Any], code: str
 ) -> None:
@@ -134,6 +162,8 @@ async def test_the_holder_must_have_answered_this_request(
     assert verifier.network.asked == []  # nobody's status is asked for what is refused already
 
 
+@pytest.mark.attack("P02")
+@pytest.mark.good_twin("P02")
 async def test_a_presentation_overheard_elsewhere_is_worth_nothing(verifier: Deployed) -> None:
     """P02: the whole vp_token of one request, encrypted anew for another."""
     first, second = await verifier.start(), await verifier.start()

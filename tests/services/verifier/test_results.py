@@ -20,6 +20,8 @@ def code_in(address: str) -> str:
 
 
 @pytest.mark.clause("VP-6")
+@pytest.mark.attack("P05")
+@pytest.mark.good_twin("P05")
 async def test_only_who_started_reads_the_result(verifier: Deployed) -> None:
     """P05: every route of a request, with the token of another relying party and with guessed names."""
     started = await verifier.start(party="bar")
@@ -36,6 +38,7 @@ async def test_only_who_started_reads_the_result(verifier: Deployed) -> None:
                 assert (answer.status_code, answer.json()["code"]) == (404, "request_unknown"), (party, name)
 
 
+@pytest.mark.attack("P05")
 async def test_what_wallets_know_opens_nothing(verifier: Deployed) -> None:
     started = await verifier.start()
     asked = await verifier.fetch(started)
@@ -56,6 +59,8 @@ async def test_across_devices_the_wallet_is_sent_nowhere(verifier: Deployed) -> 
 
 
 @pytest.mark.clause("VP-23")
+@pytest.mark.attack("P03", "P05")
+@pytest.mark.good_twin("P03", "P05")
 async def test_on_one_device_the_result_needs_the_code(verifier: Deployed) -> None:
     started = await verifier.start(flow="same_device")
     assert (await verifier.outcome(started))["state"] == "requested"
@@ -78,6 +83,8 @@ async def test_on_one_device_the_result_needs_the_code(verifier: Deployed) -> No
 
 
 @pytest.mark.clause("VP-23")
+@pytest.mark.attack("P05")
+@pytest.mark.good_twin("P05")
 async def test_the_code_of_another_request_opens_nothing(verifier: Deployed) -> None:
     one, two = await verifier.start(flow="same_device"), await verifier.start(flow="same_device")
     codes = [code_in((await verifier.answer(each)).json()["redirect_uri"]) for each in (one, two)]

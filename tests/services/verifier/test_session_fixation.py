@@ -42,6 +42,7 @@ async def begin(verifier: Deployed, browser: Browser, **terms: Any) -> dict[str,
 
 
 @pytest.mark.clause("VP-23", "HAIP-verifier")
+@pytest.mark.attack("P03")
 async def test_the_victims_answer_never_reaches_the_attacker(verifier: Deployed) -> None:
     """The attacker starts in one browser and lets the victim answer in another."""
     attacker, victim = Browser(verifier), Browser(verifier)
@@ -62,6 +63,7 @@ async def test_the_victims_answer_never_reaches_the_attacker(verifier: Deployed)
 
 
 @pytest.mark.clause("VP-23")
+@pytest.mark.good_twin("P03")
 async def test_its_good_twin(verifier: Deployed) -> None:
     """The same request, answered by the one who started it."""
     browser = Browser(verifier)
@@ -77,6 +79,8 @@ async def test_its_good_twin(verifier: Deployed) -> None:
     assert outcome["result"]["verdict"] == "accepted"
 
 
+@pytest.mark.attack("P03")
+@pytest.mark.good_twin("P03")
 async def test_a_code_that_somebody_guesses_changes_nothing(verifier: Deployed) -> None:
     browser, other = Browser(verifier), Browser(verifier)
     started = await begin(verifier, browser)
@@ -97,6 +101,7 @@ async def test_after_the_right_browser_came_back_another_one_changes_nothing(ver
     assert (await verifier.outcome(started, response_code=code_of(back)))["result"]["verdict"] == "accepted"
 
 
+@pytest.mark.attack("P03")
 async def test_a_request_is_started_in_one_browser(verifier: Deployed) -> None:
     started = await begin(verifier, Browser(verifier))
     second = await Browser(verifier).go(started["start_url"])
@@ -122,6 +127,7 @@ async def test_the_cookie_is_for_that_request_alone_and_for_no_script(verifier: 
     assert opened.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.attack("P04")
 async def test_across_devices_people_are_warned(verifier: Deployed) -> None:
     """P04: no such defence there; both screens say what to look at."""
     english = await verifier.start(policy="age-alcohol")

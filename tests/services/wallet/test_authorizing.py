@@ -157,6 +157,8 @@ async def test_a_refusal_there_is_said_in_words_here(town: Town, maya: Person) -
     assert i18n.text("wallet.sign_in.ended_title", "fr") in page.text
 
 
+@pytest.mark.attack("I21")
+@pytest.mark.good_twin("I21")
 async def test_another_persons_answer_is_not_taken_on_the_page(town: Town, maya: Person) -> None:
     """I21: a code that an attacker plants, by a form or by a link, belongs to no sign-in of this wallet."""
     noah = await town.arrive("noah")
@@ -188,6 +190,8 @@ async def test_what_the_page_shows_is_escaped(town: Town) -> None:
     ids=str,
 )
 @pytest.mark.clause("VCI-21")
+@pytest.mark.attack("I12", "I21")
+@pytest.mark.good_twin("I12", "I21")
 async def test_an_answer_of_somebody_else_is_not_taken(
     town: Town, maya: Person, change: dict[str, str | None], code: str
 ) -> None:
@@ -206,6 +210,8 @@ async def test_a_sign_in_of_one_person_is_not_finished_in_the_wallet_of_another(
     assert (await maya.post("authorizations/finish", **brought)).status_code == 201
 
 
+@pytest.mark.attack("I12")
+@pytest.mark.good_twin("I12")
 async def test_an_answer_is_taken_once_and_in_time(town: Town, maya: Person) -> None:
     brought = await Pages(town).agree(await started(maya))
     assert (await maya.post("authorizations/finish", **brought)).status_code == 201
@@ -240,6 +246,8 @@ async def test_who_refuses_at_the_issuer_has_nothing(town: Town, maya: Person) -
     ],
     ids=str,
 )
+@pytest.mark.attack("I12")
+@pytest.mark.good_twin("I12")
 async def test_a_server_that_is_not_safe_enough_is_not_asked(town: Town, maya: Person, said: dict[str, Any]) -> None:
     def change(request: FetchRequest, answer: Fetched | None) -> Fetched | None:
         assert answer is not None

@@ -43,6 +43,7 @@ async def test_every_request_with_a_token_is_proven_by_one_key(town: Town, maya:
     assert "dpop" not in str(found)
 
 
+@pytest.mark.attack("I21")
 async def test_each_exchange_has_a_key_of_its_own(town: Town, maya: Person) -> None:  # I21
     for _ in range(2):
         await maya.receive(await town.offer())
@@ -94,6 +95,8 @@ async def test_the_key_is_of_an_algorithm_that_the_server_has(town: Town, maya: 
 
 
 @pytest.mark.parametrize("token_type", ["Bearer", "N_A"])
+@pytest.mark.attack("I09", "I21")
+@pytest.mark.good_twin("I09", "I21")
 async def test_a_downgrade_is_refused_and_the_token_goes_nowhere(town: Town, maya: Person, token_type: str) -> None:
     def downgrade(request: FetchRequest, answer: Fetched | None) -> Fetched | None:
         assert answer is not None

@@ -45,6 +45,7 @@ async def who_asks(ground: Ground, data: str, *edits: dict[str, Any], is_listed:
 
 
 @pytest.mark.clause("VP-5")
+@pytest.mark.good_twin("P18", "P21")
 async def test_a_jurisdiction_speaks_for_a_verifier_that_no_registry_lists(ground: Ground) -> None:
     who = await who_asks(ground, entitlement(ground), listed(), is_listed=False)
     assert (who["known"], who["may_ask"], who["code"], who["purposes"]) == (True, "passed", "ok", ["age-majority"])
@@ -52,6 +53,7 @@ async def test_a_jurisdiction_speaks_for_a_verifier_that_no_registry_lists(groun
     assert who["entitlement"] == {"answer": "passed", "code": "ok", "jurisdiction": "ca-on"}
 
 
+@pytest.mark.attack("P18", "P21")
 async def test_one_that_asks_for_more_is_told(ground: Ground) -> None:
     """P18."""
     who = await who_asks(ground, entitlement(ground, may_ask=AGES), listed(), is_listed=False)
@@ -80,6 +82,7 @@ async def test_a_listed_verifier_with_a_good_one(ground: Ground) -> None:
     ],
 )
 @pytest.mark.clause("VP-5")
+@pytest.mark.attack("P21")
 async def test_one_that_does_not_hold_proves_nothing(ground: Ground, change: dict[str, Any], code: str) -> None:
     """The good twin is the first test of this file."""
     who = await who_asks(ground, entitlement(ground, **change), listed(), is_listed=False)

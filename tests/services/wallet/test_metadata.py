@@ -56,6 +56,7 @@ async def test_nobody_vouches_for_a_strangers_signature(town: Town, maya: Person
     assert request.accept == ("application/json",)
 
 
+@pytest.mark.good_twin("I22")
 async def test_plain_metadata_will_do(town: Town, maya: Person) -> None:
     town.net.afterwards(WELL_KNOWN, metadata_saying(town))
     assert (await preview(town, maya)).status_code == 200
@@ -75,6 +76,8 @@ async def test_plain_metadata_will_do(town: Town, maya: Person) -> None:
     ],
 )
 @pytest.mark.clause("VCI-5")
+@pytest.mark.attack("I22")
+@pytest.mark.good_twin("I22")
 async def test_signed_metadata_that_do_not_fit_are_refused(town: Town, maya: Person, members: dict[str, Any]) -> None:
     town.net.afterwards(WELL_KNOWN, signed_by(town, ON, **members))
     assert (await preview(town, maya)).status_code == 400
@@ -83,6 +86,7 @@ async def test_signed_metadata_that_do_not_fit_are_refused(town: Town, maya: Per
     assert (await preview(town, maya)).status_code == 200
 
 
+@pytest.mark.attack("I22")
 async def test_another_issuers_signature_is_refused(town: Town, maya: Person) -> None:
     """I22: its certificate leads to its own anchor only."""
     town.net.afterwards(WELL_KNOWN, signed_by(town, BC))

@@ -98,6 +98,8 @@ async def test_a_later_deletion_is_nobodys_business(town: Town, maya: Person) ->
     assert told(town) == ["credential_accepted"]
 
 
+@pytest.mark.attack("I16")
+@pytest.mark.good_twin("I16")
 async def test_repeating_it_is_heard_once_and_another_wallets_id_never(town: Town, maya: Person) -> None:
     """I16, seen from the issuer: by token; the same again succeeds and changes nothing."""
     town.net.instead(ENDPOINT, GONE)

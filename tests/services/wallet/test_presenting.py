@@ -69,6 +69,7 @@ async def test_a_format_that_cannot_withhold_says_so(town: Town, maya: Person) -
 
 @pytest.mark.parametrize("prefix", ["x509_hash", "decentralized_identifier"])
 @pytest.mark.parametrize("mode", ["direct_post", "direct_post.jwt"])
+@pytest.mark.good_twin("P18", "P20")
 async def test_what_was_agreed_to_arrives_and_nothing_else(ground: Any, prefix: str, mode: str) -> None:
     async with running(ground, verifier_client_id_prefix=prefix, verifier_response_mode=mode) as town:
         maya = await town.arrive()
@@ -105,6 +106,7 @@ async def test_one_of_several_credentials_is_chosen(town: Town, maya: Person, he
     assert right.json()["credentials"] == [second["id"]]
 
 
+@pytest.mark.attack("P18")
 async def test_nothing_answers_nothing(town: Town, maya: Person) -> None:
     """X09: the verifier is told nothing at all."""
     started = await town.ask()
@@ -118,6 +120,8 @@ async def test_nothing_answers_nothing(town: Town, maya: Person) -> None:
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("P20")
+@pytest.mark.good_twin("P20")
 async def test_it_is_sent_once_however_often_it_is_pressed(town: Town, maya: Person, held: dict[str, Any]) -> None:
     """P20."""
     consent = await maya.consent((await town.ask())["link"])
@@ -129,6 +133,8 @@ async def test_it_is_sent_once_however_often_it_is_pressed(town: Town, maya: Per
     assert (await maya.agree(consent)).status_code == 404
 
 
+@pytest.mark.attack("P20")
+@pytest.mark.good_twin("P20")
 async def test_a_question_that_changed_is_not_answered(town: Town, maya: Person, held: dict[str, Any]) -> None:
     """P20: what is sent is what was shown."""
     consent = await maya.consent((await town.ask())["link"])

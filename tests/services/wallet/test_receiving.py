@@ -40,6 +40,8 @@ async def test_an_offer_is_shown_before_it_is_taken(town: Town, maya: Person) ->
         ("person/1", STRANGER, False, "unknown", "issuer_unknown"),
     ],
 )
+@pytest.mark.attack("I19")
+@pytest.mark.good_twin("I19")
 async def test_who_issues_and_whether_they_may_are_two_facts(
     town: Town, maya: Person, type_id: str, authority: str, known: bool, may_issue: str, code: str
 ) -> None:
@@ -66,6 +68,8 @@ async def test_what_is_no_offer_is_refused(maya: Person, link: str) -> None:
 
 
 @pytest.mark.clause("VCI-1")
+@pytest.mark.attack("I22")
+@pytest.mark.good_twin("I22")
 async def test_metadata_of_another_issuer_are_refused(town: Town, maya: Person) -> None:
     """I22."""
     offer = await town.offer()
@@ -74,8 +78,11 @@ async def test_metadata_of_another_issuer_are_refused(town: Town, maya: Person) 
         answer = await maya.post(path, offer=offer["link"])
         assert (answer.status_code, answer.json()["code"]) == (400, "metadata_invalid")
     assert not any("/token" in each.url for each in town.net.asked)
+    town.net.heal()
+    assert len(await maya.receive(offer)) == 1
 
 
+@pytest.mark.attack("I20")
 async def test_another_hosts_endpoint_gets_no_token(town: Town, maya: Person) -> None:
     """I20."""
     offer = await town.offer()

@@ -45,6 +45,8 @@ async def test_the_verifier_is_told_when_the_person_wants_it(
     assert (line["error"], line["who"]["known"]) == (error, True)
 
 
+@pytest.mark.attack("P18")
+@pytest.mark.good_twin("P18")
 async def test_a_lack_is_told_as_a_no_is(town: Town, maya: Person) -> None:
     """X09, DQ-5: byte for byte the answer of somebody who declines, but for the state."""
     started = await town.ask()
@@ -65,6 +67,7 @@ async def test_what_can_be_answered_is_not_refused(town: Town, maya: Person) -> 
     assert posts(town) == []
 
 
+@pytest.mark.attack("P15")
 async def test_a_forger_is_told_nothing(town: Town, maya: Person) -> None:
     """P15: the key is not the verifier's, or the address is not one it may name."""
     started = await town.ask()
@@ -76,6 +79,8 @@ async def test_a_forger_is_told_nothing(town: Town, maya: Person) -> None:
     assert posts(town) == []
 
 
+@pytest.mark.attack("P12")
+@pytest.mark.good_twin("P12")
 async def test_a_third_party_without_the_state_aborts_nothing(town: Town, maya: Person) -> None:
     """P12."""
     await maya.receive(await town.offer())
@@ -92,6 +97,8 @@ async def test_a_third_party_without_the_state_aborts_nothing(town: Town, maya: 
 # --- names and choices
 
 
+@pytest.mark.attack("P14")
+@pytest.mark.good_twin("P14")
 async def test_a_name_without_prefix_counts_where_it_is_registered(town: Town, maya: Person) -> None:
     """6.2: nobody is pre-registered but who is in the registry, with the key that signed."""
     await maya.receive(await town.offer())
@@ -110,6 +117,7 @@ async def test_a_name_without_prefix_counts_where_it_is_registered(town: Town, m
 
 
 @pytest.mark.parametrize("prefix", ["openid_federation", "origin", "unknown"])
+@pytest.mark.attack("P14")
 async def test_other_prefixes_are_refused_before_anything_is_fetched(town: Town, maya: Person, prefix: str) -> None:
     link = (await town.ask())["link"].replace("x509_hash", prefix)
     refused = await maya.post("presentations", request=link)
@@ -118,6 +126,8 @@ async def test_other_prefixes_are_refused_before_anything_is_fetched(town: Town,
 
 
 @pytest.mark.parametrize("is_scanned", [True, False])
+@pytest.mark.attack("P04")
+@pytest.mark.good_twin("P04")
 async def test_what_was_scanned_comes_with_a_warning(town: Town, maya: Person, is_scanned: bool) -> None:
     """P04, VP-23."""
     await maya.receive(await town.offer())

@@ -51,6 +51,7 @@ CASES: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.clause("2b-1", "VCI-12")
+@pytest.mark.attack("I23", "S14")
 async def test_it_is_refused_and_everybody_is_told(town: Town, maya: Person, case: str) -> None:
     make, code = CASES[case]
     offer = await town.offer()
@@ -70,6 +71,7 @@ async def test_it_is_refused_and_everybody_is_told(town: Town, maya: Person, cas
 
 
 @pytest.mark.parametrize("credential_format", [Format.DC_SD_JWT, Format.VC_JWT])
+@pytest.mark.good_twin("I23", "S14")
 async def test_the_same_credential_unchanged_is_kept(town: Town, maya: Person, credential_format: Format) -> None:
     make = made(town, credential_format=credential_format, valid_until=NOW + 10 * SECONDS)
     town.net.afterwards(ENDPOINT, forging.sending(town, make))
@@ -77,6 +79,7 @@ async def test_the_same_credential_unchanged_is_kept(town: Town, maya: Person, c
     assert len(await maya.credentials()) == 1
 
 
+@pytest.mark.attack("I23")
 async def test_the_did_of_another_issuer_is_refused(town: Town, maya: Person) -> None:
     make = made(town, credential_format=Format.VC_JWT, signed_as=BC)
     town.net.afterwards(ENDPOINT, forging.sending(town, make))
@@ -85,6 +88,7 @@ async def test_the_did_of_another_issuer_is_refused(town: Town, maya: Person) ->
 
 
 @pytest.mark.parametrize("verb", ["revoke", "suspend"])
+@pytest.mark.attack("I23")
 async def test_a_credential_that_is_not_valid_any_more_is_refused(town: Town, maya: Person, verb: str) -> None:
     first = await town.offer("drivers-licence/1")
     await maya.receive(first)

@@ -46,6 +46,7 @@ def signed_again(town: Town, by: KeySigner | None = None, **claims: Any) -> Chan
     return change
 
 
+@pytest.mark.good_twin("P13", "P14", "P16")
 async def test_the_same_request_signed_again_is_accepted(town: Town, maya: Person, held: dict[str, Any]) -> None:
     town.net.afterwards(REQUESTS, signed_again(town))
     await maya.consent((await town.ask())["link"])
@@ -63,6 +64,7 @@ async def test_the_same_request_signed_again_is_accepted(town: Town, maya: Perso
         ({"response_type": "id_token"}, "request_invalid"),
     ],
 )
+@pytest.mark.attack("P14", "P16")
 async def test_a_request_that_says_something_else_is_refused(
     town: Town, maya: Person, held: dict[str, Any], claims: dict[str, Any], code: str
 ) -> None:
@@ -70,6 +72,7 @@ async def test_a_request_that_says_something_else_is_refused(
     await refused(town, maya, (await town.ask())["link"], code)
 
 
+@pytest.mark.attack("P13")
 async def test_a_request_signed_by_somebody_else_is_refused(town: Town, maya: Person, held: dict[str, Any]) -> None:
     """P13."""
     town.net.afterwards(REQUESTS, signed_again(town, by=KeySigner.generate()))
@@ -77,6 +80,7 @@ async def test_a_request_signed_by_somebody_else_is_refused(town: Town, maya: Pe
 
 
 @pytest.mark.clause("VP-3")
+@pytest.mark.attack("P16")
 async def test_a_redirect_is_not_followed(town: Town, maya: Person, held: dict[str, Any]) -> None:
     """P16."""
     moved = fetched("", b"", town.clock, status=307, headers={"location": "https://attacker.example/"})
@@ -144,6 +148,7 @@ QUERY = {
 }
 
 
+@pytest.mark.attack("P13")
 async def test_an_unsigned_request_names_nobody(town: Town, maya: Person, held: dict[str, Any]) -> None:
     """P13: shown as unknown, under no name."""
     consent = await maya.consent(unsigned(QUERY))
@@ -153,6 +158,7 @@ async def test_an_unsigned_request_names_nobody(town: Town, maya: Person, held: 
     assert consent["credentials"][0]["leaving"][0]["value"] == CANARY
 
 
+@pytest.mark.attack("P15")
 async def test_an_unsigned_request_is_not_believed_by_its_address(
     town: Town, maya: Person, held: dict[str, Any]
 ) -> None:
@@ -166,6 +172,7 @@ async def test_an_unsigned_request_is_not_believed_by_its_address(
 
 
 @pytest.mark.clause("TR-5")
+@pytest.mark.attack("P21")
 async def test_a_verifier_that_nobody_lists_is_unknown(town: Town, maya: Person, held: dict[str, Any]) -> None:
     (client,) = [each for each in town.ground.verifier_entry()["client_ids"] if each.startswith("x509_hash")]
     await town.apply({"edit": "remove_verifier", "jurisdiction": "ca-on", "client_id": client})
@@ -174,6 +181,7 @@ async def test_a_verifier_that_nobody_lists_is_unknown(town: Town, maya: Person,
 
 
 @pytest.mark.clause("TR-6")
+@pytest.mark.attack("P18", "P21")
 async def test_a_verifier_that_asks_for_more_than_it_may_is_shown_as_such(
     town: Town, maya: Person, held: dict[str, Any]
 ) -> None:
@@ -191,6 +199,7 @@ async def test_a_verifier_that_asks_for_more_than_it_may_is_shown_as_such(
 
 
 @pytest.mark.clause("TR-6")
+@pytest.mark.attack("P13", "P21")
 async def test_an_entry_that_names_the_client_but_not_the_key_is_a_forgery(
     town: Town, maya: Person, held: dict[str, Any]
 ) -> None:
@@ -207,6 +216,7 @@ async def test_an_entry_that_names_the_client_but_not_the_key_is_a_forgery(
     await refused(town, maya, (await town.ask())["link"], "certificate_untrusted")
 
 
+@pytest.mark.attack("P13")
 async def test_a_did_whose_key_is_not_pinned_is_a_forgery(ground: Ground) -> None:
     async with running(ground, verifier_client_id_prefix="decentralized_identifier") as town:
         maya = await town.arrive()

@@ -54,6 +54,8 @@ async def test_no_transaction_no_words(town: Town, maya: Person) -> None:
     ],
 )
 @pytest.mark.clause("VP-30")
+@pytest.mark.attack("P17")
+@pytest.mark.good_twin("P17")
 async def test_what_the_wallet_does_not_know_in_full_it_refuses(town: Town, maya: Person, change: Any) -> None:
     """P17: nothing is signed; with the one defect taken away the same request is shown."""
     await maya.receive(await town.offer())
@@ -85,6 +87,8 @@ async def test_a_credential_that_is_not_there_authorises_nothing(town: Town, may
     ],
 )
 @pytest.mark.clause("VP-30")
+@pytest.mark.attack("P17")
+@pytest.mark.good_twin("P17")
 async def test_the_verifier_believes_only_the_proof(town: Town, maya: Person, sent: str, code: str | None) -> None:
     """A man in the middle shows the wallet another transaction than the one that was asked for."""
     await maya.receive(await town.offer())

@@ -43,6 +43,8 @@ async def test_an_offer_taken_at_both_is_received_once(town: Town, maya: Person,
     assert len(await maya.credentials()) == 1
 
 
+@pytest.mark.attack("P20")
+@pytest.mark.good_twin("P20")
 async def test_a_consent_given_at_both_is_sent_once(town: Town, maya: Person, elsewhere: Person) -> None:
     await maya.receive(await town.offer())
     started = await town.ask()

@@ -38,6 +38,7 @@ def query(*credentials: dict[str, Any], sets: list[Any] | None = None) -> dcql.Q
 ONE = query(asking())
 
 
+@pytest.mark.good_twin("P06", "P08")
 def test_the_right_answer_has_no_problems() -> None:
     assert dcql.check_answer(ONE, {"person": [presented()]}) == ()
     assert dcql.over_disclosed(ONE, {"person": [presented()]}) == {"person": ((),)}
@@ -56,6 +57,7 @@ def test_the_right_answer_has_no_problems() -> None:
         ({"is_bound": False}, "proof"),
     ],
 )
+@pytest.mark.attack("P06", "P08")
 def test_a_credential_that_is_not_what_was_asked_is_a_problem(changes: dict[str, Any], word: str) -> None:
     """Catalogue P06, P08: one change from the right answer above."""
     problems = dcql.check_answer(ONE, {"person": [presented(**changes)]})
@@ -64,12 +66,16 @@ def test_a_credential_that_is_not_what_was_asked_is_a_problem(changes: dict[str,
 
 
 @pytest.mark.clause("DQ-7")
+@pytest.mark.attack("P08")
+@pytest.mark.good_twin("P08")
 def test_trusted_authorities_are_judged_again() -> None:
     wanted = query(asking(trusted_authorities=[{"type": "aki", "values": ["KEY"]}]))
     assert dcql.check_answer(wanted, {"person": [presented()]}) == ()
     assert dcql.check_answer(wanted, {"person": [presented(authority_key_ids=("OTHER",))]})
 
 
+@pytest.mark.attack("P08")
+@pytest.mark.good_twin("P08")
 def test_claim_sets_are_judged_again() -> None:
     claims = [
         {"path": ["age_over_19"], "id": "a"},
@@ -90,6 +96,8 @@ def test_a_proof_by_the_holder_may_be_waived_and_is_welcome_all_the_same() -> No
         assert dcql.check_answer(wanted, {"person": [presented(is_bound=is_bound)]}) == ()
 
 
+@pytest.mark.attack("P07")
+@pytest.mark.good_twin("P07")
 def test_more_than_one_only_where_it_is_asked() -> None:
     """Catalogue P07."""
     two = {"person": [presented(), presented()]}
@@ -98,12 +106,14 @@ def test_more_than_one_only_where_it_is_asked() -> None:
     assert dcql.check_answer(query(asking(multiple=True)), two) == ()
 
 
+@pytest.mark.attack("P07")
 def test_each_of_several_is_judged() -> None:
     """Catalogue P07: not only the first."""
     answer = {"person": [presented(), presented(claims={})]}
     assert len(dcql.check_answer(query(asking(multiple=True)), answer)) == 1
 
 
+@pytest.mark.attack("P06")
 def test_an_answer_that_was_not_asked_for_is_a_problem() -> None:
     """Catalogue P06. What the wallet wrote is not repeated."""
     problems = dcql.check_answer(ONE, {"person": [presented()], "<script>": [presented()]})
@@ -137,6 +147,7 @@ def test_every_credential_is_needed_without_sets() -> None:
         assert problems == ("not every credential that was asked for was presented",)
 
 
+@pytest.mark.attack("P08")
 def test_sets_are_judged_again() -> None:
     """Catalogue P08."""
     sets = [{"options": [["licence"], ["person", "other"]]}, {"options": [["extra"]], "required": False}]

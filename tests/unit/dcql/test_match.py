@@ -168,6 +168,7 @@ def claim(name: str, **members: Any) -> dict[str, Any]:
 
 
 @pytest.mark.clause("DQ-4")
+@pytest.mark.attack("P18")
 def test_without_claims_nothing_is_disclosed() -> None:
     """Profile DQ-4."""
     candidate = only(dcql.match(query(asking()), [holding()]))
@@ -176,6 +177,7 @@ def test_without_claims_nothing_is_disclosed() -> None:
 
 
 @pytest.mark.clause("DQ-4")
+@pytest.mark.attack("P18")
 def test_only_what_is_asked_is_disclosed() -> None:
     candidate = only(dcql.match(query(asking(claims=[claim("locality"), claim("age_over_19")])), [holding()]))
     assert candidate.asked == (("locality",), ("age_over_19",))
@@ -279,6 +281,18 @@ def test_every_candidate_is_offered() -> None:
     match = dcql.match(query(asking()), held)
     assert [each.holding_id for each in match.candidates["person"]] == ["one", "three"]
     assert (match.needed, match.missing) == (("person",), ())
+
+
+@pytest.mark.attack("P19")
+@pytest.mark.good_twin("P19")
+def test_a_credential_that_lacks_a_claim_spoils_nothing_beside_one_that_has_it() -> None:
+    """Catalogue P19: whichever of the two comes first, the fitting one is offered, and it alone."""
+    wanted = query(asking(claims=[claim("age"), claim("locality")]))
+    lacking = holding(id="lacking", claims={"age": 23}, disclosable=frozenset({"age"}))
+    for held in ([lacking, holding()], [holding(), lacking]):
+        match = dcql.match(wanted, held)
+        assert [each.holding_id for each in match.candidates["person"]] == ["held"]
+    assert not dcql.match(wanted, [lacking]).is_satisfied
 
 
 def licence(credential_id: str = "licence") -> dict[str, Any]:

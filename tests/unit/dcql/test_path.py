@@ -44,6 +44,7 @@ CREDENTIAL: dict[str, Any] = {
     ],
 )
 @pytest.mark.clause("DQ-2")
+@pytest.mark.good_twin("S19")
 def test_what_a_path_selects(path: Path, expected: dict[Any, Any]) -> None:
     assert select(path, CREDENTIAL) == expected
 
@@ -72,10 +73,12 @@ def test_what_a_path_selects(path: Path, expected: dict[Any, Any]) -> None:
     ],
 )
 @pytest.mark.clause("DQ-2")
+@pytest.mark.attack("S19")
 def test_a_path_that_selects_nothing(path: Path) -> None:
     assert select(path, CREDENTIAL) == {}
 
 
+@pytest.mark.good_twin("S19")
 def test_the_elements_of_one_kind_alone_would_have_been_selected() -> None:
     """The good twin of the last case above."""
     assert select(("mixed", None, "type"), {"mixed": [{"type": "x"}]}) == {("mixed", 0, "type"): "x"}

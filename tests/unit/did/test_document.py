@@ -123,6 +123,7 @@ def test_a_method_that_does_not_conform_is_refused(changes: dict[str, Any]) -> N
     assert raised.value.code is Code.MALFORMED_DID
 
 
+@pytest.mark.attack("J14")
 def test_two_methods_of_one_id_are_refused() -> None:
     for changes in ({"verificationMethod": [method(), method()]}, {"authentication": [method()]}):
         with pytest.raises(Malformed) as raised:

@@ -28,6 +28,7 @@ CLAIMS = {"name": "DEMO", "address": {"city": "Alma", "lines": ["1", "2"]}, "pla
     ids=repr,
 )
 @pytest.mark.parametrize("hash_name", ["sha-256", "sha-384", "sha-512"])
+@pytest.mark.good_twin("S17")
 def test_all_disclosures_together_give_the_claims_back(paths: list[Any], hash_name: str) -> None:
     concealed = conceal(CLAIMS, paths, hash_name=hash_name)
     assert len(concealed.disclosures) == len(paths)
@@ -52,6 +53,7 @@ def test_concealed_values_are_nowhere_in_the_payload() -> None:
 
 
 @pytest.mark.clause("2b-members")
+@pytest.mark.attack("S17")
 def test_digests_stand_sorted_at_every_level() -> None:
     """S17: in the order of the claims they would say which is which."""
     names = [f"claim_{number}" for number in range(20)]
@@ -62,6 +64,7 @@ def test_digests_stand_sorted_at_every_level() -> None:
         assert digests == sorted(digests)
 
 
+@pytest.mark.attack("S17")
 def test_digests_stand_sorted_decoys_among_them() -> None:
     """S17: their order says nothing."""
     names = [f"claim_{number}" for number in range(20)]
@@ -79,6 +82,7 @@ def test_decoys_may_stand_where_only_inner_values_are_concealed() -> None:
 
 
 @pytest.mark.clause("2b-members")
+@pytest.mark.attack("S17")
 def test_salts_are_128_bits_and_never_repeat() -> None:
     """S17."""
     salts = set()

@@ -19,6 +19,7 @@ from tests.unit.formats.made import refused
         (253402300799, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
+@pytest.mark.good_twin("J19")
 def test_a_numeric_date_is_seconds_since_1970(value: float, expected: datetime) -> None:
     assert instants.numeric_date(value) == expected
 
@@ -28,6 +29,7 @@ def test_a_numeric_date_is_seconds_since_1970(value: float, expected: datetime) 
     ["1763900000", "never", True, None, -1, -0.5, 253402300800, 2**63, 10**400, float("nan"), float("inf"), [], {}],
     ids=repr,
 )
+@pytest.mark.attack("J19")
 def test_a_numeric_date_is_nothing_else(value: Any) -> None:
     """J19: NumericDate abuse."""
     with refused(Code.TIME_MALFORMED):
@@ -59,6 +61,7 @@ def test_instants_are_written_in_utc_whole_seconds_rounded_down() -> None:
         ("2024-02-29T12:00:00-00:00", datetime(2024, 2, 29, 12, tzinfo=UTC)),
     ],
 )
+@pytest.mark.good_twin("C05")
 def test_a_date_time_stamp_is_one_instant(text: str, expected: datetime) -> None:
     """V03: the right instant whatever the zone."""
     assert instants.date_time_stamp(text) == expected
@@ -93,6 +96,7 @@ def test_a_date_time_stamp_is_one_instant(text: str, expected: datetime) -> None
     ],
     ids=repr,
 )
+@pytest.mark.attack("C05")
 def test_a_date_time_stamp_is_nothing_else(value: Any) -> None:
     with refused(Code.TIME_MALFORMED):
         instants.date_time_stamp(value)

@@ -34,11 +34,14 @@ class TestParts:
         "text", ["", "a.b.c", "~", "~d1~", "a.b.c~~", "a.b.c~d1~~", "a.b.c~~d1~", "a.b.c\u02dcd1\u02dc"]
     )
     @pytest.mark.clause("2b-2")
+    @pytest.mark.attack("S18")
     def test_other_tildes_are_refused(self, text: str) -> None:
         """S18: missing, doubled and lookalike tildes."""
         with refused(Code.MALFORMED):
             sd_jwt.parse(text)
 
+    @pytest.mark.attack("S13")
+    @pytest.mark.good_twin("S13")
     def test_there_are_limits(self) -> None:
         sd_jwt.parse("a.b.c~" + "d~" * 512)
         with refused(Code.TOO_LARGE):
@@ -91,6 +94,8 @@ class TestDisclosuresInPlace:
         "spelt", ['["s" , "family_name",\t"Trembl\\u0061y"]', '[\n"s","family_name","Tremblay"]  ']
     )
     @pytest.mark.clause("2b-5")
+    @pytest.mark.attack("S12")
+    @pytest.mark.good_twin("S12")
     def test_the_digest_is_over_the_text_as_received(self, spelt: str) -> None:
         """S12: odd spacing and escapes are kept; a digest of the value written again does not count."""
         odd = base64url.encode(spelt.encode())
@@ -101,6 +106,8 @@ class TestDisclosuresInPlace:
 
 
 class TestRefusals:
+    @pytest.mark.attack("S06")
+    @pytest.mark.good_twin("S06")
     def test_a_disclosure_without_a_digest(self) -> None:
         """S06; §7.1 step 5."""
         assert claims({"_sd": [digest(NAME)]}, NAME) == {"family_name": "Tremblay"}
@@ -109,6 +116,8 @@ class TestRefusals:
         with refused(Code.DISCLOSURE_UNREFERENCED):
             claims({"family_name": "Tremblay"}, NAME)
 
+    @pytest.mark.attack("S06")
+    @pytest.mark.good_twin("S06")
     def test_a_disclosure_referenced_only_by_a_withheld_one(self) -> None:
         inner = disclosure(SALT, "street", "Rue DEMO")
         outer = disclosure(SALT, "address", {"_sd": [digest(inner)]})
@@ -132,17 +141,22 @@ class TestRefusals:
         ids=["one array", "two levels", "elements", "two arrays", "decoys"],
     )
     @pytest.mark.parametrize("disclosures", [(), (NAME,), (ELEMENT,)], ids=["withheld", "claim", "element"])
+    @pytest.mark.attack("S07")
     def test_a_digest_that_occurs_twice(self, payload: dict[str, Any], disclosures: tuple[str, ...]) -> None:
         """S07; §7.1 step 4, disclosed or not."""
         with refused(Code.DIGEST_DUPLICATE):
             claims(payload, *disclosures)
 
+    @pytest.mark.attack("S07")
+    @pytest.mark.good_twin("S07")
     def test_a_digest_that_occurs_again_inside_a_disclosure(self) -> None:
         outer = disclosure(SALT, "more", {"_sd": [digest(NAME)]})
         assert claims({"_sd": [digest(outer)]}, outer, NAME) == {"more": {"family_name": "Tremblay"}}
         with refused(Code.DIGEST_DUPLICATE):
             claims({"_sd": [digest(NAME), digest(outer)]}, outer, NAME)
 
+    @pytest.mark.attack("S08")
+    @pytest.mark.good_twin("S08")
     def test_a_disclosure_that_overwrites_a_claim(self) -> None:
         """S08; §7.1 step 3.c.ii.3."""
         with refused(Code.DISCLOSURE_FORBIDDEN):
@@ -155,12 +169,14 @@ class TestRefusals:
             claims({"_sd": [digest(NAME), digest(second)]}, NAME, second)
 
     @pytest.mark.parametrize("name", ["_sd", "...", "_sd_alg"])
+    @pytest.mark.attack("S10")
     def test_a_disclosure_with_a_reserved_name(self, name: str) -> None:
         """S10; §7.1 step 3.c.ii.2."""
         forged = disclosure(SALT, name, [])
         with refused(Code.DISCLOSURE_FORBIDDEN):
             claims({"_sd": [digest(forged)]}, forged)
 
+    @pytest.mark.attack("S10")
     def test_a_disclosure_of_the_other_kind(self) -> None:
         """S10; §7.1 steps 3.c.ii.1 and 3.c.iii.1."""
         with refused(Code.DISCLOSURE_MALFORMED):
@@ -173,6 +189,7 @@ class TestRefusals:
         [[], [SALT], [SALT, "a", 1, 2], [1, "a", 1], [None, "a", 1], [SALT, 1, 2], [SALT, None, 2], [["s"], 1]],
         ids=repr,
     )
+    @pytest.mark.attack("S10")
     def test_a_disclosure_that_is_not_salt_name_and_value(self, parts: list[Any]) -> None:
         """S10: arity, salt and name."""
         forged = disclosure(*parts)
@@ -220,12 +237,16 @@ class TestRefusals:
         ],
         ids=repr,
     )
+    @pytest.mark.attack("S10")
+    @pytest.mark.good_twin("S10")
     def test_a_concealed_element_that_is_not_one_digest_in_an_array(self, payload: dict[str, Any]) -> None:
         assert claims({"a": [{"...": digest(ELEMENT)}]}, ELEMENT) == {"a": ["ON"]}
         with refused(Code.DISCLOSURE_MALFORMED):
             claims(payload, ELEMENT)
 
     @pytest.mark.parametrize("payload", [{"a": {"_sd_alg": "sha-256"}}, {"a": [{"_sd_alg": "sha-256"}]}], ids=repr)
+    @pytest.mark.attack("S10")
+    @pytest.mark.good_twin("S10")
     def test_a_hash_algorithm_below_the_top(self, payload: dict[str, Any]) -> None:
         assert claims({"_sd_alg": "sha-256"}) == {}
         with refused(Code.DISCLOSURE_MALFORMED):
@@ -234,6 +255,7 @@ class TestRefusals:
 
 class TestHash:
     @pytest.mark.parametrize("name", ["sha-256", "sha-384", "sha-512"])
+    @pytest.mark.good_twin("S11")
     def test_strong_hashes_are_known(self, name: str) -> None:
         payload = {"_sd": [sd_jwt.digest(NAME, name)], "_sd_alg": name}
         assert claims(payload, NAME) == {"family_name": "Tremblay"}
@@ -246,6 +268,7 @@ class TestHash:
 
     @pytest.mark.parametrize("name", ["sha-256-32", "md5", "sha-1", "SHA-256", "sha256", "", None, 256, ["sha-256"]])
     @pytest.mark.clause("2b-4")
+    @pytest.mark.attack("S11")
     def test_weak_and_unknown_hashes_are_refused(self, name: Any) -> None:
         """S11, also where there is nothing to hash."""
         with refused(Code.HASH_NOT_ALLOWED):
@@ -262,6 +285,8 @@ class TestLimits:
             value = {"_sd": [digest(one)]}
         return value, disclosures
 
+    @pytest.mark.attack("S13")
+    @pytest.mark.good_twin("S13")
     def test_disclosures_nest_sixteen_deep(self) -> None:
         """S13."""
         payload, disclosures = self.nested(16)
@@ -270,6 +295,7 @@ class TestLimits:
         with refused(Code.TOO_LARGE):
             sd_jwt.process_payload(payload, disclosures)
 
+    @pytest.mark.attack("S13")
     def test_a_thousand_deep_is_refused_quickly(self) -> None:
         payload, disclosures = self.nested(1000)
         started = time.process_time()
@@ -295,6 +321,7 @@ class TestLimits:
                 with refused(Code.TOO_LARGE):
                     claims(payload, inner)
 
+    @pytest.mark.good_twin("S13")
     def test_the_most_disclosures_take_little_time(self) -> None:
         """S13: 512 Disclosures in 50 ms; a generous multiple of it here, for slow machines."""
         all_of_them = [disclosure(f"salt {number}", f"claim {number}", number) for number in range(512)]
@@ -332,6 +359,8 @@ class TestDisclosing:
             ([()], [NAME, STREET, CITY, ADDRESS, *PLACES]),
         ],
     )
+    @pytest.mark.attack("S19")
+    @pytest.mark.good_twin("S19")
     def test_parents_and_parts_of_what_is_wanted_travel_and_nothing_else(
         self, wanted: list[tuple[str | int | None, ...]], expected: list[str]
     ) -> None:

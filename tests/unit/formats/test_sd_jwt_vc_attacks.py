@@ -46,6 +46,8 @@ class TestWhatDecidesValidityIsInTheClear:
 
     @pytest.mark.parametrize("name", VALIDITY)
     @pytest.mark.clause("2b-members")
+    @pytest.mark.attack("S09")
+    @pytest.mark.good_twin("S09")
     def test_disclosed(self, name: str) -> None:
         concealed = conceal({name: VALIDITY[name]}, [(name,)])
         payload = sd_payload(**{name: None}) | concealed.payload
@@ -55,6 +57,7 @@ class TestWhatDecidesValidityIsInTheClear:
             verified(sd_token(payload, concealed.disclosures))
         assert verified(sd_token(sd_payload(**{name: VALIDITY[name]}))).claims == {}
 
+    @pytest.mark.attack("S09")
     def test_withheld_type(self) -> None:
         concealed = conceal({"vct": PERSON.vct}, [("vct",)])
         with refused(Code.MALFORMED):
@@ -71,12 +74,14 @@ class TestWhatDecidesValidityIsInTheClear:
         ],
     )
     @pytest.mark.parametrize("is_disclosed", [True, False])
+    @pytest.mark.attack("S09")
     def test_parts_of_it(self, name: str, path: tuple[str | int, ...], is_disclosed: bool) -> None:
         concealed = conceal({name: VALIDITY[name]}, [path])
         token = sd_token(sd_payload() | concealed.payload, concealed.disclosures if is_disclosed else ())
         with refused(Code.DISCLOSURE_FORBIDDEN):
             verified(token)
 
+    @pytest.mark.attack("S08")
     def test_a_member_in_the_clear_cannot_be_overwritten(self) -> None:
         """S08 for the members that matter."""
         for name in ("iss", "exp", "cnf", "status"):
@@ -86,6 +91,8 @@ class TestWhatDecidesValidityIsInTheClear:
 
 
 class TestDisclosures:
+    @pytest.mark.attack("S06")
+    @pytest.mark.good_twin("S06")
     def test_one_of_another_credential_is_refused(self) -> None:
         """S06."""
         one, other = sd_jwt_credential().encoded, sd_jwt_credential().encoded
@@ -176,6 +183,8 @@ def test_another_kind_of_token_is_told_by_its_type(typ: str | None) -> None:
 class TestPayload:
     @pytest.mark.parametrize("name", ["iat", "nbf", "exp"])
     @pytest.mark.parametrize("value", ["1763900000", True, -1, 2**63, [], {}], ids=repr)
+    @pytest.mark.attack("J19")
+    @pytest.mark.good_twin("J19")
     def test_times_are_numbers(self, name: str, value: Any) -> None:
         """J19."""
         verified(sd_token(sd_payload(**{name: 1 if name != "exp" else 2**31})))
@@ -214,11 +223,13 @@ class TestPayload:
         with refused(Code.MALFORMED_KEY):
             verified(sd_token(sd_payload(cnf=value)))
 
+    @pytest.mark.attack("J20")
     def test_a_private_holder_key(self) -> None:
         """C2, J20."""
         with refused(Code.PRIVATE_KEY_EXPOSED):
             verified(sd_token(sd_payload(cnf={"jwk": HOLDER.private_jwk()})))
 
+    @pytest.mark.attack("S02")
     def test_a_holder_key_by_reference_is_no_holder_key(self) -> None:
         """S02: cnf.kid that points to somebody's DID document."""
         assert verified(sd_token(sd_payload(cnf={"kid": "did:web:attacker.example#1"}))).holder_jwk is None

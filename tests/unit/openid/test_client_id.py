@@ -27,6 +27,7 @@ HASH = base64url.encode(bytes(32))
         (HASH, Prefix.PRE_REGISTERED),
     ],
 )
+@pytest.mark.good_twin("P14")
 def test_parse(text: str, prefix: Prefix) -> None:
     client = client_id.parse(text)
     assert client.prefix is prefix
@@ -74,6 +75,7 @@ def test_parse(text: str, prefix: Prefix) -> None:
     ],
 )
 @pytest.mark.clause("6-2-origin")
+@pytest.mark.attack("P14")
 def test_refused(text: str) -> None:
     with pytest.raises(OAuthError) as caught:
         client_id.parse(text)
@@ -120,6 +122,8 @@ def test_x509_san_dns_is_a_name_in_the_leaf(verifier: Verifier) -> None:
         ("decentralized_identifier:did:web:verifier.example", "https://anywhere.example/r", True),
     ],
 )
+@pytest.mark.attack("P15")
+@pytest.mark.good_twin("P15")
 def test_response_uri(client: str, response_uri: str, allowed: bool) -> None:
     if allowed:
         client_id.check_response_uri(client_id.parse(client), response_uri)

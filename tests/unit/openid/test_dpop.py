@@ -211,6 +211,8 @@ def test_iat_is_judged_where_there_are_no_nonces(seconds: int, code: Code | None
 
 
 @pytest.mark.parametrize("days", [-1, 1])
+@pytest.mark.attack("C01")
+@pytest.mark.good_twin("C01")
 def test_a_wrong_clock_is_no_obstacle_with_the_nonce_of_the_server(days: int) -> None:  # C01
     there = AT + timedelta(days=days)
     assert check(proof_of(iat=int(there.timestamp()))).issued_at == there

@@ -15,6 +15,7 @@ from comity.openid import endpoint
         "https://[2001:db8::1]/a",
     ],
 )
+@pytest.mark.good_twin("I22")
 def test_endpoint_accepted(url: str) -> None:
     assert endpoint.is_endpoint(url)
 
@@ -51,6 +52,7 @@ def test_endpoint_accepted(url: str) -> None:
     ],
 )
 @pytest.mark.clause("VCI-2")
+@pytest.mark.attack("I22")
 def test_endpoint_refused(url: str) -> None:
     assert not endpoint.is_endpoint(url)
 
@@ -86,6 +88,7 @@ def test_belongs(url: str) -> None:
         "not a url",
     ],
 )
+@pytest.mark.attack("I20")
 def test_belongs_to_somebody_else(url: str) -> None:
     assert not endpoint.belongs_to(url, BASE)
 

@@ -201,6 +201,7 @@ def test_a_kid_names_an_attested_key(kid: str) -> None:
     proof_refused(proof(ONE, made, header={"kid": kid, "jwk": GONE}), Code.SIGNATURE_INVALID)
 
 
+@pytest.mark.attack("J14")
 def test_a_kid_that_names_two_keys_or_none() -> None:
     both = attestation(payload={"attested_keys": [{**ONE.public_jwk, "kid": "1"}, dict(TWO.public_jwk)]})
     for kid in ("1", "2", "nobody"):

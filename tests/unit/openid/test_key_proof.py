@@ -42,6 +42,7 @@ def refused(proof: str, at: datetime, code: Code, error: str = "invalid_proof", 
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "ES384", "EdDSA"])
+@pytest.mark.good_twin("I07")
 def test_what_we_build_passes(at: datetime, algorithm: str) -> None:
     signer = KeySigner.generate(algorithm)
     proof = key_proof.build(signer, audience=ISSUER, nonce=NONCE, issued_at=at)
@@ -85,6 +86,7 @@ def test_only_the_key_itself_is_taken_over(at: datetime) -> None:
     ],
 )
 @pytest.mark.clause("VCI-41")
+@pytest.mark.attack("I07", "J10")
 def test_header_refused(at: datetime, header: dict[str, Any], code: Code) -> None:  # I07
     refused(proof_of(at, header=header), at, code)
 
@@ -104,6 +106,7 @@ def test_algorithms_outside_the_list(at: datetime, algorithm: str | None) -> Non
 
 
 @pytest.mark.parametrize("member", ["d", "k"])
+@pytest.mark.attack("J20")
 def test_a_private_key_in_the_header(at: datetime, member: str) -> None:
     jwk = {**WALLET.public_jwk, member: "AAAA"}
     refused(raw({"alg": "ES256", "typ": key_proof.TYP, "jwk": jwk}, at), at, Code.PRIVATE_KEY_EXPOSED)
@@ -140,6 +143,7 @@ def test_a_changed_signature_or_payload(at: datetime) -> None:
     ],
 )
 @pytest.mark.clause("VCI-41")
+@pytest.mark.attack("I07")
 def test_claims_refused(at: datetime, change: dict[str, Any], code: Code) -> None:  # I07
     refused(proof_of(at, **change), at, code)
 
@@ -171,6 +175,8 @@ def test_the_client_may_name_itself_only_where_it_is_known(at: datetime) -> None
         (-601, Code.HOLDER_PROOF_EXPIRED),
     ],
 )
+@pytest.mark.attack("I07")
+@pytest.mark.good_twin("I07")
 def test_window_of_iat(at: datetime, seconds: int, code: Code | None) -> None:
     proof = proof_of(at + timedelta(seconds=seconds))
     if code is None:
@@ -202,6 +208,7 @@ def test_a_large_proof_is_not_read(at: datetime) -> None:
     refused(proof_of(at, padding="x" * 20_000), at, Code.TOO_LARGE)
 
 
+@pytest.mark.good_twin("I11")
 def test_batch(at: datetime) -> None:
     signers = [KeySigner.generate() for _ in range(3)]
     proofs = [key_proof.build(each, audience=ISSUER, nonce=NONCE, issued_at=at) for each in signers]
@@ -209,6 +216,7 @@ def test_batch(at: datetime) -> None:
     assert [each.thumbprint for each in checked] == [each.thumbprint for each in signers]
 
 
+@pytest.mark.attack("I11")
 def test_batch_is_all_or_nothing_and_names_the_bad_one(at: datetime) -> None:  # I11
     good = key_proof.build(WALLET, audience=ISSUER, nonce=NONCE, issued_at=at)
     bad = key_proof.build(KeySigner.generate(), audience=ISSUER, nonce="forged", issued_at=at)
@@ -222,6 +230,7 @@ def test_batch_is_all_or_nothing_and_names_the_bad_one(at: datetime) -> None:  #
 
 
 @pytest.mark.clause("VCI-41")
+@pytest.mark.attack("I11")
 def test_one_key_under_two_names_is_one_key(at: datetime) -> None:
     kid = f"{did.jwk.did_of(WALLET.public_jwk)}#0"
     with pytest.raises(OAuthError, match="the key was used"):

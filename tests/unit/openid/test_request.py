@@ -90,6 +90,8 @@ def test_a_private_key_in_the_header(verifier: Verifier) -> None:
     refused(verifier, ".".join(base64url.encode(part) for part in parts), Code.PRIVATE_KEY_EXPOSED)
 
 
+@pytest.mark.attack("P13")
+@pytest.mark.good_twin("P13")
 def test_bad_signature(verifier: Verifier, stranger: KeySigner) -> None:  # module invalid-request-object-signature
     header = {"typ": request.TYP, "x5c": list(verifier.chain.chain)}
     refused(verifier, jose.sign(header, verifier.request().to_dict(), stranger), Code.SIGNATURE_INVALID)
@@ -118,6 +120,7 @@ def test_client_metadata_never_verifies_the_request(verifier: Verifier, stranger
 
 @pytest.mark.parametrize("inside", ["x509_san_dns:verifier.example", "", 7, ..., "x509_hash"])
 @pytest.mark.clause("VP-1")
+@pytest.mark.attack("P14")
 def test_client_id_inside_and_outside(verifier: Verifier, inside: Any) -> None:  # P14, module mismatched-client-id
     code = Code.CLIENT_MISMATCH if isinstance(inside, str) and inside else Code.REQUEST_INVALID
     refused(verifier, encoded(verifier, client_id=inside), code)
@@ -149,6 +152,8 @@ def test_redirect_uri_cannot_be_signed(verifier: Verifier) -> None:
 
 
 @pytest.mark.clause("6-2-x509_san_dns")
+@pytest.mark.attack("P15")
+@pytest.mark.good_twin("P15")
 def test_x509_san_dns(verifier: Verifier) -> None:
     client = "x509_san_dns:verifier.example"
     assert verify(verifier, encoded(verifier, client_id=client), client=client).request.client_id.text == client

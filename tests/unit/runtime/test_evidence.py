@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from comity.credential import Format, Status
+from comity.credential import Format, Kid, Status
 from comity.errors import Code, Unreachable
 from comity.ports import Fetched, Fetcher, FetchRequest
 from comity.runtime.clock import FixedClock
@@ -93,6 +93,30 @@ async def test_a_result_that_needs_nothing_fetches_nothing(desk: Desk, world: Wo
     result = await desk.verify()
     assert result.codes == (Code.ISSUER_UNKNOWN,)
     assert internet.asked == []
+
+
+@pytest.mark.attack("J15")
+@pytest.mark.good_twin("J15")
+async def test_keys_that_nobody_knows_cost_one_request_a_minute(
+    desk: Desk, world: World, internet: Internet, clock: FixedClock
+) -> None:
+    """Catalogue J15: each forgery names another key of the issuer's document; the document is fetched once."""
+    good = desk.held[Format.VC_JWT]
+
+    async def flood() -> None:
+        forged = (Kid(did_url=f"{world.on.did}#{number}") for number in range(200))
+        for each in forged:
+            desk.held[Format.VC_JWT] = world.issue(world.on, Format.VC_JWT, LICENCE, key=each)
+            result = await desk.verify(Format.VC_JWT)
+            assert (result.verdict, result.codes) == (Verdict.REJECTED, (Code.KEY_NOT_FOUND,))
+
+    await flood()
+    assert internet.asked == [world.on.document_url]
+    clock.advance(timedelta(seconds=60))
+    await flood()
+    assert internet.asked == [world.on.document_url] * 2
+    desk.held[Format.VC_JWT] = good
+    assert (await desk.verify(Format.VC_JWT)).verdict is Verdict.ACCEPTED
 
 
 async def test_what_cannot_be_had_is_evidence_of_that(desk: Desk, world: World, internet: Internet) -> None:

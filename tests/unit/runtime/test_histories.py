@@ -90,6 +90,7 @@ def test_every_version_is_brought_up_and_keeps_what_it_held(database_url: str, s
 
 
 @pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.good_twin("C05")
 def test_instants_do_not_end_in_2038(database_url: str, service: str) -> None:
     migrations.upgrade(database_url, service)
     instants = {

@@ -141,6 +141,7 @@ async def test_a_list_that_says_always_ask_again_causes_no_storm(cache: StatusCa
     assert len(host.requests) == 1
 
 
+@pytest.mark.attack("C02")
 async def test_a_clock_that_jumped_back_does_not_make_copies_young(
     cache: StatusCache, host: Host, clock: FixedClock
 ) -> None:

@@ -44,6 +44,8 @@ def expected(rows: list[tuple[Outcome, bool]]) -> Verdict:
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3])
 @pytest.mark.clause("C6")
+@pytest.mark.attack("P09")
+@pytest.mark.good_twin("P09")
 def test_the_whole_truth_table(length: int) -> None:
     cells = list(product(Outcome, (True, False)))
     for rows in product(cells, repeat=length):

@@ -100,6 +100,7 @@ def test_a_claim_withheld(world: World) -> None:
     assert status_asked(world) == []
 
 
+@pytest.mark.attack("P08")
 def test_a_claim_with_another_value_than_asked_for(world: World) -> None:
     wanted = {**LICENCE_ASKED, "claims": [{"path": ["class"], "values": ["G"]}]}
     lacks(answer(world, {"licence": [shown(world, "class")]}, wanted))
@@ -118,6 +119,7 @@ def test_another_format_than_asked_for(world: World) -> None:
     assert world.asked == []
 
 
+@pytest.mark.attack("P08")
 def test_another_authority_than_asked_for(world: World) -> None:
     hint = [{"type": "aki", "values": ["AAAA"]}]
     lacks(answer(world, {"licence": [shown(world)]}, {**LICENCE_ASKED, "trusted_authorities": hint}))
@@ -156,6 +158,8 @@ def test_a_required_set_that_no_option_satisfies(world: World) -> None:
     accepted(answer(world, person_only, LICENCE_ASKED, PERSON_ASKED, sets=either))
 
 
+@pytest.mark.attack("S01")
+@pytest.mark.good_twin("S01")
 def test_each_query_says_whether_it_needs_a_proof(world: World) -> None:
     """S01: what the sender attached decides nothing, and the leniency of one query does not reach the next."""
     bare = world.present(licence(world, SD), holder=None)

@@ -284,6 +284,8 @@ def test_a_policy_may_refuse_a_stale_list(world: World) -> None:
 
 @BOTH
 @pytest.mark.parametrize(("seconds_past", "good"), [(0, True), (59, True), (60, False)])
+@pytest.mark.attack("C03", "C06")
+@pytest.mark.good_twin("C03", "C06")
 def test_the_second_at_which_a_list_ends(
     world: World, credential_format: Format, seconds_past: int, good: bool
 ) -> None:
@@ -313,6 +315,8 @@ def test_the_second_at_which_a_list_begins(
 
 
 @BOTH
+@pytest.mark.attack("C06")
+@pytest.mark.good_twin("C06")
 def test_a_list_older_than_one_seen_before(world: World, credential_format: Format) -> None:
     """L10: the unrevoked past of a list does not undo a revocation."""
     held = licence(world, credential_format)

@@ -148,6 +148,8 @@ def test_a_licence_is_asked_for_in_either_format() -> None:
 @pytest.mark.parametrize(
     ("policy", "credential_type"), [("drivers-licence-valid", LICENCE), ("server-and-person", SERVER)]
 )
+@pytest.mark.attack("C05")
+@pytest.mark.good_twin("C05")
 def test_documents_hold_to_the_end_of_their_last_day(
     policy: str, credential_type: CredentialType, last_day: str | None, outcome: Outcome
 ) -> None:

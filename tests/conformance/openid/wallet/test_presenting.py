@@ -198,6 +198,8 @@ async def test_unknown_transaction_data_type(town: Town, maya: Person, held: dic
 
 @pytest.mark.derived("oid4vp-1final-wallet-negative-test-response-uri-not-client-id")
 @pytest.mark.clause("6-2-x509_san_dns")
+@pytest.mark.attack("P15")
+@pytest.mark.good_twin("P15")
 async def test_response_uri_of_another_host(ground: Ground) -> None:
     async with running(ground, verifier_client_id_prefix="x509_san_dns") as town:
         maya = await town.arrive()

@@ -1,0 +1,39 @@
+"""What ends between the question and the answer (C07)."""
+
+from datetime import timedelta
+
+import pytest
+
+from comity.credential import Format
+from tests.services.wallet import forging
+from tests.services.wallet.test_presenting import RESPONSES
+from tests.services.wallet.town import NOW, Person, Town
+
+
+@pytest.mark.parametrize("kind", list(Format))
+@pytest.mark.attack("C07")
+@pytest.mark.good_twin("C07")
+async def test_a_credential_that_ends_between_consent_and_answer_is_not_sent(
+    town: Town, maya: Person, kind: Format
+) -> None:
+    end = NOW + timedelta(seconds=60)
+    town.net.afterwards(
+        "services/credential",
+        forging.sending(
+            town,
+            lambda holder, genuine: forging.credential(
+                town, holder, genuine, type_id="drivers-licence/1", credential_format=kind, valid_until=end
+            ),
+        ),
+    )
+    await maya.receive(await town.offer("drivers-licence/1", formats=[kind.value]))
+    started = await town.ask("drivers-licence-valid")
+    consent = await maya.consent(started["link"])
+    town.clock.advance(timedelta(seconds=60))
+    late = await maya.agree(consent)
+    assert (late.status_code, late.json()["code"]) == (409, "expired")
+    assert not any(RESPONSES in each.url for each in town.net.asked)
+    assert [each["what"] for each in await maya.history()] == ["received"]
+    town.clock.advance(timedelta(seconds=-1))
+    assert (await maya.agree(consent)).status_code == 200
+    assert (await town.result(started))["result"]["verdict"] == "accepted"
