@@ -33,15 +33,21 @@ def parse(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX
     Raises:
         Malformed: ``malformed_json``, ``duplicate_member`` or ``too_large``.
     """
-    text = _text(data, max_bytes)
     try:
+        # A str is encoded too: its length in bytes counts, and lone surrogates do not survive.
+        raw = data if isinstance(data, bytes) else data.encode()
+        if len(raw) > max_bytes:
+            raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
+        text = raw.decode()
         value = _value(text)
     except RecursionError:
         raise _refused("JSON is nested too deeply") from None
+    except UnicodeError:
+        raise _refused("JSON is not valid UTF-8") from None
     except ValueError:  # JSONDecodeError, and integers of more digits than the interpreter converts
         raise _refused("the text is not valid JSON") from None
     # Walking costs more than parsing, so it happens only for texts that could hold what it looks for.
-    if text.count("[") + text.count("{") > max_depth:
+    if len(text) > 2 * max_depth and text.count("[") + text.count("{") > max_depth:
         _check_depth(value, max_depth)
     if "\\u" in text and _SURROGATE_ESCAPE.search(text):
         _check_surrogates(value)
@@ -85,17 +91,6 @@ def _value(text: str) -> Any:
     except StopIteration:
         return _DECODER.decode(text)
     return value if end == len(text) else _DECODER.decode(text)
-
-
-def _text(data: bytes | str, max_bytes: int) -> str:
-    try:
-        # A str is encoded too: its length in bytes counts, and lone surrogates do not survive.
-        raw = data.encode("utf-8") if isinstance(data, str) else data
-        if len(raw) > max_bytes:
-            raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
-        return raw.decode("utf-8")
-    except UnicodeError:
-        raise _refused("JSON is not valid UTF-8") from None
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
     processed = sd_jwt.process_payload(opened.payload, opened.disclosures)
     payload = processed.payload
     # SD-JWT VC §2.2.2.2, profile 2b step 8: what decides validity is in the clear, whether disclosed or withheld.
-    if any(path and path[0] in NEVER_DISCLOSED for path in (*processed.disclosed, *processed.concealing)):
+    if not NEVER_DISCLOSED.isdisjoint([path[0] for path in (*processed.disclosed, *processed.concealing) if path]):
         raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a member that must stand in the clear is concealed")
     _check_aliases(payload)
     # RFC 7519 §4.1.3: a credential made out to one audience is none for everybody else.
@@ -135,7 +135,7 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
     check_period(valid_from, valid_until)
     status = of_status_claim(payload)
     claims = {name: value for name, value in payload.items() if name not in _PROTOCOL}
-    disclosable = frozenset(str(path[0]) for path in processed.disclosed if len(path) == 1) - _PROTOCOL
+    disclosable = frozenset([str(path[0]) for path in processed.disclosed if len(path) == 1]) - _PROTOCOL
     return ProcessedCredential(
         format=Format.DC_SD_JWT,
         issuer=opened.issuer,

@@ -249,8 +249,8 @@ def _validity_period(processed: ProcessedCredential, at: datetime) -> Check:
     facts: dict[str, Any] = {"valid_from": _iso(processed.valid_from), "valid_until": _iso(processed.valid_until)}
     if processed.valid_until is not None and processed.valid_until + CLOCK_SKEW <= at:
         return failed(name, Code.EXPIRED, "the credential's validity has ended", **facts)
-    starts = [start for start in (processed.valid_from, processed.issued_at) if start is not None]
-    if starts and max(starts) - CLOCK_SKEW > at:
+    latest = at + CLOCK_SKEW
+    if any(start is not None and start > latest for start in (processed.valid_from, processed.issued_at)):
         return failed(name, Code.NOT_YET_VALID, "the credential's validity has not begun", **facts)
     return passed(name, **facts)
 
@@ -321,13 +321,12 @@ def _is_our_copy(credential_type: CredentialType, snapshot: RegistrySnapshot) ->
 
 def _as_check(name: CheckName, decision: Decision) -> Check:
     """Return a trust decision as a check with the chain that it rests on."""
-    chain = [{"document": link.document, "version": link.version, "says": link.says} for link in decision.chain]
     return Check(
         name=name,
         outcome=Outcome(decision.answer),
         code=decision.code,
         detail=decision.detail,
-        facts={"chain": chain},
+        facts=decision.facts,
     )
 
 
