@@ -175,5 +175,5 @@ def _check_extensions(header: Mapping[str, Any]) -> None:
     if "crit" in header or "b64" in header:
         raise Malformed(Code.CRITICAL_HEADER, "the token's header demands an extension that is not supported")
     offered = header.get("jwk")
-    if isinstance(offered, Mapping) and not keys.PRIVATE_MEMBERS.isdisjoint(offered):
+    if offered is not None and isinstance(offered, Mapping) and not keys.PRIVATE_MEMBERS.isdisjoint(offered):
         raise Malformed(Code.PRIVATE_KEY_EXPOSED, "the token's header holds private key material")

@@ -49,7 +49,7 @@ def parse(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX
     # Walking costs more than parsing, so it happens only for texts that could hold what it looks for.
     if len(text) > 2 * max_depth and text.count("[") + text.count("{") > max_depth:
         _check_depth(value, max_depth)
-    if "\\u" in text and _SURROGATE_ESCAPE.search(text):
+    if "\\" in text and _SURROGATE_ESCAPE.search(text):
         _check_surrogates(value)
     return value
 

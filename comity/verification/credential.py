@@ -119,7 +119,7 @@ class Examined:
     @property
     def has_failed(self) -> bool:
         """Whether any check so far failed."""
-        return any(check.outcome is Outcome.FAILED for check in self.checks)
+        return Outcome.FAILED in {check.outcome for check in self.checks}
 
     def result(self, status: Check) -> CredentialResult:
         """Return the result with the outcome of check 12."""
