@@ -23,7 +23,7 @@ from comity.keys import KeySigner
 from comity.verification.checks import Verdict
 from tests.support.world import AUDIENCE, LICENCE, NONCE, NOW, World
 
-CALLS, ROUNDS = 10, 300
+CALLS, ROUNDS = 5, 800
 HOLDERS = 1200
 """More than :mod:`comity.keys` keeps keys, so that every holder's is fresh."""
 

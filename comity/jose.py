@@ -130,10 +130,28 @@ def sign(header: Mapping[str, Any], payload: Mapping[str, Any] | bytes, signer: 
         Malformed: ``malformed_json`` for what JSON cannot carry; ``critical_header`` or ``private_key_exposed`` for a
             header that :func:`require` would refuse.
     """
+    return sign_under(protected(header, signer.algorithm), payload, signer)
+
+
+def protected(header: Mapping[str, Any], algorithm: str) -> str:
+    """Return the encoded protected header of what a signer of ``algorithm`` signs; the first half of :func:`sign`.
+
+    Raises:
+        Malformed: as :func:`sign`, for the header.
+    """
     _check_extensions(header)
-    protected = {"alg": signer.algorithm, **{name: value for name, value in header.items() if name != "alg"}}
+    members = {"alg": algorithm, **{name: value for name, value in header.items() if name != "alg"}}
+    return base64url.encode(strict_json.serialise(members))
+
+
+def sign_under(header: str, payload: Mapping[str, Any] | bytes, signer: Signer) -> str:
+    """Return the compact JWS of ``payload`` under a header from :func:`protected`, made for the signer's algorithm.
+
+    Raises:
+        Malformed: ``malformed_json`` for a payload that JSON cannot carry.
+    """
     body = payload if isinstance(payload, bytes) else strict_json.serialise(payload)
-    signing_input = f"{base64url.encode(strict_json.serialise(protected))}.{base64url.encode(body)}"
+    signing_input = f"{header}.{base64url.encode(body)}"
     return f"{signing_input}.{base64url.encode(signer.sign(signing_input.encode('ascii')))}"
 
 

@@ -75,7 +75,7 @@ def serialise(value: Any) -> bytes:
         Malformed: ``malformed_json`` when JSON cannot carry the value (NaN, Infinity, lone surrogates, other types).
     """
     try:
-        return _encoded(value).encode("utf-8")
+        return (_ENCODER.encode(value) if _ITERATE is None else "".join(_ITERATE(value, 0))).encode()
     except (TypeError, ValueError, RecursionError):
         raise _refused("the value cannot be written as JSON") from None
 
@@ -125,7 +125,7 @@ def _check_depth(value: object, max_depth: int) -> None:
 def _check_surrogates(value: object) -> None:
     """Refuse strings that hold half a surrogate pair: no UTF-8 exists for them."""
     try:
-        _encoded(value).encode("utf-8")
+        _ENCODER.encode(value).encode()
     except UnicodeEncodeError:
         raise _refused("a JSON string holds half a surrogate pair") from None
 
@@ -152,8 +152,3 @@ def _made_once() -> Callable[[Any, int], Iterable[str]] | None:
 
 
 _ITERATE = _made_once()
-
-
-def _encoded(value: Any) -> str:
-    """Return ``value`` as ``_ENCODER.encode`` writes it, without building its parts again."""
-    return _ENCODER.encode(value) if _ITERATE is None else "".join(_ITERATE(value, 0))

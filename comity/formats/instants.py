@@ -1,5 +1,6 @@
 """Instants as JWTs and W3C documents write them. Everything is compared as an instant, never as text."""
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -43,12 +44,18 @@ def optional_numeric_date(claims: Mapping[str, Any], name: str) -> datetime | No
 
 def to_numeric_date(at: datetime) -> int:
     """Return ``at`` as whole seconds since 1970, rounded down."""
-    return int(at.timestamp() // 1)
+    return math.floor(at.timestamp())
 
 
 def start_of_day(at: datetime) -> datetime:
     """Return the first instant of the UTC day of ``at``: dates rounded so cannot tell one person from another."""
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def to_day(at: datetime) -> int:
+    """Return the first second of the UTC day of ``at``, as :func:`to_numeric_date` does of :func:`start_of_day`."""
+    seconds = to_numeric_date(at)
+    return seconds - seconds % 86_400
 
 
 def check_period(valid_from: datetime | None, valid_until: datetime | None) -> None:

@@ -5,6 +5,7 @@ Read as draft-ietf-oauth-sd-jwt-vc-13, which HAIP 1.0 pins, over RFC 9901. The J
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from comity import jose, x509
@@ -13,7 +14,7 @@ from comity.errors import Code, Malformed
 from comity.formats import sd_jwt
 from comity.formats.concealing import conceal
 from comity.formats.holder_proof import bound_key, check_addressed, check_issued_now, check_signature, proof_of
-from comity.formats.instants import check_period, optional_numeric_date, start_of_day, to_numeric_date
+from comity.formats.instants import check_period, optional_numeric_date, to_day, to_numeric_date
 from comity.formats.opened import (
     HolderProof,
     OpenedCredential,
@@ -53,8 +54,8 @@ def sign(credential: Credential, signer: Signer, key: KeyReference) -> SignedCre
     concealed = conceal(credential.claims, chosen, decoys=len(credential.disclosable) - len(chosen))
     payload: dict[str, Any] = {
         "iss": credential.issuer,
-        "iat": to_numeric_date(start_of_day(credential.issued_at)),
-        "nbf": to_numeric_date(start_of_day(credential.valid_from)),
+        "iat": to_day(credential.issued_at),
+        "nbf": to_day(credential.valid_from),
         "vct": credential.type.vct,
     }
     if credential.valid_until is not None:
@@ -63,8 +64,18 @@ def sign(credential: Credential, signer: Signer, key: KeyReference) -> SignedCre
         payload["cnf"] = {"jwk": dict(credential.holder_jwk)}
     if (status := to_status_claim(credential.status)) is not None:
         payload["status"] = status
-    jwt = jose.sign({"typ": TYP, **key_header(key)}, payload | concealed.payload, signer)
+    jwt = jose.sign_under(_header(signer.algorithm, key), payload | concealed.payload, signer)
     return SignedCredential(format=Format.DC_SD_JWT, encoded=sd_jwt.combine(jwt, concealed.disclosures))
+
+
+@lru_cache
+def _header(algorithm: str, key: KeyReference) -> str:
+    return jose.protected({"typ": TYP, **key_header(key)}, algorithm)
+
+
+@lru_cache
+def _proof_header(algorithm: str) -> str:
+    return jose.protected({"typ": KEY_BINDING_TYP}, algorithm)
 
 
 def open_presentation(encoded: str) -> OpenedPresentation:
@@ -189,7 +200,7 @@ def present(
         "nonce": nonce,
         "sd_hash": sd_jwt.digest(presented, sd_jwt.hash_name(payload)),
     }
-    return presented + jose.sign({"typ": KEY_BINDING_TYP}, proof, holder)
+    return presented + jose.sign_under(_proof_header(holder.algorithm), proof, holder)
 
 
 def check_holder_proof(
