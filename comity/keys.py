@@ -38,7 +38,7 @@ ALGORITHMS = ("ES256", "ES384", "EdDSA")
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """JWK members that nobody may show (RFC 7518 §6.2.2, §6.3.2, §6.4; RFC 8037 §2)."""
 
-_KEY_CACHE_SIZE = 1024
+_KEY_CACHE_SIZE = 64
 _FIELD_PRIME = 2**255 - 19
 _EDWARDS_D = -121665 * pow(121666, -1, _FIELD_PRIME) % _FIELD_PRIME
 

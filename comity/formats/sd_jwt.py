@@ -104,8 +104,8 @@ def digest(text: str, name: str) -> str:
 
 def digests(texts: Iterable[str], name: str) -> list[str]:
     """Return the :func:`digest` of each of ``texts``."""
-    make = _HASHES[name]
-    return [base64url.encode(make(text.encode("ascii")).digest()) for text in texts]
+    make, encode = _HASHES[name], base64url.encode
+    return [encode(make(text.encode("ascii")).digest()) for text in texts]
 
 
 def process_payload(payload: Mapping[str, Any], disclosures: Sequence[str]) -> Processed:

@@ -8,7 +8,7 @@ Pure functions of (snapshot, instant): the same snapshot asked about a day of th
 whole UTC days. What has expired is not an answer: the outcome is then UNKNOWN, never a yes (profile TR-2).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -90,8 +90,15 @@ class Chain:
         return Decision(answer=answer, code=code, chain=tuple(self._links), detail=detail)
 
 
-def expired_at(snapshot: RegistrySnapshot, at: datetime, documents: Collection[str]) -> Decision | None:
+def _first_end(snapshot: RegistrySnapshot, documents: tuple[str, ...]) -> datetime:
+    """Return the first instant at which the registry, or one of ``documents``, is no longer to be believed."""
+    return min(snapshot.expires_at, *(snapshot.ends.get(each, snapshot.expires_at) for each in documents))
+
+
+def expired_at(snapshot: RegistrySnapshot, at: datetime, documents: tuple[str, ...]) -> Decision | None:
     """Return UNKNOWN when the registry, or one of ``documents``, has ended. To be asked at every instant anew."""
+    if at < snapshot.once(_first_end, documents):
+        return None
     for document in documents:
         if snapshot.is_document_expired_at(document, at):
             chain = Chain(snapshot)

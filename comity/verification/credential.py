@@ -19,7 +19,7 @@ from comity.credential import CredentialType
 from comity.errors import Code, ComityError, Malformed
 from comity.formats.opened import OpenedCredential, OpenedPresentation, ProcessedCredential
 from comity.ports import Jwk
-from comity.trust.decision import Decision
+from comity.trust.decision import Answer, Decision
 from comity.trust.snapshot import IssuerEntry, RegistrySnapshot
 from comity.verification.checks import (
     ORDER,
@@ -306,7 +306,7 @@ def _schema(processed: ProcessedCredential, snapshot: RegistrySnapshot) -> Check
     name, credential_type = CheckName.SCHEMA, processed.type
     if credential_type is None or (credential_type.slug, credential_type.version) not in schemas.all_types():
         return failed(name, Code.CREDENTIAL_TYPE_UNKNOWN, "there is no schema for the credential's type")
-    if not _is_our_copy(credential_type, snapshot):
+    if not snapshot.once(_is_our_copy, credential_type):
         return unknown(name, Code.CREDENTIAL_TYPE_UNKNOWN, "the registry does not state this type as we hold it")
     violations = schemas.violations(credential_type.slug, credential_type.version, processed.claims, partial=True)
     if violations:
@@ -314,16 +314,19 @@ def _schema(processed: ProcessedCredential, snapshot: RegistrySnapshot) -> Check
     return passed(name)
 
 
-def _is_our_copy(credential_type: CredentialType, snapshot: RegistrySnapshot) -> bool:
+def _is_our_copy(snapshot: RegistrySnapshot, credential_type: CredentialType) -> bool:
     """Return whether the federation states for this type the digest of our copy: silence is not consent."""
     return snapshot.type_digest(credential_type.vct) == schemas.digest(credential_type.slug, credential_type.version)
+
+
+_OUTCOMES = {answer: Outcome(answer) for answer in Answer}
 
 
 def _as_check(name: CheckName, decision: Decision) -> Check:
     """Return a trust decision as a check with the chain that it rests on."""
     return Check(
         name=name,
-        outcome=Outcome(decision.answer),
+        outcome=_OUTCOMES[decision.answer],
         code=decision.code,
         detail=decision.detail,
         facts=decision.facts,

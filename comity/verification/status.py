@@ -121,17 +121,18 @@ def _judge_entry(
     except Malformed as error:
         return failed(CheckName.STATUS, error.code, error.detail, unfit=[status.list_uri])
     told = {"lists": [_fact(listed, obtained)]}
-    outdated = _outdated(listed, obtained, demand, at, told)
+    outdated = _outdated(listed, obtained, at, told)
     if outdated:
         return outdated
+    remark = _remark(listed, obtained, at)
+    if remark is Code.STATUS_STALE and not demand.accept_stale:
+        return unknown(CheckName.STATUS, remark, "the list is older than the policy accepts", **told)
     # TSL-4 / BSL-3 step 7: the value.
-    return _meaning(meaning, _remark(listed, obtained, at), told)
+    return _meaning(meaning, remark, told)
 
 
-def _outdated(
-    listed: StatusList, obtained: Obtained, demand: StatusDemand, at: datetime, told: dict[str, Any]
-) -> Check | None:
-    """Return why the age of a list that is otherwise good forbids to rely on it, or None."""
+def _outdated(listed: StatusList, obtained: Obtained, at: datetime, told: dict[str, Any]) -> Check | None:
+    """Return why the age of a list that is otherwise good forbids to rely on it, whatever the policy, or None."""
     if listed.issued_at - CLOCK_SKEW > at:
         # Never told under `lists`: remembered, it would make every honest list look rolled back.
         detail = "the list is dated in the future"
@@ -143,8 +144,6 @@ def _outdated(
     if listed.expires_at is not None and listed.expires_at + CLOCK_SKEW <= at:
         detail = "the only list at hand has ended"
         return unknown(CheckName.STATUS, Code.STATUS_UNAVAILABLE, detail, **told, unfit=[listed.uri])
-    if _remark(listed, obtained, at) is Code.STATUS_STALE and not demand.accept_stale:
-        return unknown(CheckName.STATUS, Code.STATUS_STALE, "the list is older than the policy accepts", **told)
     return None
 
 
@@ -168,7 +167,7 @@ def _remark(listed: StatusList, obtained: Obtained, at: datetime) -> Code:
     """Return OK, or what must be said about the age of the copy that was used."""
     stated = LONGEST_TTL_SECONDS if listed.ttl_seconds is None else listed.ttl_seconds
     ttl = min(max(stated, SHORTEST_TTL_SECONDS), LONGEST_TTL_SECONDS)
-    if at > obtained.fetched_at + timedelta(seconds=ttl):
+    if at > obtained.fetched_at + timedelta(0, ttl):
         return Code.STATUS_STALE
     return Code.STATUS_FROM_CACHE if obtained.source is Source.CACHED_HOST_DOWN else Code.OK
 
