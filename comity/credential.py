@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Any
 
 from comity.ports import Jwk
@@ -56,6 +57,7 @@ class CredentialType:
         return "".join(word.capitalize() for word in self.slug.split("-"))
 
     @classmethod
+    @lru_cache(maxsize=256)
     def from_vct(cls, vct: str) -> "CredentialType | None":
         """Return the type that ``vct`` names, or None when it is not one of the federation's names."""
         match = _TYPE_NAME.match(vct)

@@ -7,6 +7,8 @@ offers), :func:`verify` (signature). ``jku``, ``x5u`` and ``jwk`` in a header ar
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from comity import base64url, keys, strict_json
@@ -19,6 +21,8 @@ MAX_BYTES = 1 << 20
 
 MAX_KID_LENGTH = 1024
 """Longest ``kid``, in characters; long enough for the DID URL of a P-384 did:jwk."""
+
+_HEADERS_KEPT, _LONGEST_KEPT_HEADER = 512, 1 << 13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +53,24 @@ def parse(encoded: str, *, max_bytes: int = MAX_BYTES) -> Jws:
     Raises:
         Malformed: ``malformed_jws``, ``malformed_base64url``, ``malformed_json``, ``duplicate_member``, ``too_large``.
     """
-    if len(encoded) > max_bytes:
-        raise Malformed(Code.TOO_LARGE, f"the signed token is larger than {max_bytes} characters")
-    # RFC 7515 §7.1: BASE64URL(header) . BASE64URL(payload) . BASE64URL(signature)
-    segments = encoded.split(".")
-    if len(segments) != 3:
-        raise Malformed(Code.MALFORMED_JWS, "a signed token has exactly three parts")
-    header = strict_json.parse_object(base64url.decode(segments[0]))
-    _check_text_members(header)
+    header, payload, signature = _segments(encoded, max_bytes)
     return Jws(
-        header=header,
-        payload=base64url.decode(segments[1]),
-        signing_input=encoded[: -len(segments[2]) - 1].encode("ascii"),
-        signature=base64url.decode(segments[2]),
+        header=_header(header),
+        payload=base64url.decode(payload),
+        signing_input=encoded[: -len(signature) - 1].encode("ascii"),
+        signature=base64url.decode(signature),
         encoded=encoded,
     )
+
+
+def type_of(encoded: str) -> str:
+    """Return the ``typ`` that a compact JWS states, the empty text when it states none. Nothing else of it is read.
+
+    Raises:
+        Malformed: as :func:`parse`, for the header.
+    """
+    typ: str = _header(_segments(encoded, MAX_BYTES)[0]).get("typ", "")
+    return typ
 
 
 def payload_object(jws: Jws) -> dict[str, Any]:
@@ -123,11 +130,54 @@ def sign(header: Mapping[str, Any], payload: Mapping[str, Any] | bytes, signer: 
         Malformed: ``malformed_json`` for what JSON cannot carry; ``critical_header`` or ``private_key_exposed`` for a
             header that :func:`require` would refuse.
     """
+    return sign_under(protected(header, signer.algorithm), payload, signer)
+
+
+def protected(header: Mapping[str, Any], algorithm: str) -> str:
+    """Return the encoded protected header of what a signer of ``algorithm`` signs; the first half of :func:`sign`.
+
+    Raises:
+        Malformed: as :func:`sign`, for the header.
+    """
     _check_extensions(header)
-    protected = {"alg": signer.algorithm, **{name: value for name, value in header.items() if name != "alg"}}
+    members = {"alg": algorithm, **{name: value for name, value in header.items() if name != "alg"}}
+    return base64url.encode(strict_json.serialise(members))
+
+
+def sign_under(header: str, payload: Mapping[str, Any] | bytes, signer: Signer) -> str:
+    """Return the compact JWS of ``payload`` under a header from :func:`protected`, made for the signer's algorithm.
+
+    Raises:
+        Malformed: ``malformed_json`` for a payload that JSON cannot carry.
+    """
     body = payload if isinstance(payload, bytes) else strict_json.serialise(payload)
-    signing_input = f"{base64url.encode(strict_json.serialise(protected))}.{base64url.encode(body)}"
+    signing_input = f"{header}.{base64url.encode(body)}"
     return f"{signing_input}.{base64url.encode(signer.sign(signing_input.encode('ascii')))}"
+
+
+def _segments(encoded: str, max_bytes: int) -> list[str]:
+    if len(encoded) > max_bytes:
+        raise Malformed(Code.TOO_LARGE, f"the signed token is larger than {max_bytes} characters")
+    # RFC 7515 §7.1: BASE64URL(header) . BASE64URL(payload) . BASE64URL(signature)
+    segments = encoded.split(".")
+    if len(segments) != 3:
+        raise Malformed(Code.MALFORMED_JWS, "a signed token has exactly three parts")
+    return segments
+
+
+def _header(segment: str) -> Mapping[str, Any]:
+    return _read_once(segment) if len(segment) <= _LONGEST_KEPT_HEADER else _read_header(segment)
+
+
+def _read_header(segment: str) -> Mapping[str, Any]:
+    header = strict_json.parse_object(base64url.decode(segment))
+    _check_text_members(header)
+    return MappingProxyType(header)
+
+
+_read_once = lru_cache(maxsize=_HEADERS_KEPT)(_read_header)
+"""An issuer's tokens all have one header, certificate chain and all, so equal texts are read once. Only read: what is
+allowed in it is judged at every use, and what cannot be read is not kept."""
 
 
 def _check_text_members(header: Mapping[str, Any]) -> None:
@@ -143,5 +193,5 @@ def _check_extensions(header: Mapping[str, Any]) -> None:
     if "crit" in header or "b64" in header:
         raise Malformed(Code.CRITICAL_HEADER, "the token's header demands an extension that is not supported")
     offered = header.get("jwk")
-    if isinstance(offered, Mapping) and not keys.PRIVATE_MEMBERS.isdisjoint(offered):
+    if offered is not None and isinstance(offered, Mapping) and not keys.PRIVATE_MEMBERS.isdisjoint(offered):
         raise Malformed(Code.PRIVATE_KEY_EXPOSED, "the token's header holds private key material")

@@ -33,17 +33,23 @@ def parse(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX
     Raises:
         Malformed: ``malformed_json``, ``duplicate_member`` or ``too_large``.
     """
-    text = _text(data, max_bytes)
     try:
+        # A str is encoded too: its length in bytes counts, and lone surrogates do not survive.
+        raw = data if isinstance(data, bytes) else data.encode()
+        if len(raw) > max_bytes:
+            raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
+        text = raw.decode()
         value = _value(text)
     except RecursionError:
         raise _refused("JSON is nested too deeply") from None
+    except UnicodeError:
+        raise _refused("JSON is not valid UTF-8") from None
     except ValueError:  # JSONDecodeError, and integers of more digits than the interpreter converts
         raise _refused("the text is not valid JSON") from None
     # Walking costs more than parsing, so it happens only for texts that could hold what it looks for.
-    if text.count("[") + text.count("{") > max_depth:
+    if len(text) > 2 * max_depth and text.count("[") + text.count("{") > max_depth:
         _check_depth(value, max_depth)
-    if "\\u" in text and _SURROGATE_ESCAPE.search(text):
+    if "\\" in text and _SURROGATE_ESCAPE.search(text):
         _check_surrogates(value)
     return value
 
@@ -69,7 +75,7 @@ def serialise(value: Any) -> bytes:
         Malformed: ``malformed_json`` when JSON cannot carry the value (NaN, Infinity, lone surrogates, other types).
     """
     try:
-        return _encoded(value).encode("utf-8")
+        return (_ENCODER.encode(value) if _ITERATE is None else "".join(_ITERATE(value, 0))).encode()
     except (TypeError, ValueError, RecursionError):
         raise _refused("the value cannot be written as JSON") from None
 
@@ -85,17 +91,6 @@ def _value(text: str) -> Any:
     except StopIteration:
         return _DECODER.decode(text)
     return value if end == len(text) else _DECODER.decode(text)
-
-
-def _text(data: bytes | str, max_bytes: int) -> str:
-    try:
-        # A str is encoded too: its length in bytes counts, and lone surrogates do not survive.
-        raw = data.encode("utf-8") if isinstance(data, str) else data
-        if len(raw) > max_bytes:
-            raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
-        return raw.decode("utf-8")
-    except UnicodeError:
-        raise _refused("JSON is not valid UTF-8") from None
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -130,7 +125,7 @@ def _check_depth(value: object, max_depth: int) -> None:
 def _check_surrogates(value: object) -> None:
     """Refuse strings that hold half a surrogate pair: no UTF-8 exists for them."""
     try:
-        _encoded(value).encode("utf-8")
+        _ENCODER.encode(value).encode()
     except UnicodeEncodeError:
         raise _refused("a JSON string holds half a surrogate pair") from None
 
@@ -157,8 +152,3 @@ def _made_once() -> Callable[[Any, int], Iterable[str]] | None:
 
 
 _ITERATE = _made_once()
-
-
-def _encoded(value: Any) -> str:
-    """Return ``value`` as ``_ENCODER.encode`` writes it, without building its parts again."""
-    return _ENCODER.encode(value) if _ITERATE is None else "".join(_ITERATE(value, 0))

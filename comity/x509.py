@@ -7,6 +7,7 @@ certificates (leaves are short-lived, and the registry can withdraw an anchor at
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -40,9 +41,9 @@ from comity.keys import KeySigner
 from comity.ports import Jwk
 
 __all__ = [
-    "MAX_CHAIN", "Certificate", "authority_key_identifier", "dns_sans", "from_base64", "from_pem", "issue_anchor",
-    "issue_host_anchor", "issue_leaf", "parse_chain", "public_key", "sha256_b64url", "sha256_hex",
-    "subject_key_identifier", "to_base64", "to_pem", "uri_sans", "validate_chain",
+    "MAX_CHAIN", "Certificate", "Path", "authority_key_identifier", "dns_sans", "from_base64", "from_pem",
+    "issue_anchor", "issue_host_anchor", "issue_leaf", "parse_chain", "path_of", "public_key", "sha256_b64url",
+    "sha256_hex", "subject_key_identifier", "to_base64", "to_pem", "uri_sans", "validate_chain",
 ]  # fmt: skip
 
 _UNDERSTOOD = frozenset(
@@ -54,11 +55,44 @@ _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 # --- validating
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """A chain that leads to an anchor. It never changes; whether it is good *now* is asked at every use.
+
+    Attributes:
+        leaf: the signing certificate.
+        not_before: first instant at which every certificate of the path is valid, the anchor's included.
+        not_after: the last such instant.
+    """
+
+    leaf: Certificate
+    not_before: datetime
+    not_after: datetime
+
+    def check_valid(self, at: datetime) -> None:
+        """Refuse the path at an instant when a certificate of it is not valid (RFC 5280 §6.1.3 (a)(2)).
+
+        Raises:
+            Malformed: ``certificate_expired``.
+        """
+        if not self.not_before <= at <= self.not_after:
+            raise Malformed(Code.CERTIFICATE_EXPIRED, "a certificate of the chain is not valid at this time")
+
+
 def validate_chain(chain: Sequence[Certificate], anchors: Sequence[Certificate], at: datetime) -> None:
     """Check that ``chain``, leaf first, leads to one of ``anchors`` at the instant ``at``.
 
     Raises:
         Malformed: ``certificate_untrusted``, ``certificate_expired`` or ``certificate_root_included``.
+    """
+    path_of(chain, anchors).check_valid(at)
+
+
+def path_of(chain: Sequence[Certificate], anchors: Sequence[Certificate]) -> Path:
+    """Return the path of ``chain``, leaf first, to one of ``anchors``. Not checked: whether it is valid at any instant.
+
+    Raises:
+        Malformed: ``certificate_untrusted`` or ``certificate_root_included``.
     """
     # HAIP 1.0 §5.
     # 1. One to three certificates.
@@ -79,8 +113,6 @@ def validate_chain(chain: Sequence[Certificate], anchors: Sequence[Certificate],
         # 6.1.3 (a)(1) and (a)(4): issued and signed by the one above.
         if position < len(chain):
             _check_issued_by(certificate, path[position + 1])
-        # 6.1.3 (a)(2): valid now.
-        _check_period(certificate, at)
         # 6.1.4 (o), 6.1.5 (f): every critical extension is one that is processed here.
         _check_critical(certificate)
         if position > 0:
@@ -89,6 +121,12 @@ def validate_chain(chain: Sequence[Certificate], anchors: Sequence[Certificate],
         else:
             # 6.1.5 and HAIP 1.0 §5: a leaf that may sign data, and not certificates.
             _check_leaf(certificate)
+    # 6.1.3 (a)(2): valid while all of them are.
+    return Path(
+        leaf=chain[0],
+        not_before=max(certificate.not_valid_before_utc for certificate in path),
+        not_after=min(certificate.not_valid_after_utc for certificate in path),
+    )
 
 
 def _anchor_of(last: Certificate, anchors: Sequence[Certificate]) -> Certificate:
@@ -119,17 +157,6 @@ def _is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
     except (Malformed, InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
-
-
-@lru_cache(maxsize=KEPT)
-def _period(certificate: Certificate) -> tuple[datetime, datetime]:
-    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
-
-
-def _check_period(certificate: Certificate, at: datetime) -> None:
-    not_before, not_after = _period(certificate)
-    if not not_before <= at <= not_after:
-        raise Malformed(Code.CERTIFICATE_EXPIRED, "a certificate of the chain is not valid at this time")
 
 
 @lru_cache(maxsize=KEPT)  # what it refuses it raises, and that is not kept

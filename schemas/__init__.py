@@ -141,7 +141,7 @@ def violations(slug: str, version: int, claims: Mapping[str, Any], *, partial: b
     Raises:
         KeyError: the federation has no such type.
     """
-    present = dict(claims)
+    present = claims if isinstance(claims, dict) else dict(claims)
     validator = _validator(slug, version, partial)
     if validator.is_valid(present):
         return ()

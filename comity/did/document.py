@@ -111,8 +111,9 @@ def verification_key(
     # CID 1.0 §2.2: neither revoked nor expired at the instant of verification.
     _check_life(method, at)
     # Step 12: the key itself, normalised from whatever the method's type carries.
-    key = keys.public_key(_jwk_of(method))
-    return VerificationKey(jwk=keys.public_jwk(key), key=key)
+    jwk = _jwk_of(method)
+    key = keys.public_key(jwk)
+    return VerificationKey(jwk=keys.bare_jwk(jwk), key=key)
 
 
 def _list_of(members: Mapping[str, Any], name: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from comity.errors import Code, Malformed
 
@@ -11,6 +12,7 @@ METHODS = frozenset({"web", "key", "jwk"})
 MAX_LENGTH = 1024
 """Longest DID URL, in characters; long enough for the did:jwk of a P-384 key."""
 
+_KEPT = 1024
 _DID_URL = re.compile(r"(did:([a-z0-9]+):([A-Za-z0-9._:%-]+))(?:#([A-Za-z0-9._~!$&'()*+,;=:@/?-]+))?")
 
 
@@ -36,6 +38,7 @@ class Did:
         return self.did if self.fragment is None else f"{self.did}#{self.fragment}"
 
 
+@lru_cache(maxsize=_KEPT)
 def parse(did_url: str) -> Did:
     """Return the parts of a DID or DID URL. Paths, queries and parameters are refused: nothing here dereferences them.
 

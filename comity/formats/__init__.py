@@ -113,7 +113,7 @@ def of(encoded: str | bytes) -> Format:
     try:
         text = (encoded if isinstance(encoded, str) else encoded.decode("ascii")).strip()
         jwt, tilde, _ = text.partition("~")
-        typ = jose.parse(jwt).header.get("typ")
+        typ = jose.type_of(jwt)
     except (UnicodeDecodeError, Malformed):
         raise _unknown() from None
     if tilde:

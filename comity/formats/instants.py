@@ -1,5 +1,6 @@
 """Instants as JWTs and W3C documents write them. Everything is compared as an instant, never as text."""
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,9 @@ _LATEST = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second a datetime ca
 _DATE_TIME_STAMP = re.compile(
     r"(\d{4}-\d{2}-\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,18}))?(?:Z|([+-])(\d{2}):(\d{2}))", re.ASCII
 )
+
+# The way nearly everybody writes it, which Python reads in the same sense: in UTC, whole seconds, no 24:00:00.
+_USUAL = re.compile(r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
 
 
 def numeric_date(value: object) -> datetime:
@@ -40,12 +44,18 @@ def optional_numeric_date(claims: Mapping[str, Any], name: str) -> datetime | No
 
 def to_numeric_date(at: datetime) -> int:
     """Return ``at`` as whole seconds since 1970, rounded down."""
-    return int(at.timestamp() // 1)
+    return math.floor(at.timestamp())
 
 
 def start_of_day(at: datetime) -> datetime:
     """Return the first instant of the UTC day of ``at``: dates rounded so cannot tell one person from another."""
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def to_day(at: datetime) -> int:
+    """Return the first second of the UTC day of ``at``, as :func:`to_numeric_date` does of :func:`start_of_day`."""
+    seconds = to_numeric_date(at)
+    return seconds - seconds % 86_400
 
 
 def check_period(valid_from: datetime | None, valid_until: datetime | None) -> None:
@@ -67,6 +77,8 @@ def date_time_stamp(value: object) -> datetime:
     Raises:
         Malformed: ``time_malformed``.
     """
+    if isinstance(value, str) and _USUAL.fullmatch(value):
+        return _read_by_python(value)
     match = _DATE_TIME_STAMP.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise _unreadable()
@@ -82,6 +94,13 @@ def date_time_stamp(value: object) -> datetime:
         local = datetime.fromisoformat(day).replace(tzinfo=UTC) + clock
         return local + zone if sign == "-" else local - zone
     except (ValueError, OverflowError):
+        raise _unreadable() from None
+
+
+def _read_by_python(value: str) -> datetime:
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
         raise _unreadable() from None
 
 

@@ -1,10 +1,10 @@
 """Selective disclosure for JWTs, RFC 9901, over any payload. Signatures and the meaning of claims are elsewhere."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from comity import base64url, strict_json
 from comity.errors import Code, Malformed
@@ -20,6 +20,7 @@ MAX_NESTING = 16
 """Most Disclosures inside one another."""
 
 _HASHES = MappingProxyType({"sha-256": hashlib.sha256, "sha-384": hashlib.sha384, "sha-512": hashlib.sha512})
+_CONTAINERS, _TEXT_ALONE = (dict, list), {str}
 RESERVED = frozenset({"_sd", "_sd_alg", "..."})
 """Member names that belong to the mechanism."""
 
@@ -98,7 +99,13 @@ def hash_name(payload: Mapping[str, Any]) -> str:
 
 def digest(text: str, name: str) -> str:
     """Return the base64url digest of the ASCII ``text`` under the hash called ``name`` (RFC 9901 §4.2.3)."""
-    return base64url.encode(_HASHES[name](text.encode("ascii")).digest())
+    return digests((text,), name)[0]
+
+
+def digests(texts: Iterable[str], name: str) -> list[str]:
+    """Return the :func:`digest` of each of ``texts``."""
+    make, encode = _HASHES[name], base64url.encode
+    return [encode(make(text.encode("ascii")).digest()) for text in texts]
 
 
 def process_payload(payload: Mapping[str, Any], disclosures: Sequence[str]) -> Processed:
@@ -115,9 +122,7 @@ def process_payload(payload: Mapping[str, Any], disclosures: Sequence[str]) -> P
     # RFC 9901 §7.1 step 2.d: the hash algorithm is understood and strong.
     name = hash_name(payload)
     # Step 3.a: the digest over each Disclosure, over the base64url text as it was received.
-    by_digest: dict[str, _Disclosure] = {}
-    for encoded in disclosures:
-        by_digest[digest(encoded, name)] = _read(encoded)
+    by_digest = dict(zip(digests(disclosures, name), map(_read, disclosures), strict=True))
     if len(by_digest) != len(disclosures):
         raise Malformed(Code.DISCLOSURE_DUPLICATE, "a Disclosure was sent twice")
     # Steps 3.b to 3.f and 4.
@@ -156,10 +161,8 @@ def combine(jwt: str, disclosures: Sequence[str]) -> str:
     return "~".join((jwt, *disclosures, ""))
 
 
-class _Disclosure(NamedTuple):
-    encoded: str
-    name: str | None  # None for an array element
-    value: Any
+_Disclosure = tuple[str, str | None, Any]
+"""A Disclosure as received, its name (None for an array element), its value."""
 
 
 def _read(encoded: str) -> _Disclosure:
@@ -167,9 +170,9 @@ def _read(encoded: str) -> _Disclosure:
     parts = strict_json.parse(base64url.decode(encoded))
     if isinstance(parts, list) and parts and isinstance(parts[0], str):
         if len(parts) == 3 and isinstance(parts[1], str):
-            return _Disclosure(encoded, parts[1], parts[2])
+            return encoded, parts[1], parts[2]
         if len(parts) == 2:
-            return _Disclosure(encoded, None, parts[1])
+            return encoded, None, parts[1]
     raise Malformed(Code.DISCLOSURE_MALFORMED, "a Disclosure is not an array of salt, name and value")
 
 
@@ -193,17 +196,26 @@ class _Walk:
         _check_depth(path)
         # Steps 3.e and 3.f: _sd and _sd_alg leave the payload; an object without other members stays {}.
         result = {
-            name: self.value(child, (*path, name), nesting) if isinstance(child, dict | list) else child
+            name: self.value(child, (*path, name), nesting) if isinstance(child, _CONTAINERS) else child
             for name, child in members.items()
             if name not in RESERVED
         }
         if len(result) == len(members):
             return result
         # Step 3.b.i: an _sd key refers to an array of strings.
-        for found in _digests(members, path):
-            disclosure = self._take(found, path)
-            if disclosure is not None:
-                self._insert(disclosure, result, path, nesting)
+        for disclosure in self._take(_digests(members, path), path):
+            name = disclosure[1]
+            # Step 3.c.ii.1: three elements.
+            if name is None:
+                raise Malformed(Code.DISCLOSURE_MALFORMED, "the Disclosure of a claim has no name")
+            # Step 3.c.ii.2: the name is not one of the mechanism's own.
+            if name in RESERVED:
+                raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a Disclosure has a name that is reserved")
+            # Step 3.c.ii.3: the name does not exist at this level.
+            if name in result:
+                raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a Disclosure would overwrite a claim")
+            # Steps 3.c.ii.4 and 5: the claim is inserted, and its value processed in turn.
+            result[name] = self._reveal(disclosure, (*path, name), nesting)
         return result
 
     def _array(self, elements: list[Any], path: Path, nesting: int) -> list[Any]:
@@ -216,45 +228,32 @@ class _Walk:
             # Step 3.b.ii: an element with the one key "...", which refers to a string.
             if len(element) != 1 or not isinstance(element["..."], str):
                 raise Malformed(Code.DISCLOSURE_MALFORMED, "a concealed array element is not one digest alone")
-            disclosure = self._take(element["..."], path)
             # Step 3.d: elements whose digest has no Disclosure go.
-            if disclosure is None:
-                continue
-            # Step 3.c.iii.1: two elements.
-            if disclosure.name is not None:
-                raise Malformed(Code.DISCLOSURE_MALFORMED, "the Disclosure of an array element has a name")
-            # Steps 3.c.iii.2 and 3: the value takes the place of the element, and is processed in turn.
-            result.append(self._reveal(disclosure, (*path, index), nesting))
+            for disclosure in self._take([element["..."]], path):
+                # Step 3.c.iii.1: two elements.
+                if disclosure[1] is not None:
+                    raise Malformed(Code.DISCLOSURE_MALFORMED, "the Disclosure of an array element has a name")
+                # Steps 3.c.iii.2 and 3: the value takes the place of the element, and is processed in turn.
+                result.append(self._reveal(disclosure, (*path, index), nesting))
         return result
 
-    def _take(self, found: str, path: Path) -> _Disclosure | None:
+    def _take(self, found: list[str], path: Path) -> list[_Disclosure]:
+        if not found:
+            return []
         # Step 4: no digest twice, directly or through other Disclosures.
-        if found in self._seen:
+        before = len(self._seen)
+        self._seen.update(found)
+        if len(self._seen) != before + len(found):
             raise Malformed(Code.DIGEST_DUPLICATE, "a digest occurs twice")
-        self._seen.add(found)
         self.concealing.add(path)
         # Step 3.c.i: a digest without a Disclosure is ignored.
-        return self._by_digest.get(found)
-
-    def _insert(self, disclosure: _Disclosure, result: dict[str, Any], path: Path, nesting: int) -> None:
-        name = disclosure.name
-        # Step 3.c.ii.1: three elements.
-        if name is None:
-            raise Malformed(Code.DISCLOSURE_MALFORMED, "the Disclosure of a claim has no name")
-        # Step 3.c.ii.2: the name is not one of the mechanism's own.
-        if name in RESERVED:
-            raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a Disclosure has a name that is reserved")
-        # Step 3.c.ii.3: the name does not exist at this level.
-        if name in result:
-            raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a Disclosure would overwrite a claim")
-        # Steps 3.c.ii.4 and 5: the claim is inserted, and its value processed in turn.
-        result[name] = self._reveal(disclosure, (*path, name), nesting)
+        return [self._by_digest[each] for each in found if each in self._by_digest]
 
     def _reveal(self, disclosure: _Disclosure, path: Path, nesting: int) -> object:
         if nesting >= MAX_NESTING:
             raise Malformed(Code.TOO_LARGE, f"Disclosures are nested deeper than {MAX_NESTING} levels")
-        self.disclosed[path] = disclosure.encoded
-        return self.value(disclosure.value, path, nesting + 1)
+        self.disclosed[path], _, value = disclosure
+        return self.value(value, path, nesting + 1) if isinstance(value, _CONTAINERS) else value
 
 
 def _check_depth(path: Path) -> None:
@@ -272,7 +271,7 @@ def _digests(members: Mapping[str, Any], path: Path) -> list[str]:
     if path and "_sd_alg" in members:
         raise Malformed(Code.DISCLOSURE_MALFORMED, "the hash algorithm is stated below the top level")
     found = members.get("_sd", [])
-    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+    if not isinstance(found, list) or not set(map(type, found)) <= _TEXT_ALONE:
         raise Malformed(Code.DISCLOSURE_MALFORMED, "the digests of an object are not an array of strings")
     return found
 

@@ -5,6 +5,7 @@ Read as draft-ietf-oauth-sd-jwt-vc-13, which HAIP 1.0 pins, over RFC 9901. The J
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from comity import jose, x509
@@ -13,7 +14,7 @@ from comity.errors import Code, Malformed
 from comity.formats import sd_jwt
 from comity.formats.concealing import conceal
 from comity.formats.holder_proof import bound_key, check_addressed, check_issued_now, check_signature, proof_of
-from comity.formats.instants import check_period, optional_numeric_date, start_of_day, to_numeric_date
+from comity.formats.instants import check_period, optional_numeric_date, to_day, to_numeric_date
 from comity.formats.opened import (
     HolderProof,
     OpenedCredential,
@@ -53,8 +54,8 @@ def sign(credential: Credential, signer: Signer, key: KeyReference) -> SignedCre
     concealed = conceal(credential.claims, chosen, decoys=len(credential.disclosable) - len(chosen))
     payload: dict[str, Any] = {
         "iss": credential.issuer,
-        "iat": to_numeric_date(start_of_day(credential.issued_at)),
-        "nbf": to_numeric_date(start_of_day(credential.valid_from)),
+        "iat": to_day(credential.issued_at),
+        "nbf": to_day(credential.valid_from),
         "vct": credential.type.vct,
     }
     if credential.valid_until is not None:
@@ -63,8 +64,18 @@ def sign(credential: Credential, signer: Signer, key: KeyReference) -> SignedCre
         payload["cnf"] = {"jwk": dict(credential.holder_jwk)}
     if (status := to_status_claim(credential.status)) is not None:
         payload["status"] = status
-    jwt = jose.sign({"typ": TYP, **key_header(key)}, payload | concealed.payload, signer)
+    jwt = jose.sign_under(_header(signer.algorithm, key), payload | concealed.payload, signer)
     return SignedCredential(format=Format.DC_SD_JWT, encoded=sd_jwt.combine(jwt, concealed.disclosures))
+
+
+@lru_cache
+def _header(algorithm: str, key: KeyReference) -> str:
+    return jose.protected({"typ": TYP, **key_header(key)}, algorithm)
+
+
+@lru_cache
+def _proof_header(algorithm: str) -> str:
+    return jose.protected({"typ": KEY_BINDING_TYP}, algorithm)
 
 
 def open_presentation(encoded: str) -> OpenedPresentation:
@@ -124,7 +135,7 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
     processed = sd_jwt.process_payload(opened.payload, opened.disclosures)
     payload = processed.payload
     # SD-JWT VC §2.2.2.2, profile 2b step 8: what decides validity is in the clear, whether disclosed or withheld.
-    if any(path and path[0] in NEVER_DISCLOSED for path in (*processed.disclosed, *processed.concealing)):
+    if not NEVER_DISCLOSED.isdisjoint([path[0] for path in (*processed.disclosed, *processed.concealing) if path]):
         raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a member that must stand in the clear is concealed")
     _check_aliases(payload)
     # RFC 7519 §4.1.3: a credential made out to one audience is none for everybody else.
@@ -135,7 +146,7 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
     check_period(valid_from, valid_until)
     status = of_status_claim(payload)
     claims = {name: value for name, value in payload.items() if name not in _PROTOCOL}
-    disclosable = frozenset(str(path[0]) for path in processed.disclosed if len(path) == 1) - _PROTOCOL
+    disclosable = frozenset([str(path[0]) for path in processed.disclosed if len(path) == 1]) - _PROTOCOL
     return ProcessedCredential(
         format=Format.DC_SD_JWT,
         issuer=opened.issuer,
@@ -189,7 +200,7 @@ def present(
         "nonce": nonce,
         "sd_hash": sd_jwt.digest(presented, sd_jwt.hash_name(payload)),
     }
-    return presented + jose.sign({"typ": KEY_BINDING_TYP}, proof, holder)
+    return presented + jose.sign_under(_proof_header(holder.algorithm), proof, holder)
 
 
 def check_holder_proof(

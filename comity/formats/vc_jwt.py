@@ -17,6 +17,7 @@ from comity.formats.instants import (
     optional_numeric_date,
     start_of_day,
     to_date_time_stamp,
+    to_day,
     to_numeric_date,
 )
 from comity.formats.opened import (
@@ -56,7 +57,7 @@ def sign(credential: Credential, signer: Signer, key: KeyReference) -> SignedCre
         "issuer": credential.issuer,
         "validFrom": to_date_time_stamp(start_of_day(credential.valid_from)),
         "credentialSubject": dict(credential.claims),
-        "iat": to_numeric_date(start_of_day(credential.issued_at)),
+        "iat": to_day(credential.issued_at),
     }
     if credential.valid_until is not None:
         document["validUntil"] = to_date_time_stamp(credential.valid_until)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import schemas
@@ -24,7 +25,11 @@ ENVELOPE = "data:application/vc+jwt,"
 
 # Absolute, without white space and what RFC 3986 excludes; where the scheme is http or https, a host follows.
 _URL = re.compile(r"(?!https?:(?!//[^/?#]))[A-Za-z][A-Za-z0-9+.-]*:[^\s\"<>\\^`{|}]+")
-_TYPED_MEMBERS = ("credentialStatus", "credentialSchema", "evidence", "termsOfUse", "refreshService", "renderMethod")
+_TYPED_MEMBERS = frozenset(
+    {"credentialStatus", "credentialSchema", "evidence", "termsOfUse", "refreshService", "renderMethod"}
+)
+_NAMES = frozenset({"name", "description"})
+_CONTAINERS = (dict, list)
 _LANGUAGE_VALUE = frozenset({"@value", "@language", "@direction"})
 
 
@@ -90,7 +95,7 @@ def read_credential(document: Mapping[str, Any]) -> CredentialDocument:
     valid_from, valid_until = _instant(document, "validFrom"), _instant(document, "validUntil")
     check_period(valid_from, valid_until)
     # §4.10, §4.11, §5.3 to §5.5: whatever refers to something else is an object with a type.
-    for member in _TYPED_MEMBERS:
+    for member in _TYPED_MEMBERS & document.keys():
         _check_typed(document, member)
     # §5.3: related resources have distinct ids and a digest each.
     _check_related_resources(document)
@@ -163,23 +168,30 @@ def _contexts(document: Mapping[str, Any]) -> list[Any]:
     if not all(isinstance(context, str) and context in known for context in contexts[1:]):
         raise Malformed(Code.CONTEXT_UNKNOWN, "a context is not one of the federation's")
     # A context further down would give its terms another meaning there; a presentation's envelopes have their own.
-    if any(
-        _holds_context(value) for name, value in document.items() if name not in ("@context", "verifiableCredential")
-    ):
+    inside = [value for name, value in document.items() if name not in ("@context", "verifiableCredential")]
+    if _holds_context(inside):
         raise Malformed(Code.CONTEXT_UNKNOWN, "a context stands inside the document")
     return contexts
 
 
 def _holds_context(value: object) -> bool:
     if isinstance(value, dict):
-        return "@context" in value or any(_holds_context(child) for child in value.values())
-    return isinstance(value, list) and any(_holds_context(child) for child in value)
+        if "@context" in value:
+            return True
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return any(_holds_context(child) for child in value if isinstance(child, _CONTAINERS))
 
 
 def _known_types(contexts: list[Any]) -> list[CredentialType]:
-    names = [context.removesuffix("/context") for context in contexts if isinstance(context, str)]
-    types = [CredentialType.from_vct(name) for name in names if f"{name}/context" in contexts]
-    return [known for known in types if known is not None]
+    return [known for context in contexts if isinstance(context, str) and (known := _type_of_context(context))]
+
+
+@lru_cache(maxsize=256)
+def _type_of_context(context: str) -> CredentialType | None:
+    known = CredentialType.from_vct(context.removesuffix("/context"))
+    return known if known is not None and known.context == context else None
 
 
 def _credential_type(terms: list[str], contexts: list[Any]) -> CredentialType:
@@ -212,8 +224,8 @@ def _check_id(thing: Mapping[str, Any]) -> None:
 
 
 def _check_names(thing: Mapping[str, Any]) -> None:
-    for member in ("name", "description"):
-        items = _items(thing.get(member, ""))
+    for member in _NAMES & thing.keys():
+        items = _items(thing[member])
         if not items or not all(isinstance(item, str) or _is_language_value(item) for item in items):
             raise _malformed("a name or description is not text")
 
@@ -228,8 +240,6 @@ def _is_language_value(item: object) -> bool:
 
 
 def _check_typed(document: Mapping[str, Any], member: str) -> None:
-    if member not in document:
-        return
     for item in _items(document[member]):
         if not isinstance(item, dict):
             raise _malformed(f"{member} is not an object")

@@ -1,10 +1,11 @@
 """May this issuer issue this type? Check 7 of a verification."""
 
 from datetime import date, datetime
+from functools import lru_cache
 
 from comity.credential import CredentialType
 from comity.errors import Code
-from comity.trust.decision import Chain, Decision, day_of, outside_membership, span, type_id
+from comity.trust.decision import Chain, Decision, day_of, expired_at, outside_membership, span, type_id
 from comity.trust.entries import COMPROMISED, Accreditation
 from comity.trust.placement import FEDERATION, document_of
 from comity.trust.places import levels_of
@@ -37,11 +38,17 @@ def may_issue(
             does not depend on it).
         at: the instant of the question.
     """
-    wanted, today = type_id(credential_type), day_of(at)
-    chain = Chain(snapshot)
-    expired = chain.expired_at(at, (FEDERATION, *_issuer_documents(entry.jurisdiction)))
+    expired = expired_at(snapshot, at, _documents_of(entry.jurisdiction))
     if expired:
         return expired
+    return snapshot.once(_may_issue_on, entry, type_id(credential_type), issued_on, day_of(at))
+
+
+def _may_issue_on(
+    snapshot: RegistrySnapshot, entry: IssuerEntry, wanted: str, issued_on: date | None, today: date
+) -> Decision:
+    """Answer for a day on which nothing asked has ended."""
+    chain = Chain(snapshot)
     refused = outside_membership(chain, entry.jurisdiction, issued_on, today)
     if refused:
         return refused
@@ -57,8 +64,10 @@ def may_issue(
     return _judge_issue_day(chain, entry, accreditations, issued_on, today)
 
 
-def _issuer_documents(jurisdiction: str) -> tuple[str, ...]:
-    return tuple(document_of(level, "issuers") for level in levels_of(jurisdiction))
+@lru_cache
+def _documents_of(jurisdiction: str) -> tuple[str, ...]:
+    """Return the names of the documents that the answer rests on, from the federation's down."""
+    return (FEDERATION, *(document_of(level, "issuers") for level in levels_of(jurisdiction)))
 
 
 def _outside_scope(chain: Chain, jurisdiction: str, wanted: str, today: date) -> Decision | None:

@@ -8,10 +8,12 @@ Pure functions of (snapshot, instant): the same snapshot asked about a day of th
 whole UTC days. What has expired is not an answer: the outcome is then UNKNOWN, never a yes (profile TR-2).
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
 
 from comity.credential import CredentialType
 from comity.errors import Code
@@ -39,12 +41,20 @@ class ChainLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """An answer with its reason; ``chain`` starts with the registry's own dates and goes from the federation down."""
+    """An answer with its reason; ``chain`` starts with the registry's own dates and goes from the federation down.
+
+    ``facts`` is the same chain as a check tells it, to be read only.
+    """
 
     answer: Answer
     code: Code
     chain: tuple[ChainLink, ...]
     detail: str
+    facts: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        chain = [{"document": link.document, "version": link.version, "says": link.says} for link in self.chain]
+        object.__setattr__(self, "facts", MappingProxyType({"chain": chain}))
 
 
 def type_id(credential_type: CredentialType) -> str:
@@ -64,15 +74,6 @@ class Chain:
         """Add what ``document`` says."""
         self._links.append(ChainLink(document=document, version=self.snapshot.version_of(document), says=says))
 
-    def expired_at(self, at: datetime, documents: Collection[str]) -> Decision | None:
-        """Return UNKNOWN when the registry, or one of ``documents``, has ended."""
-        for document in documents:
-            if self.snapshot.is_document_expired_at(document, at):
-                end = min(self.snapshot.expires_at, self.snapshot.ends.get(document, self.snapshot.expires_at))
-                self.add(document, f"to be believed until {instant(end)}")
-                return self.unknown(Code.REGISTRY_EXPIRED, f"what the registry says ended {instant(end)}")
-        return None
-
     def passed(self, code: Code, detail: str) -> Decision:
         """Return a yes over the chain so far."""
         return self._answer(Answer.PASSED, code, detail)
@@ -87,6 +88,24 @@ class Chain:
 
     def _answer(self, answer: Answer, code: Code, detail: str) -> Decision:
         return Decision(answer=answer, code=code, chain=tuple(self._links), detail=detail)
+
+
+def _first_end(snapshot: RegistrySnapshot, documents: tuple[str, ...]) -> datetime:
+    """Return the first instant at which the registry, or one of ``documents``, is no longer to be believed."""
+    return min(snapshot.expires_at, *(snapshot.ends.get(each, snapshot.expires_at) for each in documents))
+
+
+def expired_at(snapshot: RegistrySnapshot, at: datetime, documents: tuple[str, ...]) -> Decision | None:
+    """Return UNKNOWN when the registry, or one of ``documents``, has ended. To be asked at every instant anew."""
+    if at < snapshot.once(_first_end, documents):
+        return None
+    for document in documents:
+        if snapshot.is_document_expired_at(document, at):
+            chain = Chain(snapshot)
+            end = min(snapshot.expires_at, snapshot.ends.get(document, snapshot.expires_at))
+            chain.add(document, f"to be believed until {instant(end)}")
+            return chain.unknown(Code.REGISTRY_EXPIRED, f"what the registry says ended {instant(end)}")
+    return None
 
 
 def outside_membership(chain: Chain, jurisdiction: str, issued_on: date | None, today: date) -> Decision | None:

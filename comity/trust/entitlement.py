@@ -5,7 +5,7 @@ from datetime import datetime
 
 from comity.credential import CredentialType
 from comity.errors import Code
-from comity.trust.decision import Chain, Decision, day_of, outside_membership, type_id
+from comity.trust.decision import Chain, Decision, day_of, expired_at, outside_membership, type_id
 from comity.trust.entries import Entitlement
 from comity.trust.placement import FEDERATION
 from comity.trust.snapshot import RegistrySnapshot, VerifierEntry
@@ -32,10 +32,10 @@ def may_ask(
         purpose: the purpose that the request states, or None.
         at: the instant of the question.
     """
-    chain = Chain(snapshot)
-    expired = chain.expired_at(at, (FEDERATION, entry.document))
+    expired = expired_at(snapshot, at, (FEDERATION, entry.document))
     if expired:
         return expired
+    chain = Chain(snapshot)
     refused = outside_membership(chain, entry.jurisdiction, None, day_of(at))
     if refused:
         return chain.fail(Code.VERIFIER_NOT_ENTITLED, refused.detail)

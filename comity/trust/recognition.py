@@ -1,10 +1,11 @@
 """Does the place where a credential is shown give effect to it? Check 8 of a verification."""
 
 from datetime import date, datetime
+from typing import NamedTuple
 
 from comity.credential import CredentialType
 from comity.errors import Code
-from comity.trust.decision import Chain, Decision, day_of, outside_membership, type_id
+from comity.trust.decision import Chain, Decision, day_of, expired_at, outside_membership, type_id
 from comity.trust.entries import RecognitionRule
 from comity.trust.placement import FEDERATION, document_of
 from comity.trust.places import levels_of, place_of, top_of
@@ -36,24 +37,37 @@ def recognises(
         at: the instant of the question.
         purpose: what it is relied on for; None when that is not said.
     """
-    chain = Chain(snapshot)
     here = place_of(place)
     if here is None:
-        return chain.unknown(Code.PLACE_UNKNOWN, "the place is not a province, a territory or the federal government")
-    own = document_of(here, "recognition")
-    expired = chain.expired_at(at, (FEDERATION, own))
+        detail = "the place is not a province, a territory or the federal government"
+        return Chain(snapshot).unknown(Code.PLACE_UNKNOWN, detail)
+    expired = expired_at(snapshot, at, (FEDERATION, document_of(here, "recognition")))
     if expired:
         return expired
+    asked = _Asked(place=here, jurisdiction=jurisdiction, type=type_id(credential_type), purpose=purpose)
+    return snapshot.once(_recognises_on, asked, day_of(at))
+
+
+class _Asked(NamedTuple):
+    place: str
+    jurisdiction: str
+    type: str
+    purpose: str | None
+
+
+def _recognises_on(snapshot: RegistrySnapshot, asked: _Asked, today: date) -> Decision:
+    """Answer for a day on which nothing asked has ended."""
+    here, jurisdiction, wanted, purpose = asked
+    chain, own = Chain(snapshot), document_of(here, "recognition")
     if own in snapshot.unreadable:
         return chain.unknown(Code.RECOGNITION_UNKNOWN, f"the rules of {here} are listed but cannot be read")
-    wanted = type_id(credential_type)
     rules = [each for each in snapshot.recognition_rules(here) if _fits(each, jurisdiction, wanted)]
     decided = _by_own_rules(chain, own, rules, purpose)
     if decided:
         return decided
     if top_of(jurisdiction) == here:
         return chain.passed(Code.OK, f"{here} gives effect to what is issued under its own authority")
-    return _by_default(chain, here, jurisdiction, day_of(at))
+    return _by_default(chain, here, jurisdiction, today)
 
 
 def _fits(rule: RecognitionRule, jurisdiction: str, wanted: str) -> bool:

@@ -7,10 +7,11 @@ jurisdiction, never the federation: its name is then kept in ``unreadable``, so 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from comity.errors import Code, ComityError, Malformed
 from comity.ports import Jwk
@@ -36,10 +37,15 @@ __all__ = ["IssuerEntry", "RegistrySnapshot", "StatusSigner", "VerifierEntry"]
 MAX_ALERTS = 200
 """More alerts than this are not kept: a flood tells no more than its first part."""
 
+MAX_ANSWERS = 4096
+"""Most questions whose answers a snapshot keeps."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IssuerEntry:
-    """An issuer as the registry knows it in one credential format.
+    """An issuer as the registry knows it in one credential format; it is itself, not whatever looks the same.
 
     Attributes:
         authority: ``ca-on/services``.
@@ -105,6 +111,7 @@ class RegistrySnapshot:
     _grants: Mapping[str, tuple[ScopeGrant, ...]] = field(repr=False)
     _entitlement_signers: Mapping[str, tuple[Jwk, ...]] = field(repr=False)
     _attesters: Mapping[str, Attester] = field(repr=False)
+    _answers: dict[Hashable, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_targets(
@@ -162,6 +169,24 @@ class RegistrySnapshot:
             alerts=tuple(reading.alerts[:MAX_ALERTS]),
             unreadable=frozenset(reading.unreadable),
         )
+
+    def once(self, answer: Callable[..., _Answer], *about: Hashable) -> _Answer:
+        """Return ``answer(self, *about)``, worked out once per question: nothing in a snapshot ever changes.
+
+        ``answer`` must be a function of the snapshot and of ``about`` alone, never of the instant; what ends is asked
+        at every use. At most :data:`MAX_ANSWERS` are kept, then all are worked out anew.
+        """
+        question = (answer, about)
+        try:
+            known: _Answer = self._answers[question]
+        except KeyError:
+            known = answer(self, *about)
+        else:
+            return known
+        if len(self._answers) >= MAX_ANSWERS:
+            self._answers.clear()
+        self._answers[question] = known
+        return known
 
     def is_expired_at(self, at: datetime) -> bool:
         """Say whether nothing of it may be believed at ``at`` any more."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from comity.errors import Code, ComityError, Denied
@@ -66,8 +67,14 @@ class Check:
     required: bool = True
 
 
+_PASSED = {name: Check(name=name, outcome=Outcome.PASSED, facts=MappingProxyType({})) for name in CheckName}
+"""Most checks pass and say no more than that."""
+
+
 def passed(name: CheckName, code: Code = Code.OK, detail: str = "", **facts: Any) -> Check:
     """Return a check that found what it wanted."""
+    if code is Code.OK and not detail and not facts:
+        return _PASSED[name]
     return Check(name=name, outcome=Outcome.PASSED, code=code, detail=detail, facts=facts)
 
 
@@ -92,11 +99,10 @@ def verdict_of(checks: Iterable[Check]) -> Verdict:
     Any FAILED rejects; else any UNKNOWN, any required NOT_RUN, or no check at all is undetermined; else accepted.
     """
     seen = tuple(checks)
-    if any(check.outcome is Outcome.FAILED for check in seen):
+    outcomes = {check.outcome for check in seen}
+    if Outcome.FAILED in outcomes:
         return Verdict.REJECTED
-    undecided = any(
-        check.outcome is Outcome.UNKNOWN or (check.outcome is Outcome.NOT_RUN and check.required) for check in seen
-    )
+    undecided = Outcome.UNKNOWN in outcomes or any(check.required for check in seen if check.outcome is Outcome.NOT_RUN)
     return Verdict.UNDETERMINED if undecided or not seen else Verdict.ACCEPTED
 
 
@@ -154,7 +160,7 @@ class Result:
     @property
     def all_checks(self) -> tuple[Check, ...]:
         """Every check: those of each credential, then those over all."""
-        return tuple(check for credential in self.credentials for check in credential.checks) + self.checks
+        return (*[check for credential in self.credentials for check in credential.checks], *self.checks)
 
     @property
     def verdict(self) -> Verdict:

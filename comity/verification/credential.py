@@ -19,7 +19,7 @@ from comity.credential import CredentialType
 from comity.errors import Code, ComityError, Malformed
 from comity.formats.opened import OpenedCredential, OpenedPresentation, ProcessedCredential
 from comity.ports import Jwk
-from comity.trust.decision import Decision
+from comity.trust.decision import Answer, Decision
 from comity.trust.snapshot import IssuerEntry, RegistrySnapshot
 from comity.verification.checks import (
     ORDER,
@@ -119,7 +119,7 @@ class Examined:
     @property
     def has_failed(self) -> bool:
         """Whether any check so far failed."""
-        return any(check.outcome is Outcome.FAILED for check in self.checks)
+        return Outcome.FAILED in {check.outcome for check in self.checks}
 
     def result(self, status: Check) -> CredentialResult:
         """Return the result with the outcome of check 12."""
@@ -249,8 +249,8 @@ def _validity_period(processed: ProcessedCredential, at: datetime) -> Check:
     facts: dict[str, Any] = {"valid_from": _iso(processed.valid_from), "valid_until": _iso(processed.valid_until)}
     if processed.valid_until is not None and processed.valid_until + CLOCK_SKEW <= at:
         return failed(name, Code.EXPIRED, "the credential's validity has ended", **facts)
-    starts = [start for start in (processed.valid_from, processed.issued_at) if start is not None]
-    if starts and max(starts) - CLOCK_SKEW > at:
+    latest = at + CLOCK_SKEW
+    if any(start is not None and start > latest for start in (processed.valid_from, processed.issued_at)):
         return failed(name, Code.NOT_YET_VALID, "the credential's validity has not begun", **facts)
     return passed(name, **facts)
 
@@ -306,7 +306,7 @@ def _schema(processed: ProcessedCredential, snapshot: RegistrySnapshot) -> Check
     name, credential_type = CheckName.SCHEMA, processed.type
     if credential_type is None or (credential_type.slug, credential_type.version) not in schemas.all_types():
         return failed(name, Code.CREDENTIAL_TYPE_UNKNOWN, "there is no schema for the credential's type")
-    if not _is_our_copy(credential_type, snapshot):
+    if not snapshot.once(_is_our_copy, credential_type):
         return unknown(name, Code.CREDENTIAL_TYPE_UNKNOWN, "the registry does not state this type as we hold it")
     violations = schemas.violations(credential_type.slug, credential_type.version, processed.claims, partial=True)
     if violations:
@@ -314,20 +314,22 @@ def _schema(processed: ProcessedCredential, snapshot: RegistrySnapshot) -> Check
     return passed(name)
 
 
-def _is_our_copy(credential_type: CredentialType, snapshot: RegistrySnapshot) -> bool:
+def _is_our_copy(snapshot: RegistrySnapshot, credential_type: CredentialType) -> bool:
     """Return whether the federation states for this type the digest of our copy: silence is not consent."""
     return snapshot.type_digest(credential_type.vct) == schemas.digest(credential_type.slug, credential_type.version)
 
 
+_OUTCOMES = {answer: Outcome(answer) for answer in Answer}
+
+
 def _as_check(name: CheckName, decision: Decision) -> Check:
     """Return a trust decision as a check with the chain that it rests on."""
-    chain = [{"document": link.document, "version": link.version, "says": link.says} for link in decision.chain]
     return Check(
         name=name,
-        outcome=Outcome(decision.answer),
+        outcome=_OUTCOMES[decision.answer],
         code=decision.code,
         detail=decision.detail,
-        facts={"chain": chain},
+        facts=decision.facts,
     )
 
 

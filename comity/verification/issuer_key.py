@@ -5,6 +5,7 @@ entry; what the credential carries (a certificate chain, a key id) only has to f
 """
 
 from datetime import datetime
+from functools import lru_cache
 
 from comity import base64url, did, keys, x509
 from comity.credential import KeyReference, Kid, X5c
@@ -13,6 +14,8 @@ from comity.formats.opened import OpenedCredential
 from comity.keys import PublicKey
 from comity.trust.snapshot import IssuerEntry
 from comity.verification.evidence import Need, NeedKind
+
+_PATHS_KEPT, _DOCUMENTS_KEPT = 1024, 128
 
 DID_DOCUMENT_TYPES = ("application/did+json", "application/json", "application/did+ld+json")
 
@@ -31,6 +34,7 @@ def document_needed(opened: OpenedCredential, entry: IssuerEntry) -> Need | None
     return document_need(identifier.id)
 
 
+@lru_cache(maxsize=_PATHS_KEPT)
 def document_need(issuer_did: str) -> Need | None:
     """Return the fetch for a DID document, or None for a DID that carries its own key."""
     url = did.document_url(issuer_did)
@@ -57,17 +61,27 @@ def certified_key(reference: X5c, *, anchor: str | None, name: str, at: datetime
     """
     if anchor is None:
         raise Malformed(Code.CERTIFICATE_UNTRUSTED, "the registry names no anchor for this issuer")
-    chain = x509.parse_chain(reference.chain)
-    x509.validate_chain(chain, [x509.from_base64(anchor)], at)
-    if x509.uri_sans(chain[0]) != (name,):
+    path, names, key = _path(reference.chain, anchor)
+    path.check_valid(at)
+    if names != (name,):
         raise Malformed(Code.CERTIFICATE_NAME_MISMATCH, "the certificate was issued to another name")
-    return x509.public_key(chain[0])
+    return key
+
+
+@lru_cache(maxsize=_PATHS_KEPT)
+def _path(chain: tuple[str, ...], anchor: str) -> tuple[x509.Path, tuple[str, ...], PublicKey]:
+    """Return the path from a chain to an anchor (both base64 DER), its leaf's URI SANs and key.
+
+    Worked out once, for the same texts always give the same path; whether it is valid *now* is asked at every use.
+    """
+    path = x509.path_of(x509.parse_chain(chain), [x509.from_base64(anchor)])
+    return path, x509.uri_sans(path.leaf), x509.public_key(path.leaf)
 
 
 def pinned_key(reference: Kid, document: bytes | None, *, pins: tuple[str, ...], at: datetime) -> PublicKey:
     """Return the verification method's key when the DID document offers it for assertions and the registry pins it."""
     issuer_did = did.parse(reference.did_url).did
-    resolved = did.local_document(issuer_did) if document is None else did.document(issuer_did, document)
+    resolved = did.local_document(issuer_did) if document is None else _document(issuer_did, document)
     if resolved is None:
         raise Malformed(Code.DID_UNRESOLVED, "the issuer's key document is missing")
     method = did.verification_key(resolved, reference.did_url, relationships={"assertionMethod"}, at=at)
@@ -76,6 +90,11 @@ def pinned_key(reference: Kid, document: bytes | None, *, pins: tuple[str, ...],
     return method.key
 
 
+_document = lru_cache(maxsize=_DOCUMENTS_KEPT)(did.document)
+"""Equal bytes are read once; what of them counts, and until when, is asked at every use."""
+
+
+@lru_cache(maxsize=_PATHS_KEPT)
 def authority_key_ids(reference: KeyReference) -> tuple[str, ...]:
     """Return the base64url key identifiers of the authorities that a certificate chain names; none for a DID.
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from comity import jose, keys
+from comity import jose
 from comity.credential import Kid, Status, StatusEntry, X5c
 from comity.errors import Code, Malformed
 from comity.formats.opened import ProcessedCredential
@@ -89,9 +89,11 @@ def not_needed() -> Check:
 
 def _severity(check: Check) -> tuple[int, int]:
     """Order answers worst first: failed (revoked before the rest), unknown, passed with a remark, passed."""
-    by_outcome = {Outcome.FAILED: 0, Outcome.UNKNOWN: 1, Outcome.NOT_RUN: 2, Outcome.PASSED: 3}
-    by_code = {Code.REVOKED: 0, Code.SUSPENDED: 1, Code.STATUS_STALE: 0, Code.STATUS_FROM_CACHE: 1, Code.OK: 3}
-    return by_outcome[check.outcome], by_code.get(check.code, 2)
+    return _BY_OUTCOME[check.outcome], _BY_CODE.get(check.code, 2)
+
+
+_BY_OUTCOME = {Outcome.FAILED: 0, Outcome.UNKNOWN: 1, Outcome.NOT_RUN: 2, Outcome.PASSED: 3}
+_BY_CODE = {Code.REVOKED: 0, Code.SUSPENDED: 1, Code.STATUS_STALE: 0, Code.STATUS_FROM_CACHE: 1, Code.OK: 3}
 
 
 def _judge_entry(
@@ -118,31 +120,30 @@ def _judge_entry(
         meaning = listed.status_of(status)
     except Malformed as error:
         return failed(CheckName.STATUS, error.code, error.detail, unfit=[status.list_uri])
-    outdated = _outdated(status, listed, obtained, demand, at)
+    told = {"lists": [_fact(listed, obtained)]}
+    outdated = _outdated(listed, obtained, at, told)
     if outdated:
         return outdated
+    remark = _remark(listed, obtained, at)
+    if remark is Code.STATUS_STALE and not demand.accept_stale:
+        return unknown(CheckName.STATUS, remark, "the list is older than the policy accepts", **told)
     # TSL-4 / BSL-3 step 7: the value.
-    return _meaning(meaning, _remark(listed, obtained, at), {"lists": [_fact(status, listed, obtained)]})
+    return _meaning(meaning, remark, told)
 
 
-def _outdated(
-    status: StatusEntry, listed: StatusList, obtained: Obtained, demand: StatusDemand, at: datetime
-) -> Check | None:
-    """Return why the age of a list that is otherwise good forbids to rely on it, or None."""
+def _outdated(listed: StatusList, obtained: Obtained, at: datetime, told: dict[str, Any]) -> Check | None:
+    """Return why the age of a list that is otherwise good forbids to rely on it, whatever the policy, or None."""
     if listed.issued_at - CLOCK_SKEW > at:
         # Never told under `lists`: remembered, it would make every honest list look rolled back.
         detail = "the list is dated in the future"
-        return failed(CheckName.STATUS, Code.STATUS_LIST_INVALID, detail, unfit=[status.list_uri])
-    facts = {"lists": [_fact(status, listed, obtained)]}
+        return failed(CheckName.STATUS, Code.STATUS_LIST_INVALID, detail, unfit=[listed.uri])
     if obtained.newest_issued_at is not None and listed.issued_at < obtained.newest_issued_at:
         detail = "the list is older than one seen before"
-        return failed(CheckName.STATUS, Code.STATUS_LIST_ROLLED_BACK, detail, **facts, unfit=[status.list_uri])
+        return failed(CheckName.STATUS, Code.STATUS_LIST_ROLLED_BACK, detail, **told, unfit=[listed.uri])
     # Profile 3.4: how old may the statement be?
     if listed.expires_at is not None and listed.expires_at + CLOCK_SKEW <= at:
         detail = "the only list at hand has ended"
-        return unknown(CheckName.STATUS, Code.STATUS_UNAVAILABLE, detail, **facts, unfit=[status.list_uri])
-    if _remark(listed, obtained, at) is Code.STATUS_STALE and not demand.accept_stale:
-        return unknown(CheckName.STATUS, Code.STATUS_STALE, "the list is older than the policy accepts", **facts)
+        return unknown(CheckName.STATUS, Code.STATUS_UNAVAILABLE, detail, **told, unfit=[listed.uri])
     return None
 
 
@@ -166,7 +167,7 @@ def _remark(listed: StatusList, obtained: Obtained, at: datetime) -> Code:
     """Return OK, or what must be said about the age of the copy that was used."""
     stated = LONGEST_TTL_SECONDS if listed.ttl_seconds is None else listed.ttl_seconds
     ttl = min(max(stated, SHORTEST_TTL_SECONDS), LONGEST_TTL_SECONDS)
-    if at > obtained.fetched_at + timedelta(seconds=ttl):
+    if at > obtained.fetched_at + timedelta(0, ttl):
         return Code.STATUS_STALE
     return Code.STATUS_FROM_CACHE if obtained.source is Source.CACHED_HOST_DOWN else Code.OK
 
@@ -177,7 +178,22 @@ def _verified_list(
     """Return the decoded list after its signature was verified with the key of a signer that the registry names."""
     opened = _open(status.purpose, obtained.body)
     key = _signer_key(opened, signer, document.body if isinstance(document, Obtained) else None, at)
-    return _decoded(status.purpose, obtained.body, keys.curve_of(key), keys.point_of(key))
+    return _decoded(status.purpose, obtained.body, _Known(key))
+
+
+class _Known:
+    """A key as part of what a result is kept by: ``cryptography`` compares its keys, but gives them no hash."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: PublicKey) -> None:
+        self.key = key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return 0  # what stands beside it tells the results apart
 
 
 @lru_cache(maxsize=_LISTS_KEPT)
@@ -190,13 +206,13 @@ def _open(purpose: str | None, body: bytes) -> OpenedStatusList:
 
 
 @lru_cache(maxsize=_LISTS_KEPT)
-def _decoded(purpose: str | None, body: bytes, curve: str, point: bytes) -> StatusList:
+def _decoded(purpose: str | None, body: bytes, signer: _Known) -> StatusList:
     """Verify and inflate once per list and key: the decoded list is what makes a status look-up cost nothing.
 
     Everything that depends on time (chain, end, age) is judged by the caller on every use.
     """
     opened = _open(purpose, body)
-    jose.verify(opened.jws, keys.public_key(keys.jwk_of_point(curve, point)))
+    jose.verify(opened.jws, signer.key)
     return token_list.decode(opened) if purpose is None else bitstring_list.decode(opened)
 
 
@@ -231,9 +247,9 @@ def _unavailable(failure: NotObtained | None) -> Check:
     return unknown(CheckName.STATUS, Code.STATUS_UNAVAILABLE, detail)
 
 
-def _fact(status: StatusEntry, listed: StatusList, obtained: Obtained) -> dict[str, Any]:
+def _fact(listed: StatusList, obtained: Obtained) -> dict[str, Any]:
     return {
-        "uri": status.list_uri,
+        "uri": listed.uri,
         "issued_at": listed.issued_at.isoformat(),
         "ttl_seconds": listed.ttl_seconds,
         "fetched_at": obtained.fetched_at.isoformat(),

@@ -24,6 +24,7 @@ from comity.credential import (
     X5c,
 )
 from comity.did import web
+from comity.errors import Code
 from comity.keys import KeySigner
 from comity.ports import Signer
 from comity.status import bitstring_list, token_list
@@ -305,8 +306,6 @@ class World:
         return outcome
 
     def _evidence(self, wanted: list[str]) -> Evidence:
-        from comity.errors import Code
-
         nothing = NotObtained(code=Code.UNREACHABLE, detail="the host does not answer")
         return {url: self.evidence.get(url, nothing) for url in wanted}
 

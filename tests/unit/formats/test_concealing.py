@@ -83,13 +83,13 @@ def test_decoys_may_stand_where_only_inner_values_are_concealed() -> None:
 
 @pytest.mark.clause("2b-members")
 @pytest.mark.attack("S17")
-def test_salts_are_128_bits_and_never_repeat() -> None:
+def test_salts_are_144_bits_and_never_repeat() -> None:
     """S17."""
     salts = set()
     for _ in range(500):
         for each in conceal(dict.fromkeys("abcdefghij", 1), [(name,) for name in "abcdefghij"]).disclosures:
             salt = strict_json.parse(base64url.decode(each))[0]
-            assert len(base64url.decode(salt)) == 16
+            assert len(base64url.decode(salt)) == 18
             salts.add(salt)
     assert len(salts) == 5000
 
