@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from comity.errors import Code, NotFound
 from comity.ports import ClaimsSource, Clock
 from comity.runtime.database import Database
+from comity.runtime.webhooks.delivery import Webhooks
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
 from issuer.client_trust import ClientTrust
@@ -50,6 +51,7 @@ class Deployment:
         publisher: writes status lists.
         limits: numbers.
         request_keys: the keys of encrypted requests.
+        webhooks: whoever is told what happens.
         require_dpop: whether bearer tokens are refused.
         encryption_required: whether plain credential requests and answers are refused.
         identity_provider: where people sign in; None for the demo's own page, or for nowhere.
@@ -68,6 +70,7 @@ class Deployment:
     publisher: Publisher
     limits: Limits
     request_keys: RequestKeys
+    webhooks: Webhooks
     require_dpop: bool = False
     encryption_required: bool = False
     identity_provider: IdentityProvider | None = None

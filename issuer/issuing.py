@@ -28,7 +28,7 @@ from issuer.deployment import Deployment
 from issuer.granted import WALLET
 from issuer.offering import event
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, authorizations, credentials, deferrals, offers
+from issuer.store import Connection, audit, authorizations, credentials, deferrals, offers, webhooks
 from issuer.store.credentials import Noted, Reservation, Slot
 from issuer.store.offers import Offer
 from issuer.tokens import Access
@@ -230,7 +230,8 @@ async def _deliver(
     deployment: Deployment, offer: Offer, entry: CatalogEntry, reservation: Reservation, now: int
 ) -> None:
     def deliver(connection: Connection) -> None:
-        credentials.mark_delivered(connection, reservation.issuance_id, now=now)
+        if credentials.mark_delivered(connection, reservation.issuance_id, now=now):
+            webhooks.tell_collected(connection, authority=offer.authority, offer_id=offer.id, at=now)
         if offer.decision is not None:
             deferrals.mark_delivered(connection, offer.id, entry.id, now=now)
         offers.erase_after(connection, offer.id, at=now + deployment.limits.retry_seconds)

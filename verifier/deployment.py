@@ -13,9 +13,10 @@ from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
+from comity.runtime.webhooks.delivery import Webhooks
 from comity.verification.status import StatusDemand
 from comity.web.live import Bell
-from verifier import identity, policy_file
+from verifier import identity, policy_file, store
 from verifier.journal import Journal
 from verifier.pairing import Pairing
 from verifier.relying_parties import RelyingParties
@@ -43,6 +44,7 @@ class Deployment:
     documents: StatusCache
     pairing: Pairing
     journal: Journal
+    webhooks: Webhooks
 
     async def close(self) -> None:
         """Let go of connections, threads and files."""
@@ -101,6 +103,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         documents=documents,
         pairing=Pairing(database=database, clock=clock),
         journal=_journal(verifying, settings),
+        webhooks=Webhooks(outbox=store.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=own.seal),
     )
 
 

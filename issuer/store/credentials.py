@@ -189,13 +189,11 @@ def _insert_at_random(
     raise Conflict(Code.STATUS_LISTS_FULL, "no status list has room; try again in a moment")
 
 
-def mark_delivered(connection: Connection, issuance_id: str, *, now: int) -> None:
-    """Note that the signed credentials left; the first time counts."""
-    connection.execute(
-        update(issuances)
-        .where(issuances.c.id == issuance_id, issuances.c.delivered_at.is_(None))
-        .values(delivered_at=now)
-    )
+def mark_delivered(connection: Connection, issuance_id: str, *, now: int) -> bool:
+    """Note that the signed credentials left; the first time counts, and False is said at every other."""
+    first = issuances.c.delivered_at.is_(None)
+    noted = update(issuances).where(issuances.c.id == issuance_id, first).values(delivered_at=now)
+    return connection.execute(noted).rowcount == 1
 
 
 class Noted(StrEnum):
