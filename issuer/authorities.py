@@ -132,6 +132,11 @@ class Authority:
         """Return the URL of a token list; the list credentials stand below it, by purpose."""
         return f"{self.status_base}/{number}"
 
+    @property
+    def aggregation_uri(self) -> str:
+        """The URL of the document that names all its token lists (Token Status List §9)."""
+        return f"{self.status_base}/lists"
+
     def did_document(self) -> dict[str, Any]:
         """Return the document published at ``{issuer_id}/did.json``."""
         keys = {

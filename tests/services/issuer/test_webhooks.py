@@ -86,7 +86,7 @@ async def test_a_decision_and_a_repeated_collection(issuer: Deployed) -> None:
     token = await issuer.token(offer)
     key, nonce = issuer.deployment.authority(ON).did_signer, await issuer.nonce()
     for _ in range(2):  # the answer was lost, and the wallet asks again
-        proofs = [issuer.proof(key, nonce)]  # type: ignore[arg-type]
+        proofs = [issuer.proof(key, nonce)]
         assert (await issuer.request(token, offer["configuration_ids"][0], proofs)).status_code == 200
     await webhooks.deliver_due()
     assert sorted(kind for kind, _ in receiver.told()) == ["deferred.approved", "deferred.denied", "offer.collected"]
