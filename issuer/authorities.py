@@ -128,6 +128,10 @@ class Authority:
             except Malformed as error:
                 raise _wrong(f"authority {self.path}: {error.detail}") from None
 
+    def signer_of(self, credential_format: Format) -> KeySigner:
+        """Return the key that signs credentials of a format."""
+        return self.credential_signer if credential_format is Format.DC_SD_JWT else self.did_signer
+
     def list_uri(self, number: int) -> str:
         """Return the URL of a token list; the list credentials stand below it, by purpose."""
         return f"{self.status_base}/{number}"

@@ -15,7 +15,7 @@ from comity.runtime.database import require_shared
 from comity.runtime.logging import configure
 from comity.runtime.settings import load
 from comity.web import i18n
-from issuer import clerk_cli
+from issuer import clerk_cli, reissue_cli
 from issuer.operators import Role
 from issuer.settings import IssuerSettings
 from issuer.store import webhooks
@@ -29,6 +29,7 @@ _operators = typer.Typer(no_args_is_help=True, help="Who may use the operators' 
 cli.add_typer(_keys, name="keys")
 cli.add_typer(_operators, name="operators")
 cli.add_typer(clerk_cli.cli, name="clerk")
+reissue_cli.mount(cli)
 
 
 def _backup() -> Scheme:

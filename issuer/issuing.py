@@ -149,6 +149,7 @@ async def _reserve(
             credential_format=entry.format,
             holder_digests=digests,
             nonce_digests=nonces,
+            signed_by=authority.signer_of(entry.format).thumbprint,
             now=now,
         )
         if reservation.is_new:
@@ -216,7 +217,7 @@ def sign(
             for purpose in purposes
         ),
     )
-    signer = authority.credential_signer if is_sd_jwt else authority.did_signer
+    signer = authority.signer_of(entry.format)
     key = authority.credential_chain if is_sd_jwt else authority.credential_kid
     signed = FORMATS[entry.format].sign(credential, signer, key)
     try:

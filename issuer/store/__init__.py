@@ -7,6 +7,7 @@ not here at all: claims in the clear, holder keys, salts, issued credentials, co
 from sqlalchemy import Connection
 
 from issuer.store import console_tables as console_tables
+from issuer.store import reissues as reissues
 from issuer.store import webhooks as webhooks
 from issuer.store.tables import metadata
 

@@ -370,6 +370,7 @@ async def test_one_document_names_every_list_and_every_list_names_it(issuer: Dep
         answer = await host.get(endpoint, headers={"accept-encoding": encoding})
         assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
         assert answer.json() == {"status_lists": [f"http://localhost:8105/{ON}/status/{n}" for n in (1, 2)]}
+    answer = await host.get(endpoint)
     assert (await host.get(endpoint, headers={"if-none-match": answer.headers["etag"]})).status_code == 304
     for uri in answer.json()["status_lists"]:
         token = token_list.open((await host.get(uri)).text)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from comity.errors import ComityError
 from comity.ports import Fetched, Fetcher, FetchRequest
 from comity.runtime import backup, backup_file, migrations
-from comity.runtime.clock import FixedClock
+from comity.runtime.clock import FixedClock, SystemClock
 from comity.runtime.webhooks.delivery import Webhooks
 from issuer.cli import cli
 from issuer.store.webhooks import TYPES
@@ -156,8 +156,8 @@ def run(*arguments: str) -> str:
     return result.stdout
 
 
-async def _revoke_and_fail(place: Place) -> None:
-    async with running(place) as issuer:
+async def _issue_and_fail(place: Place) -> None:
+    async with running(place, FixedClock(SystemClock().now())) as issuer:  # the commands know no other time
         assert (await issuer.receive(await issuer.offer())).status_code == 200
         await of_issuer(issuer, Receiver(status=410)).deliver_due()
 
@@ -168,7 +168,7 @@ def test_an_address_is_added_listed_looked_at_tried_again_and_removed(environmen
     (endpoint,) = json.loads(run("list", "--json"))
     assert (endpoint["url"], endpoint["scope"], endpoint["events"]) == (HOOK, ON, ["offer.collected"])
     assert run("list").split("\t")[1:4] == [HOOK, ON, "offer.collected"]
-    asyncio.run(_revoke_and_fail(environment))
+    asyncio.run(_issue_and_fail(environment))
     (line,) = json.loads(run("deliveries", endpoint["id"], "--state", "given_up", "--json"))
     assert (line["type"], [each["outcome"] for each in line["attempts"]]) == ("offer.collected", ["410"])
     assert "\tgiven_up\t410\t" in run("deliveries", endpoint["id"])
