@@ -2,13 +2,16 @@
 
 import sys
 
-from benchmarks import check, credentials, lists, peers
+from benchmarks import check, credentials, flows, issued_rows, lists, node_peers, peers
 from benchmarks.credentials import report
 
 if __name__ == "__main__":
-    rows = [*credentials.measure(), *lists.measure(), *peers.measure()]
-    if "--check" in sys.argv:
+    rows = [*credentials.measure(), *lists.measure(), *peers.measure(), *node_peers.measure()]
+    if "--check" in sys.argv:  # the ratios of CPU only: minutes of a busy machine are not compared
         check.main(rows)
-    table = report(rows)
+    busy = flows.load()
+    rows += issued_rows.measure()
+    walked = flows.measure()
+    table = report([*rows, *flows.rows(walked)]) + flows.table(walked, busy)
     check.RESULTS.write_text("# Results\n\n" + table, encoding="utf-8")
     print(table)

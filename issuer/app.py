@@ -20,8 +20,10 @@ from comity.runtime.files import alone_in
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
+from comity.runtime.periodic import periodic
 from comity.runtime.refusals import Refusals
-from comity.web import api_docs, counted
+from comity.runtime.webhooks.delivery import LOOK_SECONDS, Webhooks
+from comity.web import api_docs, counted, webhook_docs
 from comity.web.app import ReadyCheck, create_base
 from issuer import approving, authorities, bulk, catalog, client_trust, identity, issuing, signing_in, sources
 from issuer.api import access, authorization, described, openid, operators, public, sign_in
@@ -35,7 +37,7 @@ from issuer.operators import Operators
 from issuer.secrecy import Secrecy
 from issuer.settings import IssuerSettings
 from issuer.status_lists import ListRules, Publisher
-from issuer.store import offers, refused, restoring
+from issuer.store import offers, refused, restoring, webhooks
 
 _log = structlog.get_logger("issuer")
 
@@ -63,6 +65,7 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     counted.install(app, access.count_refusal)
     console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
     api_docs.require_bearer(app, described.SECURITY)
+    webhook_docs.describe(app, described.WEBHOOKS)
     # In this order: the path of an authority may stand at the start of the routes of the last ones.
     for router in (operators.router, sign_in.router, authorization.router, openid.router, public.router):
         app.include_router(router)
@@ -157,6 +160,8 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
         for timer in (deployment.publisher.run(), _erase_on_time(deployment, every), runner.run()):
             task = asyncio.create_task(timer)
             stack.push_async_callback(_stop, task)
+        sends = deployment.webhooks.deliver_due
+        await stack.enter_async_context(periodic(LOOK_SECONDS, "webhooks", sends))
         yield opened
 
 
@@ -219,6 +224,9 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         demo_sign_in=settings.is_demo_sign_in,
         client_trust=trust,
         wallet_url=settings.wallet_url,
+        webhooks=Webhooks(
+            outbox=webhooks.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=secrecy.webhook_key()
+        ),
     )
 
 
@@ -287,7 +295,7 @@ def _sources(settings: IssuerSettings, descriptions: list[Description], fetcher:
 async def _erase_on_time(deployment: Deployment, every_seconds: float) -> None:
     """Erase what is due, and revoke for good what can no longer be undone; until cancelled."""
     while True:
-        for act in (issuing.erase_due, bulk.erase_due, signing_in.erase_due, approving.finish_due):
+        for act in (issuing.erase_due, bulk.erase_due, signing_in.erase_due, approving.finish_due, _forget_webhooks):
             try:
                 done = await act(deployment)
                 if done:
@@ -295,6 +303,10 @@ async def _erase_on_time(deployment: Deployment, every_seconds: float) -> None:
             except Exception as error:  # noqa: BLE001 - the next act and the next round must come
                 _log.error("timer failed", what=f"{act.__module__}.{act.__name__}", **without_message(error))
         await asyncio.sleep(every_seconds)
+
+
+async def _forget_webhooks(deployment: Deployment) -> int:
+    return await deployment.webhooks.erase()
 
 
 def _ready_checks(opened: _Opened) -> dict[str, ReadyCheck]:

@@ -128,9 +128,18 @@ class Authority:
             except Malformed as error:
                 raise _wrong(f"authority {self.path}: {error.detail}") from None
 
+    def signer_of(self, credential_format: Format) -> KeySigner:
+        """Return the key that signs credentials of a format."""
+        return self.credential_signer if credential_format is Format.DC_SD_JWT else self.did_signer
+
     def list_uri(self, number: int) -> str:
         """Return the URL of a token list; the list credentials stand below it, by purpose."""
         return f"{self.status_base}/{number}"
+
+    @property
+    def aggregation_uri(self) -> str:
+        """The URL of the document that names all its token lists (Token Status List §9)."""
+        return f"{self.status_base}/lists"
 
     def did_document(self) -> dict[str, Any]:
         """Return the document published at ``{issuer_id}/did.json``."""

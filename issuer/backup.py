@@ -46,9 +46,12 @@ PLAN: Mapping[str, Rows] = {
     "clerks": Rows(),  # their passwords are voided: see restoring_desk
     "clerk_sessions": NOTHING,
     "revocations": Rows(),
+    "reissues": Rows(),  # what was offered since is lost with its offers: `comity issuer reissue --again`
     "bulk_jobs": Rows(),
     "bulk_rows": Rows(without=frozenset({"sealed_cells"})),
     "refusals": Rows(),
+    "webhook_endpoints": NOTHING,  # one may have been removed since; whoever still wants to be told is added anew
+    "webhook_deliveries": NOTHING,  # what was sent since would be sent again
     "once": NOTHING,  # what came of a key may be lost; the offers that it made are ended anyway
 }
 _WIDTH = 2

@@ -1,11 +1,13 @@
 """``comity issuer …``: serve, migrate, check, keys, identifiers, operators, and the static status host."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from comity import backup_cli, strict_json
+from comity import backup_cli, strict_json, webhook_cli
 from comity.runtime import migrations
 from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
@@ -13,9 +15,10 @@ from comity.runtime.database import require_shared
 from comity.runtime.logging import configure
 from comity.runtime.settings import load
 from comity.web import i18n
-from issuer import clerk_cli
+from issuer import clerk_cli, reissue_cli
 from issuer.operators import Role
 from issuer.settings import IssuerSettings
+from issuer.store import webhooks
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -26,6 +29,7 @@ _operators = typer.Typer(no_args_is_help=True, help="Who may use the operators' 
 cli.add_typer(_keys, name="keys")
 cli.add_typer(_operators, name="operators")
 cli.add_typer(clerk_cli.cli, name="clerk")
+reissue_cli.mount(cli)
 
 
 def _backup() -> Scheme:
@@ -43,6 +47,22 @@ def _backup() -> Scheme:
 
 
 backup_cli.mount(cli, _backup)
+
+
+@asynccontextmanager
+async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
+    from issuer.app import open_for_command
+
+    settings = load(IssuerSettings)
+    async with open_for_command(settings, SystemClock()) as deployment:
+        yield webhook_cli.Desk(
+            webhooks=deployment.webhooks,
+            scopes=deployment.authorities.keys(),
+            allow_loopback_http=settings.allow_loopback_http,
+        )
+
+
+webhook_cli.mount(cli, _webhooks, webhooks.TYPES, scope_option="--authority")
 
 _Language = Annotated[str, typer.Option("--lang", help="en | fr")]
 _Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL. / Processus.")]

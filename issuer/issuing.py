@@ -28,7 +28,7 @@ from issuer.deployment import Deployment
 from issuer.granted import WALLET
 from issuer.offering import event
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, authorizations, credentials, deferrals, offers
+from issuer.store import Connection, audit, authorizations, credentials, deferrals, offers, webhooks
 from issuer.store.credentials import Noted, Reservation, Slot
 from issuer.store.offers import Offer
 from issuer.tokens import Access
@@ -149,6 +149,7 @@ async def _reserve(
             credential_format=entry.format,
             holder_digests=digests,
             nonce_digests=nonces,
+            signed_by=authority.signer_of(entry.format).thumbprint,
             now=now,
         )
         if reservation.is_new:
@@ -216,7 +217,7 @@ def sign(
             for purpose in purposes
         ),
     )
-    signer = authority.credential_signer if is_sd_jwt else authority.did_signer
+    signer = authority.signer_of(entry.format)
     key = authority.credential_chain if is_sd_jwt else authority.credential_kid
     signed = FORMATS[entry.format].sign(credential, signer, key)
     try:
@@ -230,7 +231,8 @@ async def _deliver(
     deployment: Deployment, offer: Offer, entry: CatalogEntry, reservation: Reservation, now: int
 ) -> None:
     def deliver(connection: Connection) -> None:
-        credentials.mark_delivered(connection, reservation.issuance_id, now=now)
+        if credentials.mark_delivered(connection, reservation.issuance_id, now=now):
+            webhooks.tell_collected(connection, authority=offer.authority, offer_id=offer.id, at=now)
         if offer.decision is not None:
             deferrals.mark_delivered(connection, offer.id, entry.id, now=now)
         offers.erase_after(connection, offer.id, at=now + deployment.limits.retry_seconds)

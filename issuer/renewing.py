@@ -124,6 +124,7 @@ async def _reserve(
             credential_format=entry.format,
             holder_digests=digests,
             nonce_digests=nonces,
+            signed_by=authority.signer_of(entry.format).thumbprint,
             now=now,
         )
         if reservation.is_new:

@@ -35,6 +35,7 @@ _PURPOSES = (
     "deferral",
     "holder keys",
     "encryption key",
+    "webhook",
 )
 _CLIENT_PURPOSES = ("client challenge", "client proof")
 _NONCES = ("nonce", "dpop nonce", "client challenge")
@@ -162,6 +163,10 @@ class Secrecy:
         """Return what :meth:`seal_encryption_key` sealed; raises as :meth:`unseal`."""
         opened = keystore.unseal(self._keys["encryption key"], sealed, context=authority.encode())
         return EncryptionKey.from_private_jwk(strict_json.parse_object(opened))
+
+    def webhook_key(self) -> bytes:
+        """Return the 32 bytes with which the secrets of webhooks are sealed."""
+        return self._keys["webhook"]
 
     # --- blind indexes
 

@@ -18,10 +18,12 @@ DEFAULT_MAX_AGE = 60
 """Seconds a cache may keep a list without asking; must not exceed the lists' ttl."""
 
 _LIST = re.compile(r"/((?:[a-z0-9][a-z0-9-]{0,63}/){1,8}status/[0-9]{1,9})(?:/(revocation|suspension))?\Z")
+_AGGREGATION = re.compile(r"/((?:[a-z0-9][a-z0-9-]{0,63}/){1,8}status/lists)\Z")
 _TYPES: Mapping[str, str] = {
     "token": "application/statuslist+jwt",
     "revocation": "application/vc+jwt",
     "suspension": "application/vc+jwt",
+    "lists": "application/json",
 }
 _MAX_KEPT = 512
 
@@ -57,11 +59,10 @@ class StatusHost:
         if request.url.path == "/healthz":
             return Response(b'{"status":"ok"}', media_type="application/json")
         # The raw path: what was percent-encoded is no list, and nothing is decoded twice.
-        found = _LIST.match(request.scope["raw_path"].decode("latin-1").partition("?")[0])
-        if found is None:
+        file = _file_of(request.scope["raw_path"].decode("latin-1").partition("?")[0])
+        if file is None:
             return _missing()
-        name = found[2] or "token"
-        path = self._directory / found[1] / name
+        path, name = self._directory / file, file.rpartition("/")[2]
         zipped = self._version(path.with_name(f"{name}.gz")) if _takes_gzip(request) else None
         version = zipped or self._version(path)
         if version is None:
@@ -95,6 +96,14 @@ class StatusHost:
             self._kept.clear()
         self._kept[path] = version
         return version
+
+
+def _file_of(path: str) -> str | None:
+    """Return which file of the directory a path names; None for anything else."""
+    if aggregation := _AGGREGATION.match(path):
+        return aggregation[1]
+    found = _LIST.match(path)
+    return None if found is None else f"{found[1]}/{found[2] or 'token'}"
 
 
 def _takes_gzip(request: Request) -> bool:

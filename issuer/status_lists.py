@@ -6,7 +6,11 @@ One list is three files in a folder of its own, each with a gzip twin::
     <directory>/<authority>/status/<n>/revocation          …/status/<n>/revocation   application/vc+jwt
     <directory>/<authority>/status/<n>/suspension          …/status/<n>/suspension   application/vc+jwt
 
-The first URL is also the folder of the other two, which is why its file is called ``token``. ``comity issuer
+and one document that names all token lists of an authority (:mod:`issuer.aggregation`)::
+
+    <directory>/<authority>/status/lists                   …/status/lists            application/json
+
+The first URL of a list is also the folder of the other two, which is why its file is called ``token``. ``comity issuer
 status-host`` maps them; in nginx it is ``try_files $uri/token $uri =404``.
 
 Who changes a status only marks the list in the same transaction. What is marked is written here, also after a crash,
@@ -31,6 +35,7 @@ from comity.runtime.logging import without_message
 from comity.status import bitstring_list, token_list
 from comity.status.bits import StatusBits
 from comity.status.status_list import REVOCATION, SUSPENSION
+from issuer import aggregation
 from issuer.authorities import Authority
 from issuer.list_folder import ListFolder, alone_in, holds, numbers_in
 from issuer.store import Connection
@@ -167,6 +172,8 @@ class Publisher:
                         written += await self._publish_into(folder, authority, state)
                 except Unreachable as error:  # it stays marked, and the other lists must not wait for it
                     busy = error
+        for authority in self._authorities.values():
+            await aggregation.write(authority, self._rules.directory, list_file=TOKEN_FILE)
         if busy is not None:
             raise busy
         return written
@@ -220,6 +227,7 @@ class Publisher:
             expires_at=ends_at,
             signer=authority.status_signer,
             key=authority.status_chain,
+            aggregation_uri=authority.aggregation_uri,
         )
         lists = {
             purpose: bitstring_list.sign(

@@ -15,6 +15,7 @@ from comity.ports import Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from comity.runtime.periodic import periodic
+from comity.runtime.webhooks.delivery import LOOK_SECONDS
 from comity.web import counted, i18n, problems
 from comity.web.app import ReadyCheck, create_base
 from verifier import counter, identity, store
@@ -53,6 +54,7 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
             await stack.enter_async_context(deployment.refusals.storing())
             renew = partial(deployment.documents.renew, int(settings.status_refresh_seconds))
             await stack.enter_async_context(periodic(settings.status_refresh_seconds, "status lists", renew))
+            await stack.enter_async_context(periodic(LOOK_SECONDS, "webhooks", deployment.webhooks.deliver_due))
             yield
 
     app = create_base(
@@ -82,7 +84,12 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
 def _erasures(deployment: Deployment) -> dict[str, Callable[[], Awaitable[object]]]:
     """Return what is looked after on the timer of erasure; a counter's verdict is noted before its report goes."""
     journal = deployment.journal
-    return {"counters": journal.look_after, "counter history": journal.erase, "erasure": deployment.verifying.erase}
+    return {
+        "counters": journal.look_after,
+        "counter history": journal.erase,
+        "erasure": deployment.verifying.erase,
+        "webhook log": deployment.webhooks.erase,
+    }
 
 
 async def _prepare(deployment: Deployment) -> None:

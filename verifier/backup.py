@@ -37,6 +37,8 @@ PLAN: Mapping[str, Rows] = {
     ),
     "refusals": Rows(),
     "counter_devices": NOTHING,
+    "webhook_endpoints": NOTHING,  # one may have been removed since; whoever still wants to be told is added anew
+    "webhook_deliveries": NOTHING,  # what was sent since would be sent again
     "counter_checks": Rows(only=checks.c.ended_at.is_not(None), without=frozenset({"sealed_view"})),
 }
 

@@ -2,27 +2,31 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from comity import backup_cli, strict_json
+from comity import backup_cli, strict_json, webhook_cli
 from comity.errors import Code, Malformed, NotFound
 from comity.runtime import migrations
 from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
 from comity.runtime.database import open_database, require_shared
+from comity.runtime.http import GuardedFetcher
 from comity.runtime.logging import configure
 from comity.runtime.refusals import Refusals, Refused
 from comity.runtime.settings import load
+from comity.runtime.webhooks.delivery import Webhooks
 from comity.trust.places import PROVINCES_AND_TERRITORIES
 from comity.web import i18n, serving
-from verifier import identity, policies, policy_file, relying_parties, store
+from verifier import identity, policies, policy_file, relying_parties, store, telling
 from verifier.deployment import keys_of
 from verifier.pairing import Pairing
+from verifier.relying_parties import RelyingParties
 from verifier.settings import VerifierSettings
 
 if TYPE_CHECKING:
@@ -46,6 +50,25 @@ def _backup() -> Scheme:
 
 
 backup_cli.mount(cli, _backup)
+
+
+@asynccontextmanager
+async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
+    settings, clock = load(VerifierSettings), SystemClock()
+    database = open_database(settings.database)
+    try:
+        async with GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http) as fetcher:
+            seal = identity.load(keys_of(settings), settings.public_url, settings.client_id_prefix).seal
+            yield webhook_cli.Desk(
+                webhooks=Webhooks(outbox=store.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=seal),
+                scopes={each.name for each in RelyingParties.load(settings.relying_parties_file).parties},
+                allow_loopback_http=settings.allow_loopback_http,
+            )
+    finally:
+        await database.close()
+
+
+webhook_cli.mount(cli, _webhooks, telling.TYPES, scope_option="--relying-party")
 
 LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
 

@@ -14,6 +14,7 @@ from comity.runtime.keystore import FileKeyStore
 from comity.runtime.refusals import Refusals
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.status_cache import StatusCache
+from comity.runtime.webhooks.delivery import Webhooks
 from comity.verification.status import StatusDemand
 from comity.web.live import Bell
 from verifier import identity, policy_file, store
@@ -45,6 +46,7 @@ class Deployment:
     pairing: Pairing
     journal: Journal
     refusals: Refusals
+    webhooks: Webhooks
 
     async def close(self) -> None:
         """Let go of connections, threads and files."""
@@ -104,6 +106,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         pairing=Pairing(database=database, clock=clock),
         journal=_journal(verifying, settings),
         refusals=Refusals(database=database, table=store.refusals, clock=clock),
+        webhooks=Webhooks(outbox=store.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=own.seal),
     )
 
 

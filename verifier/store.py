@@ -29,8 +29,10 @@ from sqlalchemy import (
 )
 
 from comity.runtime.refusals import refusals_table
+from comity.runtime.webhooks.outbox import outbox
 
 metadata = MetaData()
+OUTBOX = outbox(metadata)
 _INSTANT = BigInteger().with_variant(Integer(), "sqlite")  # where INTEGER has 64 bits anyway
 
 requests = Table(

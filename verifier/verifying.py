@@ -24,7 +24,7 @@ from comity.verification.checks import CheckName, Result, failed
 from comity.verification.credential import Demand, HolderDemand
 from comity.verification.presentation import PresentationDemand, verify_presentation
 from comity.verification.status import StatusDemand
-from verifier import same_device, store
+from verifier import same_device, store, telling
 from verifier.requesting import SECRET_BYTES, Flow, Requesting, digest
 from verifier.states import Answered, PresentationRequest, require_open, state_of
 from verifier.store import RequestRow
@@ -199,7 +199,8 @@ class Verifying:
             ),
             response_code_hash=digest(response_code) if response_code else None,
         )
-        if not await self.requesting.database.write(partial(store.answer, request_id=row.id, given=given)):
+        answer = partial(telling.answer_and_tell, row=row, given=given, is_released=response_code is None)
+        if not await self.requesting.database.write(answer):
             await self.requesting.find_open(row.id)  # says why: answered meanwhile, or its time is over
             raise Conflict(Code.REQUEST_EXPIRED, "the clock was set back while the answer was verified; start again")
         self.requesting.on_change(row.id)

@@ -113,6 +113,11 @@ class Process:
                     pass
                 await asyncio.sleep(_POLL_SECONDS)
 
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 while it does not run."""
+        return 0 if self._process is None else self._process.pid
+
     def stop(self) -> None:
         """Ask it to end, and end it when it does not."""
         process, self._process = self._process, None

@@ -204,6 +204,8 @@ class AuthorizationServerMetadata:
         dpop_algorithms: what DPoP proofs may be signed with; () where tokens are never bound (RFC 9449 §5.1).
         code_flow: the authorization code flow; None where there is none.
         client_authentication: how clients show who they are.
+        status_list_aggregation_endpoint: where all status lists of this issuer are named (Token Status List §9.1).
+            Told, not read: wallets and verifiers of comity ask for the lists that their credentials name.
     """
 
     issuer: str
@@ -213,6 +215,7 @@ class AuthorizationServerMetadata:
     dpop_algorithms: tuple[str, ...] = ()
     code_flow: CodeFlow | None = None
     client_authentication: ClientAuthentication = field(default_factory=ClientAuthentication)
+    status_list_aggregation_endpoint: str | None = None
 
     @staticmethod
     def url(issuer: str) -> str:
@@ -269,6 +272,8 @@ class AuthorizationServerMetadata:
             body["dpop_signing_alg_values_supported"] = list(self.dpop_algorithms)
         if self.code_flow is not None:
             body |= self.code_flow.to_dict()
+        if self.status_list_aggregation_endpoint is not None:
+            body["status_list_aggregation_endpoint"] = self.status_list_aggregation_endpoint
         return body
 
 

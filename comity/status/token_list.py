@@ -32,6 +32,7 @@ def sign(
     expires_at: datetime,
     signer: Signer,
     key: KeyReference,
+    aggregation_uri: str | None = None,
 ) -> str:
     """Return the signed list (TSL §5.1; profile TSL-1).
 
@@ -43,6 +44,7 @@ def sign(
         expires_at: ``exp``, to the second; later than ``issued_at``.
         signer: the private key.
         key: how the header names that key.
+        aggregation_uri: where all lists of the same issuer are named (TSL §4.2, §9); None for nowhere.
 
     Raises:
         Misconfigured: ``status_list_too_short`` below 131,072 entries (profile §3.1: the same minimum for both
@@ -52,12 +54,13 @@ def sign(
         raise Misconfigured(Code.STATUS_LIST_TOO_SHORT, f"a status list has at least {MINIMUM_ENTRIES} entries")
     if ttl_seconds <= 0 or expires_at <= issued_at:
         raise Misconfigured(Code.STATUS_LIST_INVALID, "a status list needs a ttl above 0 and an end after its start")
+    entries = {"bits": bits.bits, "lst": base64url.encode(deflate(bits.least_first(), Container.ZLIB))}
     payload = {
         "sub": uri,
         "iat": instants.to_numeric_date(issued_at),
         "exp": instants.to_numeric_date(expires_at),
         "ttl": ttl_seconds,
-        "status_list": {"bits": bits.bits, "lst": base64url.encode(deflate(bits.least_first(), Container.ZLIB))},
+        "status_list": entries if aggregation_uri is None else {**entries, "aggregation_uri": aggregation_uri},
     }
     return jose.sign({"typ": TYPE, **key_header(key)}, payload, signer)
 

@@ -6,6 +6,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from issuer.store import webhooks
+
 Said = dict[str, Any]
 
 _TEXT: Said = {"type": "string", "minLength": 1, "maxLength": 200}
@@ -222,4 +224,14 @@ AUDIT = described(
         },
     }
 )
+WEBHOOKS: Mapping[str, Mapping[str, Any]] = {
+    kind: webhooks.body_of(
+        "8wBNRVRYz1q3cVbXkDpSMA",
+        kind,
+        {"authority": "ca-on/services", member: "Zr8sWb5uJ6fHd9aLeGiKoA"},
+        at=1_795_435_200,
+    )
+    for kind, member in webhooks.MEMBERS.items()
+}
+"""A body of each type of event."""
 SECURITY: Said = {"operator": {"type": "http", "scheme": "bearer", "description": "`comity issuer operators add`"}}

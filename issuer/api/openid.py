@@ -79,6 +79,7 @@ async def authorization_server_metadata(request: Request, path: str) -> Response
         dpop_algorithms=dpop.algorithms(),
         code_flow=authorization.describe(deployment, authority),
         client_authentication=deployment.client_trust.described(authority.issuer_id),
+        status_list_aggregation_endpoint=authority.aggregation_uri,
     )
     return JSONResponse(metadata.to_dict(), headers=_CACHED)
 

@@ -8,6 +8,8 @@ from sqlalchemy import Connection
 
 from issuer.store import console_tables as console_tables
 from issuer.store import refused as refused
+from issuer.store import reissues as reissues
+from issuer.store import webhooks as webhooks
 from issuer.store.tables import metadata
 
 __all__ = ["Connection", "metadata"]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert
 
+from issuer.store import webhooks
 from issuer.store.tables import audit
 
 
@@ -27,7 +28,7 @@ class Event:
 
 
 def record(connection: Connection, event: Event) -> None:
-    """Append ``event``, in the transaction of what it tells about."""
+    """Append ``event``, in the transaction of what it tells about, and lay it ready for who is told by webhook."""
     connection.execute(
         insert(audit).values(
             at=event.at,
@@ -37,3 +38,4 @@ def record(connection: Connection, event: Event) -> None:
             subject=event.subject,
         )
     )
+    webhooks.tell_of(connection, event.action, authority=event.authority, subject=event.subject, at=event.at)

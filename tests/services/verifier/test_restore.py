@@ -29,7 +29,7 @@ async def test_verdicts_come_back_and_open_requests_do_not(
         made = await asyncio.to_thread(
             backup.create, scheme(url=verifier.settings.database), file, SECRET, FixedClock(NOW)
         )
-        assert made == {"requests": 1, "counter_devices": 0, "counter_checks": 0, "refusals": 0}
+        assert {name: count for name, count in made.items() if count} == {"requests": 1}
     await asyncio.to_thread(migrations.upgrade, empty_database, "verifier")
     await asyncio.to_thread(backup.restore, scheme(url=empty_database), file, SECRET, FixedClock(NOW))
     async with running(replace(place, database=empty_database)) as verifier:

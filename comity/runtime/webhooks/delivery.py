@@ -1,0 +1,158 @@
+"""Sends what lies in an outbox: signed, through the guarded fetcher, again after ever longer, and not for ever.
+
+At least once: whoever stops between sending and writing that down sends again, under the same id. In no promised
+order. An endpoint that fails is left alone until what failed is due again or the next round tries another event, and
+never keeps others waiting.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+
+from comity import base64url
+from comity.errors import ComityError
+from comity.ports import Clock, Fetcher, FetchRequest
+from comity.runtime.database import Database
+from comity.runtime.keystore import seal, unseal
+from comity.runtime.webhooks import signature
+from comity.runtime.webhooks.outbox import LEASE_SECONDS, Delivery, Endpoint, Outbox, State
+
+LOOK_SECONDS = 2.0
+"""How often a service looks for what is due."""
+ATTEMPTS = 10
+"""Sendings after which an event is given up: 32 hours after the first."""
+KEPT_SECONDS = 30 * 86_400
+"""How long the log of what was heard or given up is kept."""
+_ROUND = 20
+_ROUND_SECONDS = 10.0
+_LONGEST = 12 * 3600
+_GONE = 410
+
+_log = structlog.get_logger("comity.webhooks")
+
+
+def pause_after(attempt: int) -> int:
+    """Return the seconds until an event is sent again after its first, second … sending: 5, 20, 80 …, 12 hours."""
+    return min(5 << 2 * (attempt - 1), _LONGEST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhooks:
+    """The webhooks of one service.
+
+    Attributes:
+        outbox: its tables.
+        database: where they are.
+        clock: the time.
+        fetcher: sends; it refuses addresses that are not public, and redirects.
+        key: 32 bytes with which the endpoints' secrets are sealed.
+    """
+
+    outbox: Outbox
+    database: Database
+    clock: Clock
+    fetcher: Fetcher
+    key: bytes = field(repr=False)
+
+    async def add(self, url: str, *, scope: str, types: Sequence[str]) -> tuple[Endpoint, str]:
+        """Add an endpoint, and return it with its secret, which is shown this once. Does NOT check the address."""
+        secret, endpoint_id = signature.new_secret(), _new_id()
+        endpoint = Endpoint(
+            id=endpoint_id,
+            scope=scope,
+            url=url,
+            types=tuple(dict.fromkeys(types)),
+            sealed_secret=seal(self.key, secret.encode("ascii"), context=_context(endpoint_id)),
+            created_at=self._now(),
+        )
+        await self.database.write(partial(self.outbox.add, endpoint=endpoint))
+        return endpoint, secret
+
+    async def all(self) -> tuple[Endpoint, ...]:
+        """Return every endpoint."""
+        return await self.database.read(self.outbox.all)
+
+    async def remove(self, endpoint_id: str) -> bool:
+        """Remove an endpoint and all that waits for it; False when there is none."""
+        return await self.database.write(partial(self.outbox.remove, endpoint_id=endpoint_id))
+
+    async def retry(self, endpoint_id: str) -> int:
+        """Send what was given up for an endpoint once more; return how much that is."""
+        return await self.database.write(partial(self.outbox.retry, endpoint_id=endpoint_id, now=self._now()))
+
+    async def log(self, endpoint_id: str, *, state: State | None, limit: int) -> tuple[Delivery, ...]:
+        """Return the latest deliveries to an endpoint, newest first."""
+        wanted = partial(self.outbox.deliveries_to, endpoint_id=endpoint_id, state=state, limit=limit)
+        return await self.database.read(wanted)
+
+    async def erase(self) -> int:
+        """Erase old lines of the log; return how many."""
+        return await self.database.write(partial(self.outbox.erase, settled_before=self._now() - KEPT_SECONDS))
+
+    async def deliver_due(self) -> int:
+        """Send what is due now, to all endpoints side by side; return how much was heard."""
+        due = await self.database.read(partial(self.outbox.waiting_for, now=self._now()))
+        if not due:
+            return 0
+        endpoints = [each for each in await self.all() if each.id in due]
+        return sum(await asyncio.gather(*(self._serve(each) for each in endpoints)))
+
+    async def _serve(self, endpoint: Endpoint) -> int:
+        """Send one after the other to one endpoint, until nothing is due, one is not heard, or others should come."""
+        loop, heard = asyncio.get_running_loop(), 0
+        until = loop.time() + _ROUND_SECONDS
+        while heard < _ROUND and loop.time() < until:
+            claim = partial(self.outbox.claim, endpoint_id=endpoint.id, now=self._now())
+            delivery = await self.database.write(claim)
+            if delivery is None or not await self._send(endpoint, delivery):
+                break
+            heard += 1
+        return heard
+
+    async def _send(self, endpoint: Endpoint, delivery: Delivery) -> bool:
+        """Send one event, and write down what came of it; say whether it was heard."""
+        try:
+            request = self._request(endpoint, delivery)
+            async with asyncio.timeout(LEASE_SECONDS / 2):
+                status = (await self.fetcher.fetch(request)).status
+            outcome, is_heard, is_gone = str(status), 200 <= status < 300, status == _GONE
+        except ComityError as error:
+            outcome, is_heard, is_gone = error.code.value, False, False
+        except TimeoutError:
+            outcome, is_heard, is_gone = "timeout", False, False
+        state = _state_after(delivery.attempts, is_heard=is_heard, is_gone=is_gone)
+        now = self._now()
+        next_at = now + pause_after(delivery.attempts)
+        settle = partial(self.outbox.settle, state=state, outcome=outcome, next_at=next_at, now=now)
+        await self.database.write(partial(settle, delivery=delivery))
+        if not is_heard:
+            _log.warning("webhook not heard", endpoint=endpoint.id, type=delivery.type, outcome=outcome, state=state)
+        return is_heard
+
+    def _request(self, endpoint: Endpoint, delivery: Delivery) -> FetchRequest:
+        secret = unseal(self.key, endpoint.sealed_secret, context=_context(endpoint.id)).decode("ascii")
+        body = delivery.body.encode()
+        signed = signature.headers(secret, event_id=delivery.event_id, at=self._now(), body=body)
+        headers = {"content-type": "application/json", **signed}
+        return FetchRequest(url=endpoint.url, method="POST", headers=headers, body=body)
+
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp())
+
+
+def _state_after(attempts: int, *, is_heard: bool, is_gone: bool) -> State:
+    if is_heard:
+        return State.DELIVERED
+    return State.GIVEN_UP if is_gone or attempts >= ATTEMPTS else State.WAITING
+
+
+def _new_id() -> str:
+    return base64url.encode(secrets.token_bytes(16))
+
+
+def _context(endpoint_id: str) -> bytes:
+    return f"webhook/{endpoint_id}/secret".encode()
