@@ -2,9 +2,31 @@
 
 from comity.demo.play import Play
 from tests.browser.conftest import NewVisitor
+from tests.browser.test_wallet_pages import look
 from tests.browser.visitor import Visitor
 from tests.browser.wallets import Citizen, person_offer
 
+COPY_PASSPHRASE = "words for this phone"
+KEPT = """
+new Promise((resolve) => {
+  const opening = indexedDB.open("comity-offline", 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore("copies");
+  opening.onsuccess = () => {
+    const asked = opening.result.transaction("copies").objectStore("copies").get("mine");
+    asked.onsuccess = () => {
+      opening.result.close();
+      const words = (value) => value instanceof ArrayBuffer ? new TextDecoder("latin1").decode(value) : String(value);
+      resolve(asked.result ? Object.values(asked.result).map(words).join(" ") : null);
+    };
+  };
+})
+"""
+"""Everything that this browser keeps of the copy, as text."""
+SHELL_IS_KEPT = """
+(async () => {
+  while (!navigator.serviceWorker.controller || !(await caches.match("/fr/offline"))) await new Promise(requestAnimationFrame);
+})()
+"""
 COOKIE, EVIL = "comity_wallet", "http://evil.example"
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(1)</script>\u202eeil\u200bE\u202c\ufeff",
@@ -135,12 +157,58 @@ async def test_an_idle_page_locks_the_wallet(visitor: NewVisitor, play: Play) ->
 
 async def test_without_network_the_shell_says_so(visitor: NewVisitor, play: Play) -> None:
     maya = await at_wallet(visitor, play)
-    await maya.at.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    await maya.at.page.wait_for_timeout(300)
-    await maya.at.context.set_offline(True)
+    await offline(maya)
     await maya.at.page.goto(f"{maya.url}/fr/history")
     assert await maya.at.heading() == "Pas de réseau"
+    assert not await maya.at.page.locator("[data-offline]").is_visible(), "there is no copy to read"
     await maya.at.context.set_offline(False)
+
+
+async def test_a_sealed_copy_is_readable_without_network(visitor: NewVisitor, play: Play) -> None:
+    """Decision 0034: what lies in the browser is sealed; the passphrase of the copy opens it, in the page only."""
+    maya = await at_wallet(visitor, play)
+    await maya.go("/settings/offline")
+    await maya.at.type("Passphrase for the copy", "too short")
+    await maya.at.press("Keep a copy")
+    await maya.at.page.get_by_text("Use at least 12 characters").last.wait_for()
+    await maya.at.type("Passphrase for the copy", COPY_PASSPHRASE)
+    await maya.at.press("Keep a copy")
+    await maya.at.page.get_by_text("This device keeps a copy").wait_for()
+    await look(maya.at, "wallet-offline-copy")
+    before = await maya.at.evaluate(KEPT)
+    await maya.collect()  # the copy is older than the card, and follows when the cards are looked at
+    await maya.go("/")
+    while await maya.at.evaluate(KEPT) == before:
+        await maya.at.page.wait_for_timeout(50)
+    kept = str(await maya.at.evaluate(KEPT))
+    assert [each for each in ("Gagn", "1988", "Victoria", COPY_PASSPHRASE) if each in kept] == []
+    await offline(maya)
+    await maya.go("/")
+    for passphrase in ("some other words of mine", COPY_PASSPHRASE):
+        assert "Gagné-O’Brien" not in await maya.text()
+        await maya.at.type("Passphrase of the copy", passphrase)
+        await maya.at.press("Show my cards")
+        told = maya.at.page.get_by_text("does not open the copy").or_(maya.at.page.locator("[data-cards] .card"))
+        await told.first.wait_for()
+    assert "Élise Gagné-O’Brien" in await maya.text()
+    await maya.at.page.locator("[data-cards] summary").click()
+    assert "July 2, 1988" in await maya.text()
+    await maya.at.shoot("wallet-offline-open")
+    await maya.at.check()
+    await maya.at.press("Lock", exact=True)
+    assert await maya.at.page.locator("[data-cards] .card").count() == 0
+    await maya.at.context.set_offline(False)
+    await maya.go("/settings/offline")
+    await maya.at.press("Remove the copy")
+    await maya.at.page.get_by_text("This device keeps a copy").wait_for(state="hidden")
+    assert await maya.at.evaluate(KEPT) is None
+
+
+async def offline(person: Citizen) -> None:
+    """Cut the network, once the shell is kept."""
+    await person.at.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    await person.at.evaluate(SHELL_IS_KEPT)
+    await person.at.context.set_offline(True)
 
 
 async def authenticator(at: Visitor, *, has_prf: bool) -> None:

@@ -11,6 +11,7 @@ from wallet.pages import (
     home,
     installing,
     keeping,
+    offline,
     passkeying,
     remembering,
     renewing,
@@ -35,6 +36,7 @@ PARTS = (
     remembering,
     keeping,
     installing,
+    offline,
 )
 
 

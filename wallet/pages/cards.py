@@ -98,6 +98,11 @@ def in_order(held: Held) -> list[tuple[str, Any]]:
     return sorted(claims.items(), key=lambda each: order.index(each[0]) if each[0] in order else len(order))
 
 
+def is_picture(value: object) -> bool:
+    """Say whether a claim's value is a picture of a kind that browsers draw and that holds no script."""
+    return isinstance(value, str) and value.startswith(("data:image/jpeg;", "data:image/png;", "data:image/webp;"))
+
+
 def labels(type_name: str, claims: list[str], language: str) -> list[str]:
     """Return the labels of claims of a type by name; a claim's own name where the type knows none."""
     kind = CredentialType.from_vct(type_name.partition("#")[0])

@@ -89,13 +89,13 @@ def _add_card(routes: APIRouter, face: Face) -> None:
         now, snapshot = deployment.clock.now(), face.snapshot()
         drawn = cards.card(held, language, now, snapshot)
         claims = [held.described(name, value, language) for name, value in cards.in_order(held)]
-        pictures = [each for each in claims if _is_picture(each["value"])]
+        pictures = [each for each in claims if cards.is_picture(each["value"])]
         return pages.render(
             request,
             "card.html",
             card=drawn,
             held=held,
-            claims=[each for each in claims if not _is_picture(each["value"])],
+            claims=[each for each in claims if not cards.is_picture(each["value"])],
             pictures=pictures,
             state=state_of(held.about),
             issuer=held.about["issuer"],
@@ -106,10 +106,6 @@ def _add_card(routes: APIRouter, face: Face) -> None:
             is_renewed=request.query_params.get("new") == "renewed",
             can_renew=await renewing.can_renew(wallet, held),
         )
-
-
-def _is_picture(value: object) -> bool:
-    return isinstance(value, str) and value.startswith(("data:image/jpeg;", "data:image/png;", "data:image/webp;"))
 
 
 async def _shared(wallet: OpenWallet, credential_id: str, language: str) -> list[dict[str, object]]:

@@ -1,7 +1,7 @@
 """The wallet on a home screen: a manifest for each language, and a shell that says so when there is no network.
 
-The service worker keeps static files and one page without anybody's data; what a wallet holds is never kept outside
-the vault.
+The service worker keeps static files and one page without anybody's data. Cards that are readable without network are
+kept by a script of the pages, sealed (:mod:`wallet.pages.offline`).
 """
 
 from typing import Any
@@ -15,16 +15,12 @@ from wallet.pages.face import Face
 
 def router(face: Face) -> APIRouter:
     """Return the routes below the language."""
-    routes, pages = face.routes(), face.pages
+    routes = face.routes()
 
     @routes.get("/app.webmanifest")
     async def manifest(request: Request) -> Response:
         language = face.language(request)
         return JSONResponse(_manifest(face, language), media_type="application/manifest+json")
-
-    @routes.get("/offline")
-    async def offline(request: Request) -> Response:
-        return pages.render(request, "offline.html")
 
     return routes
 

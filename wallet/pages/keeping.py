@@ -147,5 +147,6 @@ def _add_end(routes: APIRouter, face: Face) -> None:
             return pages.render(request, "wallet_delete.html", status=422, form=form)
         await custody.delete(wallet)
         response = pages.to(request, f"{SIGN_IN}?locked=gone")
+        response.headers["clear-site-data"] = '"cache", "storage"'  # also the copy for reading without network
         clear_cookie(response)
         return response

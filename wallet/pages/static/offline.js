@@ -1,0 +1,196 @@
+// Cards to be read without network (decision 0034). The copy lies in this browser's database, sealed: each copy to a
+// public key of its own, so that it can be renewed without asking; the private key opens with a passphrase that never
+// leaves the page. PBKDF2 of WebCrypto, because browsers have no Argon2.
+
+const DATABASE = "comity-offline", STORE = "copies", NAME = "mine";
+const ROUNDS = 600_000, LEAST = 12, LOCK_AFTER_MS = 300_000;
+const CURVE = { name: "ECDH", namedCurve: "P-256" };
+const CONTEXT = new TextEncoder().encode("comity wallet offline copy 1");
+
+const canKeep = Boolean(globalThis.indexedDB && globalThis.crypto?.subtle);
+
+// --- the browser's database
+
+function stored(mode, act) {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open(DATABASE, 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const database = opening.result;
+      const transaction = database.transaction(STORE, mode);
+      const asked = act(transaction.objectStore(STORE));
+      transaction.oncomplete = () => { database.close(); resolve(asked.result); };
+      transaction.onabort = () => { database.close(); reject(transaction.error); };
+    };
+  });
+}
+const find = () => stored("readonly", (store) => store.get(NAME));
+const save = (copy) => stored("readwrite", (store) => store.put(copy, NAME));
+const remove = () => stored("readwrite", (store) => store.delete(NAME));
+
+// --- sealing and opening
+
+const random = (length) => crypto.getRandomValues(new Uint8Array(length));
+const sealing = (iv) => ({ name: "AES-GCM", iv, additionalData: CONTEXT });
+
+async function wrappingKey(passphrase, salt, iterations) {
+  const typed = await crypto.subtle.importKey("raw", new TextEncoder().encode(passphrase.normalize("NFKC")), "PBKDF2", false, ["deriveKey"]);
+  const how = { name: "PBKDF2", hash: "SHA-256", salt, iterations };
+  return crypto.subtle.deriveKey(how, typed, { name: "AES-GCM", length: 256 }, false, ["wrapKey", "unwrapKey"]);
+}
+
+// NIST SP 800-56A: the shared secret goes through a derivation, never straight into the cipher.
+async function contentKey(privateKey, publicKey) {
+  const shared = await crypto.subtle.deriveBits({ name: "ECDH", public: publicKey }, privateKey, 256);
+  const secret = await crypto.subtle.importKey("raw", shared, "HKDF", false, ["deriveKey"]);
+  const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: CONTEXT };
+  return crypto.subtle.deriveKey(how, secret, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+}
+
+async function begin(passphrase) {
+  const pair = await crypto.subtle.generateKey(CURVE, true, ["deriveBits"]);
+  const salt = random(16), wrapIv = random(12);
+  const wrapping = await wrappingKey(passphrase, salt, ROUNDS);
+  const wrapped = await crypto.subtle.wrapKey("pkcs8", pair.privateKey, wrapping, sealing(wrapIv));
+  return { salt, rounds: ROUNDS, wrapIv, wrapped, to: await crypto.subtle.exportKey("raw", pair.publicKey) };
+}
+
+async function seal(lock, told) {
+  const to = await crypto.subtle.importKey("raw", lock.to, CURVE, false, []);
+  const once = await crypto.subtle.generateKey(CURVE, false, ["deriveBits"]);
+  const iv = random(12);
+  const words = new TextEncoder().encode(JSON.stringify(told));
+  const sealed = await crypto.subtle.encrypt(sealing(iv), await contentKey(once.privateKey, to), words);
+  const from = await crypto.subtle.exportKey("raw", once.publicKey);
+  return { ...lock, owner: told.owner, takenAt: told.taken_at, iv, from, sealed };
+}
+
+async function unseal(copy, passphrase) {
+  const wrapping = await wrappingKey(passphrase, copy.salt, copy.rounds);
+  const own = await crypto.subtle.unwrapKey("pkcs8", copy.wrapped, wrapping, sealing(copy.wrapIv), CURVE, false, ["deriveBits"]);
+  const from = await crypto.subtle.importKey("raw", copy.from, CURVE, false, []);
+  const words = await crypto.subtle.decrypt(sealing(copy.iv), await contentKey(own, from), copy.sealed);
+  return JSON.parse(new TextDecoder().decode(words));
+}
+
+async function current(path) {
+  const answer = await fetch(path, { headers: { accept: "application/json" }, redirect: "error" });
+  if (!answer.ok) throw new Error("no copy to be had");
+  return answer.json();
+}
+
+const inWords = (at) => new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" }).format(new Date(at));
+
+// --- the page where somebody keeps a copy, or removes it
+
+async function keeping(form) {
+  const state = document.querySelector("[data-offline-state]");
+  const said = form.querySelector("[data-said]");
+  const show = async () => {
+    const copy = await find();
+    state.hidden = !copy;
+    if (copy) state.querySelector("[data-taken]").textContent = inWords(copy.takenAt);
+  };
+  document.querySelector("[data-offline-remove]").addEventListener("click", async () => { await remove(); await show(); });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const field = form.elements.passphrase;
+    said.textContent = form.dataset.short;
+    if ([...field.value].length < LEAST) return;
+    said.textContent = form.dataset.working;
+    try {
+      const told = await current(form.dataset.told);
+      await save(await seal(await begin(field.value), told));
+      field.value = said.textContent = "";
+      await show();
+    } catch {
+      said.textContent = form.dataset.failed;
+    }
+  });
+  await show();
+  document.querySelector("[data-offline-cannot]").hidden = true;
+  form.hidden = false;
+}
+
+// --- the page without network
+
+async function reading(form) {
+  const copy = await find();
+  if (!copy) return;
+  const opened = document.querySelector("[data-opened]"), none = document.querySelector("[data-none]");
+  const said = form.querySelector("[data-said]");
+  const list = opened.querySelector("[data-cards]");
+  let timer;
+  const close = () => {
+    clearTimeout(timer);
+    list.replaceChildren();
+    opened.hidden = true;
+    form.hidden = false;
+    none.hidden = false;
+  };
+  opened.querySelector("[data-close]").addEventListener("click", () => { close(); form.elements.passphrase.focus(); });
+  addEventListener("pagehide", close);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    said.textContent = form.dataset.working;
+    try {
+      const told = await unseal(copy, form.elements.passphrase.value);
+      const cards = told.cards[document.documentElement.lang.slice(0, 2)];
+      list.replaceChildren(...cards.map((each) => drawn(each, opened.dataset.ended)));
+    } catch {
+      said.textContent = form.dataset.wrong;
+      form.elements.passphrase.focus();
+      return;
+    }
+    form.elements.passphrase.value = said.textContent = "";
+    form.hidden = none.hidden = true;
+    opened.hidden = false;
+    opened.focus();
+    timer = setTimeout(close, LOCK_AFTER_MS);
+  });
+  form.hidden = false;
+}
+
+function drawn(card, ended) {
+  const place = document.querySelector("[data-card]").content.cloneNode(true);
+  for (const part of place.querySelectorAll("[data-text]")) part.textContent = card[part.dataset.text];
+  if (card.css) place.querySelector("[data-css]").classList.add(...card.css.split(" "));
+  place.querySelector("[data-checked]").textContent = inWords(card.checked_at);
+  const isOver = card.valid_until && new Date(card.valid_until) <= new Date();
+  const [kind, words] = isOver && card.badge[0] !== "bad" ? ["bad", ended] : card.badge;
+  const badge = document.querySelector(`[data-badge-of="${kind}"]`).content.cloneNode(true);
+  badge.querySelector(".badge > span").textContent = words;
+  place.querySelector("[data-badge]").append(badge);
+  for (const [label, value] of card.pictures) {
+    const picture = document.createElement("img");
+    Object.assign(picture, { src: value, alt: label, width: 140, height: 180 });
+    place.querySelector("[data-pictures]").append(picture);
+  }
+  for (const [label, value] of card.claims) {
+    const line = document.createElement("div"), name = document.createElement("dt"), said = document.createElement("dd");
+    name.textContent = label;
+    said.append(document.createElement("bdi"));
+    said.firstChild.textContent = value;
+    line.append(name, said);
+    place.querySelector("[data-claims]").append(line);
+  }
+  return place;
+}
+
+// --- any page of the open wallet that shows cards: what is kept follows them, in the background
+
+async function renewing(path) {
+  const copy = await find();
+  if (!copy) return;
+  const told = await current(path);
+  if (told.owner === copy.owner) await save(await seal(copy, told));
+}
+
+if (canKeep) {
+  const form = document.querySelector("[data-offline]");
+  const renewed = document.querySelector("meta[name=offline-copy]");
+  if (form?.dataset.offline === "keep") keeping(form).catch(() => {});
+  else if (form?.dataset.offline === "read") reading(form).catch(() => {});
+  else if (renewed) renewing(renewed.content).catch(() => {});
+}
