@@ -42,6 +42,7 @@ async def test_a_rejected_answer_uses_the_request_up_too(verifier: Deployed) -> 
 
 
 @pytest.mark.clause("6-7")
+@pytest.mark.fault("F38")
 async def test_fifty_at_a_time_have_one_verdict(verifier: Deployed) -> None:
     started = await verifier.start(flow="same_device")
     asked = await verifier.fetch(started)
@@ -115,6 +116,7 @@ async def test_an_answer_that_takes_too_long_is_told_so(verifier: Deployed) -> N
     assert (await verifier.outcome(started))["state"] == "expired"
 
 
+@pytest.mark.fault("F33")
 async def test_a_clock_that_goes_back_answers_nothing_twice(verifier: Deployed) -> None:
     """The answer is stored after the end, and asked about before it."""
     started = await verifier.start()
