@@ -19,6 +19,7 @@ from typing import Any
 
 from comity import base64url, strict_json
 from comity.errors import Code, ComityError, Malformed, Misconfigured
+from comity.runtime import failpoints
 from comity.runtime.files import create_file, make_private_folder
 
 VERSION = 1
@@ -137,6 +138,7 @@ def _write(path: Path, data: bytes) -> None:
         except OSError:
             os.ftruncate(descriptor, size)
             raise
+    failpoints.reach("deletions.noted")
 
 
 @contextmanager

@@ -154,7 +154,7 @@ class Presenting:
         credentials = tuple(each["credential_id"] for each in chosen)
         if asked.response_uri is None:
             data = digital_credentials.answer(asked, vp_token)
-            await self._use_up(wallet, consent_id, line, spent)
+            await self._use_up(wallet, consent_id, replace(line, content={**line.content, "outcome": "sent"}), spent)
             return Presented(redirect_uri=None, credentials=credentials, data=data)
         body = response.build(asked, vp_token).encode()
         await self._use_up(wallet, consent_id, line, spent)
@@ -164,11 +164,12 @@ class Presenting:
             )
         except Unreachable:
             back = Sheet(kind=CONSENT, id=consent_id, content=content)
-            await wallet.commit(put=[back, _amended(line, outcome="unconfirmed")])
+            await wallet.commit(put=[back])
             raise
         except Denied:
             await wallet.commit(put=[_amended(line, outcome="refused")])
             raise
+        await wallet.commit(put=[_amended(line, outcome="sent")])
         return Presented(redirect_uri=Received.parse(reply).redirect_uri, credentials=credentials)
 
     async def decline(self, wallet: OpenWallet, consent_id: str, *, digest: str) -> Presented:
@@ -351,8 +352,12 @@ def _shown(candidate: dcql.Candidate, held: Held, language: str) -> dict[str, An
 
 
 def _history(content: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> Sheet:
-    """Return the line that says what was shared, with whom, and what was authorised."""
-    said = {"what": "presented", "who": content["who"], "shared": [_line(each) for each in chosen], "outcome": "sent"}
+    """Return the line that says what was shared, with whom, and what was authorised.
+
+    Whether it arrived is not known before the verifier says so: a wallet that dies in between must not claim it.
+    """
+    shared = [_line(each) for each in chosen]
+    said = {"what": "presented", "who": content["who"], "shared": shared, "outcome": "unconfirmed"}
     authorised = [each["words"] for each in content["transactions"]]
     extra = {"authorised": authorised} if authorised else {}
     return Sheet(kind=HISTORY, id=holdings.new_id(), content={**said, **extra})

@@ -7,6 +7,7 @@ journal before it is judged; the credential is stored and the journal line goes 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -45,6 +46,8 @@ ON_REQUEST_ONLY = frozenset({Code.ISSUER_UNKNOWN, Code.NOT_ACCREDITED_FOR_TYPE})
 
 PASSING = frozenset({Code.DID_UNRESOLVED, Code.REGISTRY_EXPIRED})
 """What cannot be told now but later: the credential stays in the journal and is judged at the next unlocking."""
+
+ASKED_FOR = timedelta(days=1)  # how long a credential is asked for whose answers cannot be read
 
 _log = structlog.get_logger("wallet")
 
@@ -254,8 +257,9 @@ class Receiving:
             return await self._ask_after(wallet, record)
         try:
             answer = await self.asking.for_credentials(line, await journal.signers(wallet, line))
-        except (Denied, Malformed):
-            await self._not_received(wallet, record)
+        except (Denied, Malformed) as error:  # what cannot be read may have been cut on its way, more than once
+            if isinstance(error, Denied) or record.created_at + ASKED_FOR <= self.clock.now():
+                await self._not_received(wallet, record)
             raise
         return await self._take(wallet, record, answer)
 

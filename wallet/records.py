@@ -81,6 +81,7 @@ class OpenWallet:
             for record in sealed:
                 store.put_record(connection, self.citizen, record)
 
+        unit.__qualname__ = _name_of(put, delete)
         await self.database.write(unit)
         await self._note_deleted(delete)
 
@@ -154,3 +155,13 @@ class OpenWallet:
         )
         content = strict_json.parse_object(plaintext, max_bytes=MAX_RECORD_BYTES)
         return Kept(id=record.id, version=record.version, created_at=record.created_at, content=content)
+
+
+def _name_of(put: Sequence[Sheet], delete: Sequence[tuple[str, str]]) -> str:
+    """Return what a step of the wallet is called where tests break it, such as ``keep.key.pending``."""
+    kinds = {
+        "keep": [each.kind for each in put if each.version == 1],
+        "change": [each.kind for each in put if each.version > 1],
+        "drop": [kind for kind, _ in delete],
+    }
+    return ".".join(".".join((verb, *dict.fromkeys(named))) for verb, named in kinds.items() if named)

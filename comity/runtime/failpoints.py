@@ -1,8 +1,9 @@
 """Named places at which a test may break this process: between any two durable steps (catalogue section 2).
 
 Off, a place costs one look at an empty dictionary. It is armed by the setting ``…_FAILPOINT=name=action``, which
-production refuses, and acts once. Units of a database are places by their own names: ``redeem.run`` is the last moment
-before ``redeem`` is committed, ``redeem.committed`` the first one after.
+production refuses, and acts once; several are separated by commas. Units of a database are places by their own names:
+``redeeming.exchange_code.redeem.run`` is the last moment before the function ``redeem`` within ``exchange_code`` is
+committed, ``….committed`` the first one after.
 """
 
 import errno
@@ -41,17 +42,18 @@ _armed: dict[str, tuple[Action, float]] = {}
 
 
 def arm(specification: str) -> None:
-    """Arm one place: ``name=action``.
+    """Arm places: ``name=action``, several separated by commas.
 
     Raises:
         Misconfigured: not of this form.
     """
-    name, _, said = specification.partition("=")
-    action, _, seconds = said.partition(":")
-    try:
-        _armed[name] = Action(action), float(seconds or STALL_SECONDS)
-    except ValueError:
-        raise Misconfigured(Code.MISCONFIGURED, "a failpoint is written as name=action") from None
+    for each in specification.split(","):
+        name, _, said = each.partition("=")
+        action, _, seconds = said.partition(":")
+        try:
+            _armed[name] = Action(action), float(seconds or STALL_SECONDS)
+        except ValueError:
+            raise Misconfigured(Code.MISCONFIGURED, "a failpoint is written as name=action") from None
 
 
 def disarm() -> None:
@@ -74,8 +76,13 @@ def reach(name: str) -> None:
 def reach_unit(unit: Callable[..., object], step: str) -> None:
     """Pass the place ``<name of the unit>.<step>``; see :func:`reach`."""
     if _armed:
-        named: Any = unit.func if isinstance(unit, partial) else unit
-        reach(f"{named.__name__}.{step}")
+        reach(f"{name_of(unit)}.{step}")
+
+
+def name_of(unit: Callable[..., object]) -> str:
+    """Return a unit's name, however it was bound: ``module.function``, and the function within it."""
+    named: Any = unit.func if isinstance(unit, partial) else unit
+    return f"{named.__module__.rpartition('.')[2]}.{named.__qualname__.replace('.<locals>', '')}"
 
 
 def _break(action: Action, seconds: float) -> None:

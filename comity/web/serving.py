@@ -169,8 +169,9 @@ def _bracketed(host: str) -> str:
 
 
 def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # a full disk behind the log is no reason not to serve (catalogue F36)
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 class _Server(uvicorn.Server):

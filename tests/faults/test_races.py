@@ -1,15 +1,14 @@
 """Many at the same moment: exactly the promised outcome, 200 rounds of it in ``make test-long``."""
 
 import asyncio
-import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.faults.matrix import LONG
 from tests.services.issuer.deployed import Place, running
 
-LONG = os.environ.get("COMITY_LONG") == "1"
 ROUNDS = 200 if LONG else 2
 GUESSES = 500 if LONG else 50
 
@@ -24,6 +23,7 @@ def started(tmp_path: Path, empty_database: str, database_kind: str) -> Place:
 @pytest.mark.both_databases
 @pytest.mark.attack("I01")
 @pytest.mark.good_twin("I01")
+@pytest.mark.fault("F02", "F38")
 async def test_of_fifty_who_redeem_one_code_one_gets_a_token(started: Place) -> None:
     async with running(started) as issuer:
         for _ in range(ROUNDS):

@@ -98,6 +98,7 @@ async def test_what_was_approved_is_delivered_once(waiting: Waiting) -> None:
     assert [told.count(each) for each in ("credential_deferred", "offer_approved", "credential_issued")] == [1, 1, 1]
 
 
+@pytest.mark.fault("F05")
 async def test_a_lost_answer_is_had_again_where_it_was_asked_for_first(waiting: Waiting) -> None:
     await decide(waiting.issuer, waiting.offer, "approve")
     assert (await waiting.poll()).status_code == 200
@@ -306,6 +307,7 @@ async def test_a_credential_that_ended_while_it_waited_is_not_issued(issuer: Dep
     refused(await waiting.poll(), "credential_request_denied")
 
 
+@pytest.mark.fault("F09")
 async def test_it_waits_through_a_restart(place: Place) -> None:
     async with running(place) as issuer:
         waiting = await Waiting(issuer).begin()

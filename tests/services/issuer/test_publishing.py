@@ -65,6 +65,7 @@ async def test_one_waits_for_the_other(tmp_path: Path, monkeypatch: pytest.Monke
     assert busy.value.code is Code.BUSY
 
 
+@pytest.mark.fault("F39")
 async def test_who_is_cancelled_holds_the_folder_until_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +99,7 @@ async def test_who_is_cancelled_holds_the_folder_until_nothing_is_written(
 
 
 @pytest.mark.both_databases
+@pytest.mark.fault("F34")
 async def test_who_lost_its_lock_brings_no_revoked_credential_back(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

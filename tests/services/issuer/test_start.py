@@ -31,6 +31,7 @@ async def test_a_first_start_makes_everything_and_is_ready(empty_place: Place) -
         assert (await issuer.client.get("/version")).json()["service"] == "comity issuer"
 
 
+@pytest.mark.fault("F42")
 async def test_it_is_not_ready_without_its_operators_file_or_with_ended_certificates(issuer: Deployed) -> None:
     issuer.settings.operators_file.unlink()
     assert (await issuer.client.get("/readyz")).json()["checks"]["operators"] == "misconfigured"

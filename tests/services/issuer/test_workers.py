@@ -136,6 +136,7 @@ def listed(place: Place, record: dict[str, Any]) -> int:
 
 @pytest.mark.attack("I01")
 @pytest.mark.good_twin("I01")
+@pytest.mark.fault("F37")
 async def test_a_code_is_redeemed_once_whichever_worker_is_asked(workers: tuple[Deployed, Deployed]) -> None:
     for _ in range(5):
         offer = await workers[0].offer()
@@ -143,6 +144,7 @@ async def test_a_code_is_redeemed_once_whichever_worker_is_asked(workers: tuple[
         assert sorted(each.status_code for each in answers) == [200, *[400] * 9], [each.text for each in answers]
 
 
+@pytest.mark.fault("F37")
 async def test_an_index_is_given_once_whichever_worker_is_asked(workers: tuple[Deployed, Deployed]) -> None:
     records = await issued(workers, "parallel", 16)
     places = {(each["status_list"], each["status_index"]) for each in records}
@@ -164,6 +166,7 @@ async def test_fifty_revocations_at_each_of_two_workers_all_arrive(
         assert int(fence.read_text()) == each.fence > 0
 
 
+@pytest.mark.fault("F11")
 async def test_what_a_killed_worker_acknowledged_is_published_by_the_other(
     workers: tuple[Deployed, Deployed], processes: tuple[Process, Process], place: Place
 ) -> None:

@@ -47,6 +47,7 @@ async def test_a_rejected_answer_uses_the_request_up_too(verifier: Deployed) -> 
 @pytest.mark.clause("6-7")
 @pytest.mark.attack("P01")
 @pytest.mark.good_twin("P01")
+@pytest.mark.fault("F38")
 async def test_fifty_at_a_time_have_one_verdict(verifier: Deployed) -> None:
     started = await verifier.start(flow="same_device")
     asked = await verifier.fetch(started)
@@ -125,6 +126,7 @@ async def test_an_answer_that_takes_too_long_is_told_so(verifier: Deployed) -> N
 
 
 @pytest.mark.attack("C02")
+@pytest.mark.fault("F33")
 async def test_a_clock_that_goes_back_answers_nothing_twice(verifier: Deployed) -> None:
     """The answer is stored after the end, and asked about before it."""
     started = await verifier.start()

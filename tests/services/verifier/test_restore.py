@@ -16,6 +16,7 @@ SECRET = "a passphrase of the night shift"
 
 
 @pytest.mark.both_databases
+@pytest.mark.fault("F31")
 async def test_verdicts_come_back_and_open_requests_do_not(
     place: Place, empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

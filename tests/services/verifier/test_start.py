@@ -89,6 +89,7 @@ async def test_a_registry_whose_statements_have_ended_accepts_nothing(place: Pla
         assert "claims" not in result
 
 
+@pytest.mark.fault("F42")
 async def test_a_registry_without_issuers_is_not_ready(place: Place) -> None:
     forget_registry(place)
     registry = RegistryRepository(place.folder / "registry", FixedClock(NOW))
@@ -133,6 +134,7 @@ async def test_a_failing_timer_goes_on(place: Place, failure: Exception) -> None
     assert calls > 2
 
 
+@pytest.mark.fault("F42")
 async def test_an_expired_certificate_is_not_ready(place: Place) -> None:
     async with running(place, at=NOW + timedelta(days=identity.LEAF_DAYS + 1)) as verifier:
         assert (await ready(verifier))[1]["keys"] == "certificate_expired"
@@ -141,6 +143,7 @@ async def test_an_expired_certificate_is_not_ready(place: Place) -> None:
         assert (await ready(verifier))[1]["keys"] == "ok"
 
 
+@pytest.mark.fault("F42")
 async def test_a_broken_database_is_not_ready(verifier: Deployed) -> None:
     def drop(connection: Connection) -> None:
         requests.drop(connection)

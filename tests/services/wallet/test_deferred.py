@@ -95,6 +95,7 @@ async def test_what_is_refused_is_told_and_not_asked_for_again(town: Town, maya:
     assert polls(town) == 1
 
 
+@pytest.mark.fault("F09")
 async def test_it_waits_through_a_restart_and_comes_at_the_unlocking(ground: Ground) -> None:
     async with running(ground) as town:
         maya = await town.arrive("maya")
@@ -121,6 +122,7 @@ async def test_an_issuer_that_is_down_is_asked_again_after_its_interval(town: To
     assert len(await maya.credentials()) == 1
 
 
+@pytest.mark.fault("F09")
 async def test_an_answer_that_was_lost_is_had_where_it_was_asked_for_first(town: Town, maya: Person) -> None:
     """The id is spent then; the same keys get the same place in the list."""
     offer = await wait(town, maya)

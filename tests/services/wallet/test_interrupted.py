@@ -40,6 +40,7 @@ async def take(town: Town, person: Person, status: int, **offered: Any) -> dict[
     return offer
 
 
+@pytest.mark.fault("F06")
 async def test_a_lost_reply_is_asked_for_again(town: Town, maya: Person) -> None:
     """F06: the same key, so the issuer gives the same place in its list; no second offer is needed."""
     town.net.afterwards(ENDPOINT, GONE)
@@ -86,6 +87,7 @@ async def journal(town: Town) -> list[_Line]:
 
 
 @pytest.mark.parametrize("method", ["_take", "_judge", "_verify", "_keep"])
+@pytest.mark.fault("F07")
 async def test_a_crash_at_any_step_loses_nothing(
     town: Town, maya: Person, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
@@ -104,6 +106,7 @@ async def test_a_crash_at_any_step_loses_nothing(
     assert len(await maya.credentials()) == 1
 
 
+@pytest.mark.fault("F07")
 async def test_a_crash_after_storage_stores_nothing_twice(
     town: Town, maya: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +120,7 @@ async def test_a_crash_after_storage_stores_nothing_twice(
     assert len(await maya.credentials()) == 1
 
 
+@pytest.mark.fault("F08")
 async def test_a_full_disk_loses_nothing(town: Town, maya: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """F08: the credential stays in the journal until there is room."""
     real: Callable[..., Any] = OpenWallet.commit
@@ -191,3 +195,38 @@ async def test_the_first_of_two_stays_when_the_second_fails(town: Town, maya: Pe
     assert len(await maya.credentials()) == 1
     await unlock(maya)
     assert {each["format"] for each in await maya.credentials()} == {"dc+sd-jwt", "vc+jwt"}
+
+
+@pytest.mark.fault("F06")
+async def test_a_reply_that_is_cut_at_any_hundred_bytes_is_had_again(town: Town, maya: Person) -> None:
+    """One wallet, one answer cut further and further on: the credential comes in the end, once, from one offer."""
+    cuts: list[int] = []
+
+    def cut(request: FetchRequest, answer: Fetched | None) -> Fetched | None:
+        assert answer is not None
+        if len(cuts) * 100 >= len(answer.body):
+            return None
+        cuts.append(len(cuts) * 100)
+        return fetched(request.url, answer.body[: cuts[-1]], town.clock)
+
+    town.net.afterwards(ENDPOINT, cut)
+    offer = await take(town, maya, 400)
+    for _ in range(200):
+        if await maya.credentials():
+            break
+        await unlock(maya)
+    assert len(cuts) > 15
+    assert len(await maya.credentials()) == 1
+    found = (await town.desk.get(f"/api/v1/offers/{offer['offer_id']}")).json()
+    assert len(found["credentials"]) == 1
+
+
+async def test_an_issuer_that_sends_nothing_but_garbage_is_not_asked_for_ever(town: Town, maya: Person) -> None:
+    town.net.afterwards(ENDPOINT, lambda request, _answer: fetched(request.url, b"garbage", town.clock))
+    await take(town, maya, 400)
+    await unlock(maya)
+    assert [each.kind for each in await journal(town)] == ["waiting"]
+    town.clock.advance(timedelta(days=1))
+    await unlock(maya)
+    assert await journal(town) == []
+    assert [each["what"] for each in await maya.history()] == ["not_received"]

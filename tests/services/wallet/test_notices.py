@@ -43,6 +43,7 @@ async def test_it_is_told_once_and_forgotten(town: Town, maya: Person) -> None:
 
 
 @pytest.mark.parametrize("status", [None, 500, 503])
+@pytest.mark.fault("F10")
 async def test_what_is_not_heard_is_told_again(town: Town, maya: Person, status: int | None) -> None:
     town.net.instead(ENDPOINT, GONE if status is None else fetched("", b"", town.clock, status=status))
     await maya.receive(await town.offer())
@@ -100,6 +101,7 @@ async def test_a_later_deletion_is_nobodys_business(town: Town, maya: Person) ->
 
 @pytest.mark.attack("I16")
 @pytest.mark.good_twin("I16")
+@pytest.mark.fault("F10")
 async def test_repeating_it_is_heard_once_and_another_wallets_id_never(town: Town, maya: Person) -> None:
     """I16, seen from the issuer: by token; the same again succeeds and changes nothing."""
     town.net.instead(ENDPOINT, GONE)

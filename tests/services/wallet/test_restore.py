@@ -59,6 +59,7 @@ def elsewhere(ground: Ground, database: str) -> Ground:
 
 
 @pytest.mark.both_databases
+@pytest.mark.fault("F31")
 async def test_what_was_deleted_after_the_backup_stays_deleted(ground: Ground, empty_database: str) -> None:
     async with running(ground) as town:
         maya, leo, ana = await town.arrive("maya"), await town.arrive("leo"), await town.arrive("ana")

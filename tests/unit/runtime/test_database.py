@@ -50,6 +50,7 @@ async def test_the_file_is_the_owners_alone(database: Database) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+@pytest.mark.fault("F14")
 async def test_every_connection_is_set_for_durability(database: Database) -> None:
     def pragmas(connection: Connection) -> list[Any]:
         names = ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "query_only", "busy_timeout")
@@ -131,6 +132,7 @@ async def test_a_constraint_that_speaks_at_commit_hurts_only_its_own_unit(databa
         await database.write(put(4, late=99))
 
 
+@pytest.mark.fault("F15")
 async def test_nothing_is_acknowledged_when_the_whole_transaction_is_lost(database: Database) -> None:
     def lose(connection: Connection) -> None:
         # What SQLite does by itself when the disk is full: the transaction is gone, savepoints and all.
@@ -220,6 +222,7 @@ async def test_a_cancelled_reader_does_not_spoil_its_connection(database: Databa
     assert len(done) >= 25
 
 
+@pytest.mark.fault("F16")
 async def test_too_much_waiting_work_is_refused(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_WAITING", 3)
     gate = Gate()
@@ -232,6 +235,7 @@ async def test_too_much_waiting_work_is_refused(database: Database, monkeypatch:
     assert await database.read(numbers) == {0, 1, 2}
 
 
+@pytest.mark.fault("F16")
 async def test_a_file_held_by_another_process_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_MILLISECONDS", 50)
     database = open_database(f"sqlite:///{tmp_path}/rows.sqlite3")
@@ -285,6 +289,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.fault("F14")
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/acked.sqlite3"
     with subprocess.Popen(

@@ -91,6 +91,7 @@ async def test_two_that_each_looked_before_they_wrote_do_not_both_write(database
     assert await database.read(count) == 1
 
 
+@pytest.mark.fault("F39")
 async def test_a_cancelled_caller_leaves_all_or_nothing(database: Database) -> None:
     tasks = [asyncio.create_task(database.write(put(number))) for number in range(40)]
     for number, task in enumerate(tasks):
@@ -104,6 +105,7 @@ async def test_a_cancelled_caller_leaves_all_or_nothing(database: Database) -> N
     assert await database.write(put(99)) == 99, "its connections are as good as before"
 
 
+@pytest.mark.fault("F39")
 async def test_a_cancelled_reader_does_not_spoil_its_connection(database: Database) -> None:
     await database.write(put(1))
     tasks = [asyncio.create_task(database.read(count)) for _ in range(30)]
@@ -115,6 +117,7 @@ async def test_a_cancelled_reader_does_not_spoil_its_connection(database: Databa
     assert len(done) >= 15
 
 
+@pytest.mark.fault("F17")
 async def test_when_every_connection_is_taken_callers_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     databases.need(databases.POSTGRESQL)
     monkeypatch.setattr(module, "POOL", 1)

@@ -47,6 +47,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
         open_database(f"sqlite:///{tmp_path}")
 
 
+@pytest.mark.fault("F14")
 def test_a_connection_that_is_not_durable_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = sqlite.sqlite_engine
 
@@ -89,6 +90,7 @@ def failing(*errors: Exception) -> tuple[Callable[[], Any], list[int]]:
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])
+@pytest.mark.fault("F17")
 async def test_a_serialization_failure_is_tried_again(state: str) -> None:
     attempt, calls = failing(*[DBAPIError("x", None, Refused(state))] * 2)
     assert await retry_serialization(attempt) == "done"
@@ -118,6 +120,7 @@ async def test_other_failures_are_not_tried_again() -> None:
         assert calls == [1]
 
 
+@pytest.mark.fault("F17")
 async def test_a_postgresql_that_is_not_there_is_unreachable() -> None:
     database = open_database("postgresql://nobody@127.0.0.1:1/nothing")
     assert isinstance(database, PostgresDatabase)

@@ -47,13 +47,24 @@ def test_a_unit_is_called_by_its_own_name() -> None:
     def redeem(_connection: object) -> None:
         """Stand for a unit."""
 
-    failpoints.arm("redeem.run=error")
+    name = "test_failpoints.test_a_unit_is_called_by_its_own_name.redeem"
+    failpoints.arm(f"{name}.run=error")
     failpoints.reach_unit(redeem, "committed")
     with pytest.raises(failpoints.Broken):
         failpoints.reach_unit(partial(redeem), "run")
+    assert failpoints.name_of(partial(failpoints.arm, "")) == "failpoints.arm"
 
 
-@pytest.mark.parametrize("wrong", ["here", "here=", "here=explode", "here=stall:soon"])
+def test_several_are_armed_at_once_and_each_acts_once() -> None:
+    failpoints.arm("here=error,there=full")
+    with pytest.raises(failpoints.Broken):
+        failpoints.reach("here")
+    failpoints.reach("here")
+    with pytest.raises(OSError, match="No space left"):
+        failpoints.reach("there")
+
+
+@pytest.mark.parametrize("wrong", ["here", "here=", "here=error,", "here=explode", "here=stall:soon"])
 def test_what_is_not_written_as_it_must_be_is_refused(wrong: str) -> None:
     with pytest.raises(Misconfigured):
         failpoints.arm(wrong)

@@ -48,6 +48,7 @@ def test_of_many_who_create_at_once_one_succeeds(tmp_path: Path) -> None:
     assert won == [(tmp_path / "a").read_bytes()]
 
 
+@pytest.mark.fault("F12")
 def test_readers_see_the_old_or_the_new_content(tmp_path: Path) -> None:
     path = tmp_path / "a"
     contents = [bytes([letter]) * 300_000 for letter in b"abcd"]
@@ -68,6 +69,7 @@ def test_readers_see_the_old_or_the_new_content(tmp_path: Path) -> None:
     assert seen <= set(contents)
 
 
+@pytest.mark.fault("F12", "F15")
 def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a"
     replace_file(path, b"one")

@@ -97,6 +97,7 @@ def test_the_next_version_is_added_to_what_is_there(package: Path, url: str) -> 
     assert columns(url) == {"id", "colour"}
 
 
+@pytest.mark.fault("F30")
 def test_a_migration_that_fails_changes_nothing(package: Path, url: str) -> None:
     (package / "0002_colour.py").write_text(SECOND)
     migrations.upgrade(url, "lamp_service")
@@ -118,6 +119,7 @@ def test_a_migration_that_fails_changes_nothing(package: Path, url: str) -> None
     assert asyncio.run(rows()) == 1
 
 
+@pytest.mark.fault("F30")
 def test_a_database_of_newer_software_is_left_alone(package: Path, url: str) -> None:
     (package / "0002_colour.py").write_text(SECOND)
     migrations.upgrade(url, "lamp_service")
@@ -128,6 +130,7 @@ def test_a_database_of_newer_software_is_left_alone(package: Path, url: str) -> 
     assert columns(url) == {"id", "colour"}
 
 
+@pytest.mark.fault("F30", "F37")
 def test_several_who_start_at_once_migrate_once(package: Path, url: str, tmp_path: Path) -> None:
     (package / "0002_colour.py").write_text(SECOND)
     code = "import sys; from comity.runtime import migrations; migrations.upgrade(sys.argv[1], 'lamp_service')"

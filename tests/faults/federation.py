@@ -1,0 +1,78 @@
+"""Everybody as real processes around the service under test, founded once for each kind of database."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import httpx
+
+from comity.demo import cast, founding
+from comity.demo.clients import Counter, Desk
+from comity.demo.founding import Stage
+from comity.demo.processes import Process
+from tests.faults import nursery
+from tests.faults.harness import Service
+from tests.faults.nursery import Grown
+
+FARE_AUTHORITY = "ca-on/peel/services"
+FARE: Mapping[str, Any] = {"eligible": True, "tier": "half", "valid_until": "2027-06-30"}
+FARE_FILE = "fare"
+"""The record of the fare subsidy in its authority's register, from which further copies are issued."""
+SHORT = {
+    "issuer": {"ISSUER_DEFERRED_INTERVAL_SECONDS": "1"},
+    "verifier": {"VERIFIER_RESULT_SECONDS": "10", "VERIFIER_ERASE_EVERY_SECONDS": "0.3"},
+}
+
+
+_settings = Stage.settings
+
+
+def _quick(stage: Stage, name: str) -> dict[str, str]:
+    """Return the settings of a service, with short times: for what a clerk has yet to decide, and for reports."""
+    return {**_settings(stage, name), **SHORT.get(name, {})}
+
+
+@contextlib.contextmanager
+def standing(folder: Path, databases: Mapping[str, str]) -> Iterator[Stage]:
+    """Found a federation of forked processes in ``folder``, and stop it at the end."""
+    authorities = cast.deployment()
+    next(each for each in authorities if each["authority"] == FARE_AUTHORITY)["source"] = {"people": cast.PEOPLE_FILE}
+    people = {**cast.people(), FARE_FILE: {"fare-subsidy": dict(FARE)}}
+    with (
+        mock.patch.object(founding, "Process", Grown),
+        mock.patch.object(founding, "run", nursery.run),
+        mock.patch.object(cast, "deployment", return_value=authorities),
+        mock.patch.object(cast, "people", return_value=people),
+        mock.patch.object(Stage, "settings", _quick),
+    ):
+        stage = asyncio.run(founding.found(folder, databases=databases))
+        try:
+            yield stage
+        finally:
+            stage.stop()
+
+
+def service(stage: Stage, name: str) -> Service:
+    """Return one service of a federation as the one under test; it is running again when the trial is over."""
+    stage.processes[name].stop()
+
+    def make(more: dict[str, str]) -> Process:
+        found = stage.process(name)
+        found.settings = {**found.settings, **more}
+        stage.processes[name] = found
+        return found
+
+    return Service(make, name.upper())
+
+
+def desk(stage: Stage, connection: httpx.AsyncClient) -> Desk:
+    """Return the clerk."""
+    return Desk(client=connection, url=stage.urls["issuer"], token=stage.operator_token)
+
+
+def counter(stage: Stage, connection: httpx.AsyncClient) -> Counter:
+    """Return the relying party."""
+    return Counter(client=connection, url=stage.urls["verifier"], token=stage.relying_party_token)
