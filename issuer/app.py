@@ -20,11 +20,14 @@ from comity.runtime.files import alone_in
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
+from comity.runtime.periodic import periodic
 from comity.runtime.refusals import Refusals
+from comity.runtime.status_cache import StatusCache
 from comity.web import api_docs, counted
 from comity.web.app import ReadyCheck, create_base
 from issuer import approving, authorities, bulk, catalog, client_trust, identity, issuing, signing_in, sources
 from issuer.api import access, authorization, described, openid, operators, public, sign_in
+from issuer.attestation_status import RENEW_SECONDS, AttestationStatus
 from issuer.authorities import Authority, Description
 from issuer.client_trust import ClientTrust
 from issuer.console import pages as console
@@ -153,6 +156,8 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
         opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file), bulk=runner)
         await deployment.publisher.start()
         await stack.enter_async_context(deployment.refusals.storing())
+        renew = deployment.attestation_status.renew
+        await stack.enter_async_context(periodic(RENEW_SECONDS, "status lists of attestations", renew))
         every = settings.erase_every_seconds
         for timer in (deployment.publisher.run(), _erase_on_time(deployment, every), runner.run()):
             task = asyncio.create_task(timer)
@@ -213,6 +218,9 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         limits=_limits(settings),
         request_keys=RequestKeys(database, clock, secrecy, period_seconds=settings.encryption_key_seconds),
         refusals=Refusals(database=database, table=refused.refusals, clock=clock),
+        attestation_status=AttestationStatus(
+            cache=StatusCache(settings.data_folder / "attestation-status", fetcher, clock), clock=clock
+        ),
         require_dpop=settings.require_dpop,
         encryption_required=settings.encryption_required,
         identity_provider=_identity_provider(settings, fetcher, clock),

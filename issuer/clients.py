@@ -65,7 +65,7 @@ def new_challenge(deployment: Deployment, authority: Authority) -> str:
     return deployment.secrecy.new_nonce(authority.path, expires_at=expires_at, purpose="client challenge")
 
 
-def authenticate(deployment: Deployment, authority: Authority, form: Mapping[str, str], fields: Fields) -> Client:
+async def authenticate(deployment: Deployment, authority: Authority, form: Mapping[str, str], fields: Fields) -> Client:
     """Return the client that sends ``form`` to the authorization server of ``authority`` (RFC 6749 §2.3, §3.2.1).
 
     Nothing is written: whoever lets the request have an effect calls :func:`use_up` in the same transaction.
@@ -78,7 +78,8 @@ def authenticate(deployment: Deployment, authority: Authority, form: Mapping[str
 
     Raises:
         OAuthError: ``invalid_client``, ``invalid_client_attestation``, ``use_attestation_challenge``,
-            ``use_fresh_attestation``; ``invalid_request`` for two methods at once.
+            ``use_fresh_attestation``; ``invalid_request`` for two methods at once; ``temporarily_unavailable`` where it
+            cannot be looked up whether an attestation was taken back.
     """
     attestations = fields(client_attestation.HEADER)
     possession = fields(client_attestation.POP_HEADER)
@@ -88,7 +89,7 @@ def authenticate(deployment: Deployment, authority: Authority, form: Mapping[str
     if is_attested and is_asserted:
         raise _TWICE("a client authenticates in one way at a time")
     if is_attested:
-        return _attested(deployment, authority, attestations, possession, form.get("client_id"))
+        return await _attested(deployment, authority, attestations, possession, form.get("client_id"))
     if is_asserted:
         return _asserted(deployment, authority, form)
     client_id, trust = form.get("client_id"), deployment.client_trust
@@ -102,7 +103,7 @@ def authenticate(deployment: Deployment, authority: Authority, form: Mapping[str
     return Client(client_id=client_id)
 
 
-def _attested(
+async def _attested(
     deployment: Deployment,
     authority: Authority,
     attestations: Sequence[str],
@@ -126,6 +127,8 @@ def _attested(
         check_challenge=is_good if trust.gives_challenges else None,
         at=at,
     )
+    # Last, and only for what a trusted attester signed: was it taken back?
+    await deployment.attestation_status.require_valid((found.status,), client_attestation.refuse_status)
     # A challenge is good once, whoever uses it; without one it is the proof's own name that is.
     if found.challenge is not None:
         digest = deployment.secrecy.client_proof_digest("challenge", path, found.challenge)

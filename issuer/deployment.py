@@ -7,6 +7,7 @@ from comity.errors import Code, NotFound
 from comity.ports import ClaimsSource, Clock
 from comity.runtime.database import Database
 from comity.runtime.refusals import Refusals
+from issuer.attestation_status import AttestationStatus
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
 from issuer.client_trust import ClientTrust
@@ -52,6 +53,7 @@ class Deployment:
         limits: numbers.
         request_keys: the keys of encrypted requests.
         refusals: counts what wallets are refused.
+        attestation_status: looks up whether attestations were taken back.
         require_dpop: whether bearer tokens are refused.
         encryption_required: whether plain credential requests and answers are refused.
         identity_provider: where people sign in; None for the demo's own page, or for nowhere.
@@ -71,6 +73,7 @@ class Deployment:
     limits: Limits
     request_keys: RequestKeys
     refusals: Refusals
+    attestation_status: AttestationStatus
     require_dpop: bool = False
     encryption_required: bool = False
     identity_provider: IdentityProvider | None = None

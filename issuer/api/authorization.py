@@ -56,7 +56,7 @@ async def push(request: Request, path: str) -> Response:
     if len(await request.body()) > MAX_PUSHED_BYTES:
         raise OAuthError(Code.TOO_LARGE, "the request is larger than is kept")
     fields = token_request.read_form(await request.body())
-    client = _named(clients.authenticate(deployment, authority, fields, request.headers.getlist))
+    client = _named(await clients.authenticate(deployment, authority, fields, request.headers.getlist))
     asked = AuthorizationRequest.parse(fields | {"client_id": client.client_id or ""})
     proof = tokens.check_for_push(deployment, authority, request.headers.getlist(dpop.HEADER))
     pushed = await authorizing.push(deployment, authority, asked, client, proof)

@@ -108,7 +108,7 @@ async def token(request: Request, path: str) -> Response:
     authority = deployment.authority(path)
     require_type(request, OAuthErrorCode.INVALID_REQUEST, FORM)
     body = await request.body()
-    client = clients.authenticate(deployment, authority, token_request.read_form(body), request.headers.getlist)
+    client = await clients.authenticate(deployment, authority, token_request.read_form(body), request.headers.getlist)
     wanted = token_request.parse(body)
     proof = tokens.check_for_token(deployment, authority, request.headers.getlist(dpop.HEADER))
     if isinstance(wanted, TokenRequest):
