@@ -26,7 +26,7 @@ from comity.runtime.status_cache import StatusCache
 from comity.web import api_docs, counted
 from comity.web.app import ReadyCheck, create_base
 from issuer import approving, authorities, bulk, catalog, client_trust, identity, issuing, signing_in, sources
-from issuer.api import access, authorization, described, openid, operators, public, sign_in
+from issuer.api import access, authorization, described, described_protocol, openid, operators, public, sign_in
 from issuer.attestation_status import RENEW_SECONDS, AttestationStatus
 from issuer.authorities import Authority, Description
 from issuer.client_trust import ClientTrust
@@ -65,7 +65,7 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     app.exception_handler(OAuthError)(openid.answer_refusal)
     counted.install(app, access.count_refusal)
     console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
-    api_docs.require_bearer(app, described.SECURITY)
+    api_docs.require_bearer(app, described.SECURITY | described_protocol.SECURITY)
     # In this order: the path of an authority may stand at the start of the routes of the last ones.
     for router in (operators.router, sign_in.router, authorization.router, openid.router, public.router):
         app.include_router(router)

@@ -13,13 +13,14 @@ from comity.openid.token_request import CodeRequest, RefreshRequest
 from comity.web.body import media_type
 from comity.web.counted import CountedRoute
 from issuer import authorizing, clients, refreshing, tokens
+from issuer.api import described_protocol
 from issuer.api.access import deployment_of
 from issuer.authorities import Authority
 from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.tokens import Proof
 
-router = APIRouter(route_class=CountedRoute, include_in_schema=False)
+router = APIRouter(route_class=CountedRoute)
 
 MAX_PUSHED_BYTES = 16_384
 """Largest request that is kept for a browser; anybody may push one."""
@@ -44,7 +45,7 @@ def describe(deployment: Deployment, authority: Authority) -> CodeFlow | None:
     )
 
 
-@router.post("/{path:path}/par")
+@router.post("/{path:path}/par", status_code=201, **described_protocol.PUSH)
 async def push(request: Request, path: str) -> Response:
     """Take an authorization request from a wallet (RFC 9126 §2.1)."""
     deployment = deployment_of(request)
