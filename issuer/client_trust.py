@@ -55,6 +55,7 @@ class ClientTrust:
         """Return what the metadata of the authorization server ``issuer`` say of it."""
         methods = {
             client_attestation.METHOD: self.takes_attestations,
+            client_attestation.METHOD_DPOP: self.takes_attestations,
             client_assertion.METHOD: bool(self.registered),
             NONE: not self.is_required,
         }

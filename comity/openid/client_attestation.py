@@ -21,6 +21,8 @@ from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal
 from comity.ports import Jwk, Signer
 
 METHOD = "attest_jwt_client_auth"
+METHOD_DPOP = "attest_jwt_client_auth_dpop"
+"""The combined mode of drafts -09 and later: the DPoP proof is the proof of possession, by one key for both."""
 TYP, POP_TYP = "oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt"
 CONTEXT, POP_CONTEXT = "client_attestation", "client_attestation_pop"
 HEADER, POP_HEADER = "oauth-client-attestation", "oauth-client-attestation-pop"
@@ -114,6 +116,63 @@ def prove(signer: Signer, *, client_id: str, audience: str, at: datetime, challe
     if challenge is not None:
         claims["challenge"] = challenge
     return jose.sign({"typ": POP_TYP}, claims, signer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestedKey:
+    """An attestation that passed, whose key is the one that a DPoP proof names.
+
+    Attributes:
+        client_id: which client it is.
+        thumbprint: RFC 7638 thumbprint of the key, which must have signed the DPoP proof.
+        status: where the attestation's status stands, for the caller to look up; None where it cannot be revoked.
+    """
+
+    client_id: str
+    thumbprint: str
+    status: Stated | None
+
+
+def check_combined(
+    attestations: Sequence[str],
+    dpop_proofs: Sequence[str],
+    *,
+    client_id: str | None,
+    trusted: Sequence[Attester],
+    max_age: timedelta,
+    at: datetime,
+) -> AttestedKey:
+    """Check the attestation of a request without a proof of possession of its own ("DPoP Combined Mode", -09).
+
+    Not checked: the DPoP proof itself (:func:`comity.openid.dpop.check`, with the key that is returned), its nonce,
+    and what a status list says of the attestation.
+
+    Args:
+        attestations: the values of all ``OAuth-Client-Attestation`` header fields.
+        dpop_proofs: the values of all ``DPoP`` header fields.
+        client_id: what the request itself says; None when it does not.
+        trusted: whose attestations are taken.
+        max_age: oldest attestation that is fresh enough.
+        at: the current instant.
+
+    Raises:
+        OAuthError: ``invalid_client_attestation`` with the code of what is wrong; ``use_fresh_attestation``.
+    """
+    # Step 2: precisely one DPoP header field, and one attestation.
+    if len(attestations) != 1 or len(dpop_proofs) != 1:
+        raise _REFUSE("a request has exactly one client attestation and one proof of possession")
+    subject, instance_jwk, status = _attested(attestations[0], trusted, max_age, at)
+    if client_id is not None and client_id != subject:
+        raise _REFUSE("the client attestation is for another client than the request", Code.CLIENT_MISMATCH)
+    # Step 4: the key in the DPoP proof is identical to the one in cnf.
+    try:
+        named = keys.thumbprint(jose.parse(dpop_proofs[0], max_bytes=_MAX_BYTES).header.get("jwk") or {})
+    except Malformed as problem:
+        raise _REFUSE.of(problem) from None
+    thumbprint = keys.thumbprint(instance_jwk)
+    if named != thumbprint:
+        raise _REFUSE("the DPoP proof is by another key than the client attestation names", Code.HOLDER_KEY_MISMATCH)
+    return AttestedKey(client_id=subject, thumbprint=thumbprint, status=status)
 
 
 def check(

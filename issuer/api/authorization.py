@@ -59,7 +59,8 @@ async def push(request: Request, path: str) -> Response:
     fields = token_request.read_form(await request.body())
     client = _named(await clients.authenticate(deployment, authority, fields, request.headers.getlist))
     asked = AuthorizationRequest.parse(fields | {"client_id": client.client_id or ""})
-    proof = tokens.check_for_push(deployment, authority, request.headers.getlist(dpop.HEADER))
+    proofs = request.headers.getlist(dpop.HEADER)
+    proof = tokens.check_for_push(deployment, authority, proofs, attested_key=client.dpop_key)
     pushed = await authorizing.push(deployment, authority, asked, client, proof)
     nonce = {dpop.NONCE_HEADER: tokens.new_nonce(deployment, authority)} if proof else None
     return JSONResponse(pushed.to_dict(), 201, headers=nonce)

@@ -110,7 +110,8 @@ async def token(request: Request, path: str) -> Response:
     body = await request.body()
     client = await clients.authenticate(deployment, authority, token_request.read_form(body), request.headers.getlist)
     wanted = token_request.parse(body)
-    proof = tokens.check_for_token(deployment, authority, request.headers.getlist(dpop.HEADER))
+    proofs = request.headers.getlist(dpop.HEADER)
+    proof = tokens.check_for_token(deployment, authority, proofs, attested_key=client.dpop_key)
     if isinstance(wanted, TokenRequest):
         answer = await redeeming.exchange_code(deployment, authority, wanted, proof, client)
     else:
