@@ -22,11 +22,13 @@ from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
 from comity.runtime.periodic import periodic
 from comity.runtime.refusals import Refusals
+from comity.runtime.status_cache import StatusCache
 from comity.runtime.webhooks.delivery import LOOK_SECONDS, Webhooks
 from comity.web import api_docs, counted, webhook_docs
 from comity.web.app import ReadyCheck, create_base
 from issuer import approving, authorities, bulk, catalog, client_trust, identity, issuing, signing_in, sources
-from issuer.api import access, authorization, described, openid, operators, public, sign_in
+from issuer.api import access, authorization, described, described_protocol, openid, operators, public, sign_in
+from issuer.attestation_status import RENEW_SECONDS, AttestationStatus
 from issuer.authorities import Authority, Description
 from issuer.client_trust import ClientTrust
 from issuer.console import pages as console
@@ -64,7 +66,7 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     app.exception_handler(OAuthError)(openid.answer_refusal)
     counted.install(app, access.count_refusal)
     console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
-    api_docs.require_bearer(app, described.SECURITY)
+    api_docs.require_bearer(app, described.SECURITY | described_protocol.SECURITY)
     webhook_docs.describe(app, described.WEBHOOKS)
     # In this order: the path of an authority may stand at the start of the routes of the last ones.
     for router in (operators.router, sign_in.router, authorization.router, openid.router, public.router):
@@ -156,6 +158,8 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
         opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file), bulk=runner)
         await deployment.publisher.start()
         await stack.enter_async_context(deployment.refusals.storing())
+        renew = deployment.attestation_status.renew
+        await stack.enter_async_context(periodic(RENEW_SECONDS, "status lists of attestations", renew))
         every = settings.erase_every_seconds
         for timer in (deployment.publisher.run(), _erase_on_time(deployment, every), runner.run()):
             task = asyncio.create_task(timer)
@@ -218,6 +222,9 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         limits=_limits(settings),
         request_keys=RequestKeys(database, clock, secrecy, period_seconds=settings.encryption_key_seconds),
         refusals=Refusals(database=database, table=refused.refusals, clock=clock),
+        attestation_status=AttestationStatus(
+            cache=StatusCache(settings.data_folder / "attestation-status", fetcher, clock), clock=clock
+        ),
         require_dpop=settings.require_dpop,
         encryption_required=settings.encryption_required,
         identity_provider=_identity_provider(settings, fetcher, clock),

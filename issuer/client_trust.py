@@ -11,7 +11,7 @@ from typing import Any
 
 from comity import keys, strict_json, x509
 from comity.errors import Code, Malformed, Misconfigured
-from comity.openid import client_assertion, client_attestation
+from comity.openid import client_assertion, client_attestation, endpoint
 from comity.openid.attester import Attester
 from comity.openid.client_authentication import NONE, ClientAuthentication
 from comity.ports import Jwk
@@ -20,7 +20,7 @@ LONGEST_NAME = 200
 """Most characters of a ``client_id``."""
 
 _MAX_FILE_BYTES = 1 << 20
-_PROVIDER = {"name", "client_ids", "keys", "anchors", "ignores_status"}
+_PROVIDER = {"name", "client_ids", "keys", "anchors", "status_lists", "ignores_status"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ class ClientTrust:
         """Return what the metadata of the authorization server ``issuer`` say of it."""
         methods = {
             client_attestation.METHOD: self.takes_attestations,
+            client_attestation.METHOD_DPOP: self.takes_attestations,
             client_assertion.METHOD: bool(self.registered),
             NONE: not self.is_required,
         }
@@ -112,7 +113,7 @@ def _list(file: Path | None, what: str) -> Sequence[object]:
 
 
 def _attester(entry: object) -> Attester:
-    """Read ``{name, client_ids, keys: [JWK], anchors: [base64 DER], ignores_status?}``."""
+    """Read ``{name, client_ids, keys: [JWK], anchors: [base64 DER], status_lists?: [address], ignores_status?}``."""
     if not isinstance(entry, dict) or not set(entry) <= _PROVIDER or not isinstance(entry.get("name"), str):
         raise _wrong(f"a wallet provider is described by {', '.join(sorted(_PROVIDER))}")
     name = entry["name"]
@@ -129,6 +130,7 @@ def _attester(entry: object) -> Attester:
         client_ids=_texts(entry.get("client_ids", []), f"wallet provider {name}: client_ids"),
         keys=known,
         anchors=certificates,
+        status_lists=_addresses(entry.get("status_lists", []), f"wallet provider {name}: status_lists"),
         ignores_status=entry.get("ignores_status") is True,
     )
 
@@ -167,6 +169,13 @@ def _texts(value: object, what: str) -> frozenset[str]:
     ):
         raise _wrong(f"{what} must be a list of texts of at most {LONGEST_NAME} characters")
     return frozenset(value)
+
+
+def _addresses(value: object, what: str) -> tuple[str, ...]:
+    found = sorted(_texts(value, what))
+    if not all(endpoint.is_identifier(each) for each in found):
+        raise _wrong(f"{what} must be https addresses without a query")
+    return tuple(found)
 
 
 def _algorithms(context: str) -> tuple[str, ...]:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from comity.errors import Code
-from comity.openid import client_assertion, client_attestation
+from comity.openid import client_assertion, client_attestation, dpop
 from comity.openid.refusal import OAuthErrorCode, Refusal
 from issuer.authorities import Authority
 from issuer.client_trust import LONGEST_NAME
 from issuer.deployment import Deployment
 from issuer.store import Connection, proofs
 
-Method = Literal["none", "attest_jwt_client_auth", "private_key_jwt"]
+Method = Literal["none", "attest_jwt_client_auth", "attest_jwt_client_auth_dpop", "private_key_jwt"]
 """Names of the registry of RFC 7591 §2, and of the attestation draft."""
 
 Fields = Callable[[str], Sequence[str]]
@@ -54,6 +54,11 @@ class Client:
     key: str | None = None
     spent: Spent | None = field(default=None, repr=False)
 
+    @property
+    def dpop_key(self) -> str | None:
+        """The key that must have signed the DPoP proof of the request, where that proof is the client's as well."""
+        return self.key if self.method == client_attestation.METHOD_DPOP else None
+
     def is_bound_to(self, client_id: str | None, key: str | None) -> bool:
         """Tell whether this is the client, and the instance of it, that something was given to."""
         return self.client_id == client_id and self.key == key
@@ -65,7 +70,7 @@ def new_challenge(deployment: Deployment, authority: Authority) -> str:
     return deployment.secrecy.new_nonce(authority.path, expires_at=expires_at, purpose="client challenge")
 
 
-def authenticate(deployment: Deployment, authority: Authority, form: Mapping[str, str], fields: Fields) -> Client:
+async def authenticate(deployment: Deployment, authority: Authority, form: Mapping[str, str], fields: Fields) -> Client:
     """Return the client that sends ``form`` to the authorization server of ``authority`` (RFC 6749 §2.3, §3.2.1).
 
     Nothing is written: whoever lets the request have an effect calls :func:`use_up` in the same transaction.
@@ -78,7 +83,8 @@ def authenticate(deployment: Deployment, authority: Authority, form: Mapping[str
 
     Raises:
         OAuthError: ``invalid_client``, ``invalid_client_attestation``, ``use_attestation_challenge``,
-            ``use_fresh_attestation``; ``invalid_request`` for two methods at once.
+            ``use_fresh_attestation``; ``invalid_request`` for two methods at once; ``temporarily_unavailable`` where it
+            cannot be looked up whether an attestation was taken back.
     """
     attestations = fields(client_attestation.HEADER)
     possession = fields(client_attestation.POP_HEADER)
@@ -87,8 +93,11 @@ def authenticate(deployment: Deployment, authority: Authority, form: Mapping[str
     # RFC 6749 §2.3: not more than one method in each request.
     if is_attested and is_asserted:
         raise _TWICE("a client authenticates in one way at a time")
+    # "Verification and Processing" of -09: with a proof of possession of its own, that is judged, whatever DPoP says.
+    if attestations and not possession and fields(dpop.HEADER):
+        return await _combined(deployment, attestations, fields(dpop.HEADER), form.get("client_id"))
     if is_attested:
-        return _attested(deployment, authority, attestations, possession, form.get("client_id"))
+        return await _attested(deployment, authority, attestations, possession, form.get("client_id"))
     if is_asserted:
         return _asserted(deployment, authority, form)
     client_id, trust = form.get("client_id"), deployment.client_trust
@@ -102,7 +111,7 @@ def authenticate(deployment: Deployment, authority: Authority, form: Mapping[str
     return Client(client_id=client_id)
 
 
-def _attested(
+async def _attested(
     deployment: Deployment,
     authority: Authority,
     attestations: Sequence[str],
@@ -126,6 +135,8 @@ def _attested(
         check_challenge=is_good if trust.gives_challenges else None,
         at=at,
     )
+    # Last, and only for what a trusted attester signed: was it taken back?
+    await deployment.attestation_status.require_valid((found.status,), client_attestation.refuse_status)
     # A challenge is good once, whoever uses it; without one it is the proof's own name that is.
     if found.challenge is not None:
         digest = deployment.secrecy.client_proof_digest("challenge", path, found.challenge)
@@ -135,6 +146,22 @@ def _attested(
         lasts = int((client_attestation.MAX_AGE + client_attestation.CLOCK_SKEW).total_seconds())
     spent = Spent(digest=digest, expires_at=now + lasts + _MARGIN_SECONDS)
     return Client(client_id=found.client_id, method="attest_jwt_client_auth", key=found.thumbprint, spent=spent)
+
+
+async def _combined(
+    deployment: Deployment, attestations: Sequence[str], proofs: Sequence[str], client_id: str | None
+) -> Client:
+    """Return the client whose DPoP proof is its proof of possession; whoever checks that proof demands its key."""
+    found = client_attestation.check_combined(
+        attestations,
+        proofs,
+        client_id=client_id,
+        trusted=deployment.client_trust.attesters,
+        max_age=deployment.client_trust.attestation_age,
+        at=deployment.clock.now(),
+    )
+    await deployment.attestation_status.require_valid((found.status,), client_attestation.refuse_status)
+    return Client(client_id=found.client_id, method="attest_jwt_client_auth_dpop", key=found.thumbprint)
 
 
 def _asserted(deployment: Deployment, authority: Authority, form: Mapping[str, str]) -> Client:

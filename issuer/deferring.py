@@ -34,7 +34,7 @@ async def request(
     Raises:
         OAuthError: as :func:`issuer.issuing.issue`; ``credential_request_denied`` once it was decided against.
     """
-    checked = issuing.examine(deployment, authority, access, wanted)
+    checked = await issuing.examine(deployment, authority, access, wanted)
     if access.offer.decision is Decision.DENIED:
         raise _denied()
     if access.offer.decision is not Decision.WAITING:

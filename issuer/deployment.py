@@ -8,6 +8,7 @@ from comity.ports import ClaimsSource, Clock
 from comity.runtime.database import Database
 from comity.runtime.refusals import Refusals
 from comity.runtime.webhooks.delivery import Webhooks
+from issuer.attestation_status import AttestationStatus
 from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
 from issuer.client_trust import ClientTrust
@@ -54,6 +55,7 @@ class Deployment:
         request_keys: the keys of encrypted requests.
         refusals: counts what wallets are refused.
         webhooks: whoever is told what happens.
+        attestation_status: looks up whether attestations were taken back.
         require_dpop: whether bearer tokens are refused.
         encryption_required: whether plain credential requests and answers are refused.
         identity_provider: where people sign in; None for the demo's own page, or for nowhere.
@@ -74,6 +76,7 @@ class Deployment:
     request_keys: RequestKeys
     refusals: Refusals
     webhooks: Webhooks
+    attestation_status: AttestationStatus
     require_dpop: bool = False
     encryption_required: bool = False
     identity_provider: IdentityProvider | None = None

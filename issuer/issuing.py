@@ -13,6 +13,7 @@ from comity import jose, keys
 from comity.credential import Credential, Format, SignedCredential, StatusEntry
 from comity.errors import Code, ComityError, Conflict, Misconfigured
 from comity.formats import FORMATS
+from comity.openid import key_attestation
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.issuance.credential_response import Issued
 from comity.openid.issuance.notification import Notification
@@ -58,11 +59,12 @@ class Checked:
     at: datetime
 
 
-def examine(deployment: Deployment, authority: Authority, access: Access, request: CredentialRequest) -> Checked:
+async def examine(deployment: Deployment, authority: Authority, access: Access, request: CredentialRequest) -> Checked:
     """Judge a credential request (OpenID4VCI §8.2); nothing is changed.
 
     Raises:
-        OAuthError: with the codes of OpenID4VCI §8.3.1.2 and RFC 6750.
+        OAuthError: with the codes of OpenID4VCI §8.3.1.2 and RFC 6750; ``temporarily_unavailable`` where it cannot be
+            looked up whether a key attestation was taken back.
     """
     at = deployment.clock.now()
     offer = access.offer
@@ -72,6 +74,8 @@ def examine(deployment: Deployment, authority: Authority, access: Access, reques
     proofs = holder_keys.examine(
         deployment, authority, entry, request, most=offer.batch_size, client_id=offer.client_id, at=at
     )
+    places = (each.attestation_status for each in proofs)
+    await deployment.attestation_status.require_valid(places, key_attestation.refuse_status)
     return Checked(entry=entry, proofs=proofs, at=at)
 
 

@@ -46,7 +46,7 @@ async def request(
         # Only a token that is bound to a key: with one that was overheard, others would be served for their own keys.
         if refusal.code is not Code.CODE_ALREADY_USED or access.offer.decision is not None or access.proof is None:
             raise
-    checked = issuing.examine(deployment, authority, access, wanted)
+    checked = await issuing.examine(deployment, authority, access, wanted)
     claims = await _claims(deployment, access.offer)
     offer = _successor(deployment, access.offer, claims, int(checked.at.timestamp()))
     offer, reservation = await _reserve(deployment, authority, access, checked, offer)

@@ -11,7 +11,7 @@ from comity.openid import dpop
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
-from issuer.secrecy import hashed
+from issuer.secrecy import NoncePurpose, hashed
 from issuer.store import Connection, offers, proofs
 from issuer.store.offers import Offer
 
@@ -64,24 +64,32 @@ def new_nonce(deployment: Deployment, authority: Authority) -> str:
     return deployment.secrecy.new_nonce(authority.path, expires_at=expires_at, purpose="dpop nonce")
 
 
-def check_for_token(deployment: Deployment, authority: Authority, fields: Sequence[str]) -> Proof | None:
+def check_for_token(
+    deployment: Deployment, authority: Authority, fields: Sequence[str], *, attested_key: str | None = None
+) -> Proof | None:
     """Check the proof of a token request (RFC 9449 §5); None when there is none and none is needed.
+
+    With an ``attested_key`` the proof also shows possession of that key, and its nonce may be a client's challenge.
 
     Raises:
         OAuthError: ``invalid_dpop_proof``, ``use_dpop_nonce``.
     """
     if not fields and deployment.require_dpop:
         raise dpop.refuse_missing()
-    return _check(deployment, authority, fields, "token") if fields else None
+    return _check(deployment, authority, fields, "token", attested=attested_key) if fields else None
 
 
-def check_for_push(deployment: Deployment, authority: Authority, fields: Sequence[str]) -> Proof | None:
+def check_for_push(
+    deployment: Deployment, authority: Authority, fields: Sequence[str], *, attested_key: str | None = None
+) -> Proof | None:
     """Check the proof of a pushed authorization request (RFC 9449 §10.1); None when there is none.
+
+    ``attested_key`` as for :func:`check_for_token`.
 
     Raises:
         OAuthError: ``invalid_dpop_proof``, ``use_dpop_nonce``.
     """
-    return _check(deployment, authority, fields, "par") if fields else None
+    return _check(deployment, authority, fields, "par", attested=attested_key) if fields else None
 
 
 def require_key(bound: str | None, proof: Proof | None) -> None:
@@ -150,6 +158,7 @@ def _check(
     *,
     token: str | None = None,
     bound: str | None = None,
+    attested: str | None = None,
 ) -> Proof:
     at = deployment.clock.now()
     checked = dpop.check(
@@ -157,9 +166,9 @@ def _check(
         method="POST",
         url=f"{authority.issuer_id}/{endpoint}",
         at=at,
-        check_nonce=_nonce_judge(deployment, authority, int(at.timestamp())),
+        check_nonce=_nonce_judge(deployment, authority, int(at.timestamp()), takes_challenges=attested is not None),
         access_token=token,
-        bound_thumbprint=bound,
+        bound_thumbprint=bound or attested,
     )
     return Proof(
         thumbprint=checked.thumbprint,
@@ -168,9 +177,14 @@ def _check(
     )
 
 
-def _nonce_judge(deployment: Deployment, authority: Authority, now: int) -> Callable[[str], bool]:
+def _nonce_judge(
+    deployment: Deployment, authority: Authority, now: int, *, takes_challenges: bool
+) -> Callable[[str], bool]:
+    # "DPoP Combined Mode" of -09, step 5: a challenge of this server stands in the nonce.
+    purposes: tuple[NoncePurpose, ...] = ("dpop nonce", "client challenge") if takes_challenges else ("dpop nonce",)
+
     def is_good(nonce: str) -> bool:
-        expiry = deployment.secrecy.nonce_expiry(authority.path, nonce, purpose="dpop nonce")
-        return expiry is not None and expiry > now
+        known = (deployment.secrecy.nonce_expiry(authority.path, nonce, purpose=each) for each in purposes)
+        return any(expiry is not None and expiry > now for expiry in known)
 
     return is_good

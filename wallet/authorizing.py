@@ -94,7 +94,9 @@ class Authorizing:
         request = replace(request, redirect_uri=f"{self.public_url}/callback")
         request, pushed = await self._push(exchange, flow, request)
         begun = _begun(preview, terms, server, request, verifier=verifier, exchange=exchange)
-        await self._remember(wallet, state, {**begun, "configuration_ids": [each.id for each in wanted]})
+        scopes = {each.id: each.scope for each in wanted if each.scope is not None}
+        named = {"configuration_ids": [each.id for each in wanted], "scopes": scopes}
+        await self._remember(wallet, state, {**begun, **named})
         # RFC 9126 §4: the browser carries the name of the request, and nothing else.
         query = form.encode({"client_id": request.client_id, "request_uri": pushed.request_uri})
         joint = "&" if "?" in flow.authorization_endpoint else "?"
@@ -184,6 +186,7 @@ class Authorizing:
             "token_endpoint": begun["token_endpoint"],
             "client_id": begun["client_id"],
             "refresh_token": tokens.refresh_token,
+            "scopes": begun.get("scopes", {}),
             "exchange": exchange.for_journal(""),
         }
         name = holdings.new_id()
@@ -230,7 +233,7 @@ class Authorizing:
         kept = await self._reserved(wallet, kept)
         exchange = Exchange.resume(self.outbound, self.clock, kept.content["exchange"], self.receiving.provider)
         try:
-            tokens = await self._refresh(wallet, kept, exchange)
+            tokens = await self._refresh(wallet, kept, exchange, _scope_of(kept, held))
         except ComityError as error:
             if error.code is not Code.SIGN_IN_NEEDED:  # then it is gone
                 await wallet.put(GRANT, kept.id, {**kept.content, "in_use_until": None}, version=kept.version + 1)
@@ -249,9 +252,12 @@ class Authorizing:
             raise _in_use() from None
         return replace(kept, content=content, version=kept.version + 1)
 
-    async def _refresh(self, wallet: OpenWallet, kept: Kept, exchange: Exchange) -> TokenResponse:
+    async def _refresh(
+        self, wallet: OpenWallet, kept: Kept, exchange: Exchange, scope: tuple[str, ...]
+    ) -> TokenResponse:
         """Exchange the refresh token; the next one is durable before the access token is used."""
-        request = RefreshRequest(refresh_token=kept.content["refresh_token"], client_id=kept.content["client_id"])
+        token, client_id = kept.content["refresh_token"], kept.content["client_id"]
+        request = RefreshRequest(refresh_token=token, client_id=client_id, scope=scope)
         url, body = kept.content["token_endpoint"], request.to_form().encode()
         answer = await exchange.post(url, body, content_type=FORM, proven=True)
         if answer.status == 400 and error_of(answer) == "invalid_grant":
@@ -266,6 +272,13 @@ class Authorizing:
         }
         await wallet.put(GRANT, kept.id, content, version=kept.version + 1)
         return tokens
+
+
+def _scope_of(kept: Kept, held: Held) -> tuple[str, ...]:
+    """Return what to ask for anew: this credential alone, where the sign-in was for several (RFC 6749 §6)."""
+    scopes = kept.content.get("scopes", {})
+    wanted = scopes.get(str(held.about["configuration_id"]))
+    return (wanted,) if wanted is not None and len(scopes) > 1 else ()
 
 
 def _safe_flow(server: AuthorizationServerMetadata) -> CodeFlow:

@@ -24,14 +24,16 @@ class Attester:
         client_ids: the clients it may vouch for; none for one that attests keys only.
         keys: its keys by the names a ``kid`` may call them; the RFC 7638 thumbprint is always one of them.
         anchors: certificates that a chain in ``x5c`` may lead to.
-        ignores_status: attestations that name a status list are taken without looking there; else they are refused,
-            because nobody looked whether they were revoked.
+        status_lists: below which addresses its status lists lie, where attestations that it takes back are told.
+        ignores_status: attestations that name a status list are taken without looking there. Without either, they are
+            refused: nobody looked whether they were revoked.
     """
 
     name: str
     client_ids: frozenset[str] = frozenset()
     keys: Mapping[str, Jwk] = field(default_factory=dict)
     anchors: tuple[Certificate, ...] = ()
+    status_lists: tuple[str, ...] = ()
     ignores_status: bool = False
 
 
@@ -64,13 +66,17 @@ def verify(
     """
     jws = jose.parse(encoded, max_bytes=max_bytes)
     jose.require(jws, typ=typ, context=context)
-    attester, key = _key_of(jws, trusted, at)
+    attester, key = key_of(jws, trusted, at)
     jose.verify(jws, key)
     return Signed(claims=jose.payload_object(jws), attester=attester, key=key)
 
 
-def _key_of(jws: jose.Jws, trusted: Sequence[Attester], at: datetime) -> tuple[Attester, PublicKey]:
-    """Return the trusted key that the header names; ``jku`` and ``x5u`` are never followed."""
+def key_of(jws: jose.Jws, trusted: Sequence[Attester], at: datetime) -> tuple[Attester, PublicKey]:
+    """Return the trusted key that the header names; ``jku`` and ``x5u`` are never followed. No signature is checked.
+
+    Raises:
+        Malformed: ``key_not_found`` when no trusted attester has it; what is wrong with a certificate.
+    """
     if "x5c" in jws.header:
         return _certified(jws, trusted, at)
     name = jws.header.get("kid")

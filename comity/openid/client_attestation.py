@@ -13,13 +13,16 @@ from typing import Any
 
 from comity import base64url, jose, keys
 from comity.errors import Code, Malformed
-from comity.openid import attester
+from comity.openid import attestation_status, attester
+from comity.openid.attestation_status import Stated
 from comity.openid.attester import Attester
 from comity.openid.members import Document, Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal
 from comity.ports import Jwk, Signer
 
 METHOD = "attest_jwt_client_auth"
+METHOD_DPOP = "attest_jwt_client_auth_dpop"
+"""The combined mode of drafts -09 and later: the DPoP proof is the proof of possession, by one key for both."""
 TYP, POP_TYP = "oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt"
 CONTEXT, POP_CONTEXT = "client_attestation", "client_attestation_pop"
 HEADER, POP_HEADER = "oauth-client-attestation", "oauth-client-attestation-pop"
@@ -49,6 +52,7 @@ class CheckedClientAttestation:
         jti: the proof's own name; the caller sees to it that it is used once.
         challenge: the server's challenge in the proof, likewise.
         issued_at: the proof's ``iat``, which is the client's clock.
+        status: where the attestation's status stands, for the caller to look up; None where it cannot be revoked.
     """
 
     client_id: str
@@ -56,6 +60,7 @@ class CheckedClientAttestation:
     jti: str
     challenge: str | None
     issued_at: datetime
+    status: Stated | None = None
 
 
 def attest(
@@ -113,6 +118,63 @@ def prove(signer: Signer, *, client_id: str, audience: str, at: datetime, challe
     return jose.sign({"typ": POP_TYP}, claims, signer)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestedKey:
+    """An attestation that passed, whose key is the one that a DPoP proof names.
+
+    Attributes:
+        client_id: which client it is.
+        thumbprint: RFC 7638 thumbprint of the key, which must have signed the DPoP proof.
+        status: where the attestation's status stands, for the caller to look up; None where it cannot be revoked.
+    """
+
+    client_id: str
+    thumbprint: str
+    status: Stated | None
+
+
+def check_combined(
+    attestations: Sequence[str],
+    dpop_proofs: Sequence[str],
+    *,
+    client_id: str | None,
+    trusted: Sequence[Attester],
+    max_age: timedelta,
+    at: datetime,
+) -> AttestedKey:
+    """Check the attestation of a request without a proof of possession of its own ("DPoP Combined Mode", -09).
+
+    Not checked: the DPoP proof itself (:func:`comity.openid.dpop.check`, with the key that is returned), its nonce,
+    and what a status list says of the attestation.
+
+    Args:
+        attestations: the values of all ``OAuth-Client-Attestation`` header fields.
+        dpop_proofs: the values of all ``DPoP`` header fields.
+        client_id: what the request itself says; None when it does not.
+        trusted: whose attestations are taken.
+        max_age: oldest attestation that is fresh enough.
+        at: the current instant.
+
+    Raises:
+        OAuthError: ``invalid_client_attestation`` with the code of what is wrong; ``use_fresh_attestation``.
+    """
+    # Step 2: precisely one DPoP header field, and one attestation.
+    if len(attestations) != 1 or len(dpop_proofs) != 1:
+        raise _REFUSE("a request has exactly one client attestation and one proof of possession")
+    subject, instance_jwk, status = _attested(attestations[0], trusted, max_age, at)
+    if client_id is not None and client_id != subject:
+        raise _REFUSE("the client attestation is for another client than the request", Code.CLIENT_MISMATCH)
+    # Step 4: the key in the DPoP proof is identical to the one in cnf.
+    try:
+        named = keys.thumbprint(jose.parse(dpop_proofs[0], max_bytes=_MAX_BYTES).header.get("jwk") or {})
+    except Malformed as problem:
+        raise _REFUSE.of(problem) from None
+    thumbprint = keys.thumbprint(instance_jwk)
+    if named != thumbprint:
+        raise _REFUSE("the DPoP proof is by another key than the client attestation names", Code.HOLDER_KEY_MISMATCH)
+    return AttestedKey(client_id=subject, thumbprint=thumbprint, status=status)
+
+
 def check(
     attestations: Sequence[str],
     proofs: Sequence[str],
@@ -127,7 +189,8 @@ def check(
     """Check the attestation and the proof of possession of one request.
 
     The steps are those of "Verification and Processing" in the draft, as they are numbered there.
-    Not checked: that the challenge or ``jti`` was not used before (the caller's store), and no status list is read.
+    Not checked: that the challenge or ``jti`` was not used before (the caller's store), and what a status list says of
+    the attestation (:mod:`comity.openid.attestation_status`).
 
     Args:
         attestations: the values of all ``OAuth-Client-Attestation`` header fields.
@@ -146,7 +209,7 @@ def check(
     # Client Attestation JWT, step 1: precisely one header field.
     if len(attestations) != 1 or len(proofs) != 1:
         raise _REFUSE("a request has exactly one client attestation and one proof of possession")
-    subject, instance_jwk = _attested(attestations[0], trusted, max_age, at)
+    subject, instance_jwk, status = _attested(attestations[0], trusted, max_age, at)
     # Client Attestation JWT, step 7: the client is the one that the request names.
     if client_id is not None and client_id != subject:
         raise _REFUSE("the client attestation is for another client than the request", Code.CLIENT_MISMATCH)
@@ -162,11 +225,14 @@ def check(
         jti=claims.string("jti"),
         challenge=challenge,
         issued_at=claims.instant("iat"),
+        status=status,
     )
 
 
-def _attested(encoded: str, trusted: Sequence[Attester], max_age: timedelta, at: datetime) -> tuple[str, Jwk]:
-    """Return the client and its instance key, of an attestation that passed."""
+def _attested(
+    encoded: str, trusted: Sequence[Attester], max_age: timedelta, at: datetime
+) -> tuple[str, Jwk, Stated | None]:
+    """Return the client, its instance key and where its status stands, of an attestation that passed."""
     try:
         # Steps 3 and 4: typ, an asymmetric algorithm on the list, signed by a trusted attester.
         signed = attester.verify(encoded, typ=TYP, context=CONTEXT, trusted=trusted, at=at, max_bytes=_MAX_BYTES)
@@ -184,10 +250,9 @@ def _attested(encoded: str, trusted: Sequence[Attester], max_age: timedelta, at:
     jwk = keys.public_jwk(key)
     if jwk == keys.public_jwk(signed.key):
         raise _REFUSE("the client attestation is signed by the instance that it attests")
-    if claims.has("status") and not signed.attester.ignores_status:
-        raise _REFUSE("the client attestation can be revoked, and revocation is not looked up here")
+    status = attestation_status.stated(claims, signed.attester, _REFUSE)
     _check_period(claims, expires_at, max_age, at)
-    return subject, jwk
+    return subject, jwk, status
 
 
 def _check_period(claims: Members, expires_at: datetime, max_age: timedelta, at: datetime) -> None:
@@ -250,6 +315,11 @@ def parse_challenge_response(document: Document) -> str:
     """
     refuse = Refusal(code=Code.RESPONSE_INVALID)
     return Members.read(document, "challenge response", refuse).string("attestation_challenge")
+
+
+def refuse_status(problem: Malformed) -> OAuthError:
+    """Return what to raise for an attestation that was taken back, or of which that cannot be excluded."""
+    return _REFUSE.of(problem)
 
 
 def refuse_replay() -> OAuthError:

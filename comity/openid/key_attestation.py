@@ -11,7 +11,8 @@ from typing import Any
 
 from comity import jose, keys
 from comity.errors import Code, Malformed
-from comity.openid import attester
+from comity.openid import attestation_status, attester
+from comity.openid.attestation_status import Stated
 from comity.openid.attester import Attester
 from comity.openid.members import Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal
@@ -92,12 +93,14 @@ class CheckedKeyAttestation:
         names: for each key, what a ``kid`` may call it.
         nonce: the issuer's nonce in it; to be used up when a credential is issued.
         issued_at: its ``iat``.
+        status: where its status stands, for the caller to look up; None where it cannot be revoked.
     """
 
     jwks: tuple[Jwk, ...]
     names: tuple[frozenset[str], ...]
     nonce: str | None
     issued_at: datetime
+    status: Stated | None = None
 
     def key_named(self, kid: str) -> Jwk | None:
         """Return the attested key that the ``kid`` of a proof names (appendix F.1: the example says ``"0"``)."""
@@ -148,7 +151,8 @@ def check(
 ) -> CheckedKeyAttestation:
     """Check one key attestation (VCI-42).
 
-    Not checked: that anybody holds the keys (a ``jwt`` proof shows it for one of them), and no status list is read.
+    Not checked: that anybody holds the keys (a ``jwt`` proof shows it for one of them), and what a status list says of
+    the attestation (:mod:`comity.openid.attestation_status`).
 
     Args:
         encoded: the compact JWT.
@@ -170,16 +174,20 @@ def check(
         raise
     except Malformed as problem:
         raise _REFUSE.of(problem) from None
-    # D.1 status: nobody looks there, so a revoked attestation would pass.
-    if claims.has("status") and not signed.attester.ignores_status:
-        raise _REFUSE("the key attestation can be revoked, and revocation is not looked up here")
+    # D.1 status: where it stands; the caller looks there.
+    status = attestation_status.stated(claims, signed.attester, _REFUSE)
     issued_at = _check_period(claims, at, must_end=in_proof)
     # D.1 key_storage, user_authentication; §12.2.4: what this credential needs.
     stated = (claims.optional_strings("key_storage"), claims.optional_strings("user_authentication"))
     if rules.demand is not None and not rules.demand.is_met_by(*stated):
         raise _REFUSE("the key attestation does not state the level of protection that this credential needs")
     nonce = _check_nonce(claims, check_nonce)
-    return CheckedKeyAttestation(jwks=jwks, names=names, nonce=nonce, issued_at=issued_at)
+    return CheckedKeyAttestation(jwks=jwks, names=names, nonce=nonce, issued_at=issued_at, status=status)
+
+
+def refuse_status(problem: Malformed) -> OAuthError:
+    """Return what to raise for an attestation that was taken back, or of which that cannot be excluded."""
+    return _REFUSE.of(problem)
 
 
 def refuse_missing() -> OAuthError:

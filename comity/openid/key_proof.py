@@ -12,6 +12,7 @@ from typing import Any
 from comity import did, jose, keys
 from comity.errors import Code, Malformed
 from comity.openid import key_attestation
+from comity.openid.attestation_status import Stated
 from comity.openid.key_attestation import CheckedKeyAttestation, Rules
 from comity.openid.members import Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal
@@ -41,6 +42,7 @@ class CheckedProof:
         issued_at: the proof's ``iat``.
         attested: the keys of the key attestation in the proof, this one among them; () without one.
         attestation_nonce: the nonce of that attestation, which is used up likewise.
+        attestation_status: where the status of that attestation stands, for the caller to look up.
     """
 
     jwk: Jwk
@@ -49,6 +51,7 @@ class CheckedProof:
     issued_at: datetime
     attested: tuple[Jwk, ...] = ()
     attestation_nonce: str | None = None
+    attestation_status: Stated | None = None
 
     @property
     def nonces(self) -> frozenset[str]:
@@ -127,7 +130,9 @@ def examine(
     nonce = _check_nonce(claims, check_nonce)
     found = CheckedProof(jwk=signed.jwk, thumbprint=keys.thumbprint(signed.jwk), nonce=nonce, issued_at=issued_at)
     beside = signed.attestation
-    return found if beside is None else replace(found, attested=beside.jwks, attestation_nonce=beside.nonce)
+    if beside is None:
+        return found
+    return replace(found, attested=beside.jwks, attestation_nonce=beside.nonce, attestation_status=beside.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +239,7 @@ def examine_attestation(
             nonce=found.nonce,
             issued_at=found.issued_at,
             attested=found.jwks,
+            attestation_status=found.status,
         )
         for jwk in found.jwks
     )

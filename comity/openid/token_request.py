@@ -53,7 +53,8 @@ class RefreshRequest:
     def to_form(self) -> str:
         """Return the form body."""
         fields = {"grant_type": REFRESH_GRANT, "refresh_token": self.refresh_token}
-        return form.encode(fields | _optional(client_id=self.client_id, resource=self.resource))
+        scope = " ".join(self.scope) or None
+        return form.encode(fields | _optional(client_id=self.client_id, resource=self.resource, scope=scope))
 
 
 AnyTokenRequest = TokenRequest | CodeRequest | RefreshRequest

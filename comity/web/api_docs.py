@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from comity import strict_json
 from comity.web.pages import Pages
 
 PATH = "/api"
+_FORM = "application/x-www-form-urlencoded"
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -75,8 +77,12 @@ def operations(document: Mapping[str, Any], public_url: str) -> Iterator[Operati
 
 
 def _operation(path: str, method: str, said: Mapping[str, Any], public_url: str) -> Operation:
-    content = said.get("requestBody", {}).get("content", {}).get("application/json", {})
-    example = _pretty(content["example"]) if "example" in content else ""
+    contents = said.get("requestBody", {}).get("content", {})
+    is_form = _FORM in contents
+    content = contents.get(_FORM if is_form else "application/json", {})
+    example = ""
+    if "example" in content:
+        example = urlencode(content["example"]) if is_form else _pretty(content["example"])
     schema = content.get("schema", {})
     first, _, rest = str(said.get("description", "")).partition("\n\n")
     return Operation(
@@ -94,15 +100,16 @@ def _operation(path: str, method: str, said: Mapping[str, Any], public_url: str)
         ),
         example=example,
         answers=tuple((status, str(each["description"])) for status, each in said.get("responses", {}).items()),
-        curl=_curl(path, method, example, public_url),
+        curl=_curl(path, method, example, public_url, is_open=said.get("security") == [], is_form=is_form),
     )
 
 
-def _curl(path: str, method: str, example: str, public_url: str) -> str:
-    lines = [f"curl -X {method.upper()} '{public_url}{path}'", "  -H 'Authorization: Bearer TOKEN'"]
+def _curl(path: str, method: str, example: str, public_url: str, *, is_open: bool, is_form: bool) -> str:
+    lines = [f"curl -X {method.upper()} '{public_url}{path}'"]
+    lines += [] if is_open else ["  -H 'Authorization: Bearer TOKEN'"]
     if example:
         quoted = example.replace("'", "'\\''")
-        lines += ["  -H 'Content-Type: application/json'", f"  -d '{quoted}'"]
+        lines += [f"  -H 'Content-Type: {_FORM if is_form else 'application/json'}'", f"  -d '{quoted}'"]
     return " \\\n".join(lines)
 
 

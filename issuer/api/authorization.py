@@ -13,13 +13,14 @@ from comity.openid.token_request import CodeRequest, RefreshRequest
 from comity.web.body import media_type
 from comity.web.counted import CountedRoute
 from issuer import authorizing, clients, refreshing, tokens
+from issuer.api import described_protocol
 from issuer.api.access import deployment_of
 from issuer.authorities import Authority
 from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.tokens import Proof
 
-router = APIRouter(route_class=CountedRoute, include_in_schema=False)
+router = APIRouter(route_class=CountedRoute)
 
 MAX_PUSHED_BYTES = 16_384
 """Largest request that is kept for a browser; anybody may push one."""
@@ -44,7 +45,7 @@ def describe(deployment: Deployment, authority: Authority) -> CodeFlow | None:
     )
 
 
-@router.post("/{path:path}/par")
+@router.post("/{path:path}/par", status_code=201, **described_protocol.PUSH)
 async def push(request: Request, path: str) -> Response:
     """Take an authorization request from a wallet (RFC 9126 §2.1)."""
     deployment = deployment_of(request)
@@ -56,9 +57,10 @@ async def push(request: Request, path: str) -> Response:
     if len(await request.body()) > MAX_PUSHED_BYTES:
         raise OAuthError(Code.TOO_LARGE, "the request is larger than is kept")
     fields = token_request.read_form(await request.body())
-    client = _named(clients.authenticate(deployment, authority, fields, request.headers.getlist))
+    client = _named(await clients.authenticate(deployment, authority, fields, request.headers.getlist))
     asked = AuthorizationRequest.parse(fields | {"client_id": client.client_id or ""})
-    proof = tokens.check_for_push(deployment, authority, request.headers.getlist(dpop.HEADER))
+    proofs = request.headers.getlist(dpop.HEADER)
+    proof = tokens.check_for_push(deployment, authority, proofs, attested_key=client.dpop_key)
     pushed = await authorizing.push(deployment, authority, asked, client, proof)
     nonce = {dpop.NONCE_HEADER: tokens.new_nonce(deployment, authority)} if proof else None
     return JSONResponse(pushed.to_dict(), 201, headers=nonce)

@@ -29,7 +29,7 @@ from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.web import problems
 from comity.web.counted import CountedRoute
 from issuer import clients, deferring, issuing, redeeming, renewing, tokens
-from issuer.api import authorization, messages
+from issuer.api import authorization, described_protocol, messages
 from issuer.api.access import deployment_of, shown_by
 from issuer.api.messages import FORM, JSON, require_type
 from issuer.api.negotiation import prefers
@@ -37,7 +37,7 @@ from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.tokens import Access
 
-router = APIRouter(route_class=CountedRoute, include_in_schema=False)
+router = APIRouter(route_class=CountedRoute)
 
 _METADATA_LIFETIME = timedelta(days=1)
 _CACHED = {"cache-control": "public, max-age=300"}
@@ -45,7 +45,7 @@ _ABOUT_PROOFS = {OAuthErrorCode.INVALID_DPOP_PROOF, OAuthErrorCode.USE_DPOP_NONC
 _ALGORITHMS = f'algs="{" ".join(dpop.algorithms())}"'
 
 
-@router.get("/.well-known/openid-credential-issuer/{path:path}")
+@router.get("/.well-known/openid-credential-issuer/{path:path}", include_in_schema=False)
 async def issuer_metadata(request: Request, path: str) -> Response:
     """Describe the credential issuer (OpenID4VCI §12.2; the well-known name stands before the path).
 
@@ -66,7 +66,7 @@ async def issuer_metadata(request: Request, path: str) -> Response:
     return Response(token, headers=headers, media_type=signed_metadata.CONTENT_TYPE)
 
 
-@router.get("/.well-known/oauth-authorization-server/{path:path}")
+@router.get("/.well-known/oauth-authorization-server/{path:path}", include_in_schema=False)
 async def authorization_server_metadata(request: Request, path: str) -> Response:
     """Describe the authorization server, which is the issuer itself (RFC 8414)."""
     deployment = deployment_of(request)
@@ -102,16 +102,17 @@ async def describe(deployment: Deployment, authority: Authority) -> IssuerMetada
     )
 
 
-@router.post("/{path:path}/token")
+@router.post("/{path:path}/token", **described_protocol.TOKEN)
 async def token(request: Request, path: str) -> Response:
     """Exchange a code or a refresh token (OpenID4VCI §6); with a DPoP proof the token is bound to it (RFC 9449 §5)."""
     deployment = deployment_of(request)
     authority = deployment.authority(path)
     require_type(request, OAuthErrorCode.INVALID_REQUEST, FORM)
     body = await request.body()
-    client = clients.authenticate(deployment, authority, token_request.read_form(body), request.headers.getlist)
+    client = await clients.authenticate(deployment, authority, token_request.read_form(body), request.headers.getlist)
     wanted = token_request.parse(body)
-    proof = tokens.check_for_token(deployment, authority, request.headers.getlist(dpop.HEADER))
+    proofs = request.headers.getlist(dpop.HEADER)
+    proof = tokens.check_for_token(deployment, authority, proofs, attested_key=client.dpop_key)
     if isinstance(wanted, TokenRequest):
         answer = await redeeming.exchange_code(deployment, authority, wanted, proof, client)
     else:
@@ -119,7 +120,7 @@ async def token(request: Request, path: str) -> Response:
     return JSONResponse(answer.to_dict(), headers=_with_nonce(deployment, authority) if proof else None)
 
 
-@router.post("/{path:path}/nonce")
+@router.post("/{path:path}/nonce", **described_protocol.NONCE)
 async def nonce(request: Request, path: str) -> Response:
     """Give out a nonce for key proofs (OpenID4VCI §7), and one for DPoP proofs (§7.2, RFC 9449 §8)."""
     deployment = deployment_of(request)
@@ -128,7 +129,7 @@ async def nonce(request: Request, path: str) -> Response:
     return JSONResponse(body, headers=_with_nonce(deployment, authority))
 
 
-@router.post("/{path:path}/challenge")
+@router.post("/{path:path}/challenge", **described_protocol.CHALLENGE)
 async def challenge(request: Request, path: str) -> Response:
     """Give out a challenge for the proof of possession of a client attestation (the draft's "Challenges")."""
     deployment = deployment_of(request)
@@ -139,7 +140,7 @@ async def challenge(request: Request, path: str) -> Response:
     return JSONResponse(body, headers=_with_nonce(deployment, authority))
 
 
-@router.post("/{path:path}/credential")
+@router.post("/{path:path}/credential", **described_protocol.CREDENTIAL)
 async def credential(request: Request, path: str) -> Response:
     """Issue, or say when to ask again (OpenID4VCI §8)."""
     deployment = deployment_of(request)
@@ -156,7 +157,7 @@ async def credential(request: Request, path: str) -> Response:
     return _answer(deployment, authority, access, answer, wanted.answer_key)
 
 
-@router.post("/{path:path}/deferred_credential")
+@router.post("/{path:path}/deferred_credential", **described_protocol.DEFERRED_CREDENTIAL)
 async def deferred_credential(request: Request, path: str) -> Response:
     """Deliver what was promised under a transaction id, or say when to ask again (OpenID4VCI §9)."""
     deployment = deployment_of(request)
@@ -172,7 +173,7 @@ async def deferred_credential(request: Request, path: str) -> Response:
     return _answer(deployment, authority, access, answer, wanted.answer_key)
 
 
-@router.post("/{path:path}/notification")
+@router.post("/{path:path}/notification", status_code=204, **described_protocol.NOTIFICATION)
 async def notification(request: Request, path: str) -> Response:
     """Hear what became of the credentials (OpenID4VCI §11)."""
     deployment = deployment_of(request)

@@ -8,6 +8,7 @@ from comity import strict_json
 from comity.errors import Code
 from comity.openid.presentation.client_id import Prefix
 from comity.trust import authoring
+from verifier.api import described
 from verifier.api.relying_party import TERMS
 from verifier.requesting import Flow
 from verifier.settings import VerifierSettings
@@ -21,6 +22,13 @@ def test_every_member_of_a_request_is_explained() -> None:
     table = GUIDE.partition("| Member |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == TERMS
     assert all(f"`{flow}`" in GUIDE for flow in Flow)
+
+
+def test_the_description_of_a_request_names_every_member_and_flow() -> None:
+    [content] = described.START["requestBody"]["content"].values()
+    properties = content["schema"]["properties"]
+    assert set(properties) == TERMS
+    assert properties["flow"]["enum"] == [each.value for each in Flow]
 
 
 def test_every_setting_and_prefix_is_one() -> None:

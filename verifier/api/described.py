@@ -7,8 +7,11 @@ from fastapi import FastAPI
 from comity.web import webhook_docs
 from verifier import telling
 from verifier.policies import POLICIES
+from verifier.requesting import Flow
 
 Extra = dict[str, Any]
+MAX_TRANSACTIONS = 16
+"""Most transactions, and most origins, that one request names."""
 _STARTED = {
     "request_id": "pQ3vXn0cN4m1yT7kq2Zr8sWb5uJ6fHd9aLeGiKoMtEw",
     "transaction_id": "Zr8sWb5uJ6fHd9aLeGiKoMtEwpQ3vXn0cN4m1yT7kq2",
@@ -87,9 +90,26 @@ START: Extra = {
                 "properties": {
                     "policy": {"type": "string", "enum": list(POLICIES)},
                     "place": {"type": "string", "description": "Province or territory, such as ca-on."},
-                    "flow": {"type": "string", "enum": ["cross_device", "same_device"], "default": "cross_device"},
+                    "flow": {"type": "string", "enum": [each.value for each in Flow], "default": "cross_device"},
                     "same_holder": {"type": "boolean", "default": False},
                     "redirect_uri": {"type": "string", "format": "uri"},
+                    "transactions": {
+                        "type": "array",
+                        "items": {"type": "object"},
+                        "maxItems": MAX_TRANSACTIONS,
+                        "description": "What the person confirms by answering, such as a payment.",
+                    },
+                    "trusted_only": {
+                        "type": "boolean",
+                        "default": False,
+                        "description": "Name the authorities that the registry accredits.",
+                    },
+                    "origins": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "maxItems": MAX_TRANSACTIONS,
+                        "description": "Websites that may ask by the browser; for `digital_credentials` only.",
+                    },
                 },
             },
             {"policy": "age-alcohol", "place": "ca-on"},

@@ -17,7 +17,6 @@ from verifier.requesting import Flow, Started, Terms
 _T = TypeVar("_T")
 
 TERMS = {"policy", "place", "flow", "same_holder", "redirect_uri", "transactions", "trusted_only", "origins"}
-MAX_TRANSACTIONS = 16
 
 
 def router(deployment: Deployment) -> APIRouter:
@@ -134,8 +133,8 @@ def _list(members: dict[str, Any], name: str, kind: type[_T]) -> list[_T]:
     value = members.get(name, [])
     if not isinstance(value, list) or not all(isinstance(each, kind) for each in value):
         raise Malformed(Code.REQUEST_INVALID, f"{name} is a list of {'objects' if kind is dict else 'texts'}")
-    if len(value) > MAX_TRANSACTIONS:
-        raise Malformed(Code.REQUEST_INVALID, f"{name} has {MAX_TRANSACTIONS} entries at most")
+    if len(value) > described.MAX_TRANSACTIONS:
+        raise Malformed(Code.REQUEST_INVALID, f"{name} has {described.MAX_TRANSACTIONS} entries at most")
     return value
 
 

@@ -103,7 +103,12 @@ def refused(answer: httpx.Response, error: str = "invalid_client_attestation", s
 async def test_what_the_metadata_say(issuer: Deployed) -> None:
     answer = await issuer.client.get(f"/.well-known/oauth-authorization-server/{ON}")
     found = AuthorizationServerMetadata.parse(answer.content, issuer=SERVER)
-    assert found.client_authentication.methods == ("attest_jwt_client_auth", "private_key_jwt", "none")
+    assert found.client_authentication.methods == (
+        "attest_jwt_client_auth",
+        "attest_jwt_client_auth_dpop",
+        "private_key_jwt",
+        "none",
+    )
     assert found.client_authentication.challenge_endpoint == f"{SERVER}/challenge"
     assert found.client_authentication.pop_algorithms == ("ES256", "ES384", "EdDSA")
     assert found.anonymous_access
@@ -171,7 +176,11 @@ async def test_a_registered_client(wallet: Wallet) -> None:
 async def test_required_means_required(strict: Wallet) -> None:
     offer = await strict.issuer.offer()
     answer = await strict.issuer.client.get(f"/.well-known/oauth-authorization-server/{ON}")
-    assert answer.json()["token_endpoint_auth_methods_supported"] == ["attest_jwt_client_auth", "private_key_jwt"]
+    assert answer.json()["token_endpoint_auth_methods_supported"] == [
+        "attest_jwt_client_auth",
+        "attest_jwt_client_auth_dpop",
+        "private_key_jwt",
+    ]
     assert answer.json()["pre-authorized_grant_anonymous_access_supported"] is False
     refused(await strict.redeem(offer, []), "invalid_client", 401)
     refused(await strict.redeem(offer, [], client_id="anybody"), "invalid_client", 401)

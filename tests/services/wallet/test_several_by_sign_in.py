@@ -35,4 +35,5 @@ async def test_an_offer_that_names_two_is_taken_as_a_whole(town: Town, maya: Per
     licence = next(each for each in await maya.credentials() if each["type"].endswith("drivers-licence/1"))
     renewed = await maya.post(f"credentials/{licence['id']}/renew")
     assert renewed.status_code == 201, renewed.text
+    assert form_of(sent(town, "token")[-1])["scope"] == LICENCE_ID, "nobody's other record is read for it"
     assert await types_of(maya) == TYPES
