@@ -134,6 +134,7 @@ def test_an_entry_that_only_informs_decides_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("index", [-1, "7", 7.5, True, None, 2**70])
+@pytest.mark.attack("L04")
 def test_an_index_that_is_none(world: World, index: Any) -> None:
     status = {"status_list": {"idx": index, "uri": world.on.list_uri()}}
     held = resigned(licence(world, SD), world.on.key, payload={"status": status})
@@ -141,6 +142,7 @@ def test_an_index_that_is_none(world: World, index: Any) -> None:
 
 
 @pytest.mark.parametrize("index", ["-1", "007", "7.0", "abc", 7, GONE])
+@pytest.mark.attack("L04")
 def test_an_index_that_is_none_in_a_w3c_entry(world: World, index: Any) -> None:
     entry = {k: v for k, v in entry_of("revocation", statusListIndex=index).items() if v is not GONE}
     held = resigned(licence(world, VC), world.on.did_key, payload={"credentialStatus": [entry]})
@@ -149,6 +151,8 @@ def test_an_index_that_is_none_in_a_w3c_entry(world: World, index: Any) -> None:
 
 @BOTH
 @pytest.mark.clause("TSL-4")
+@pytest.mark.attack("L04")
+@pytest.mark.good_twin("L04")
 def test_an_index_outside_the_list(world: World, credential_format: Format) -> None:
     entries = world.on.status_entries(credential_format, LIST_SIZE)
     rejected(
@@ -171,6 +175,7 @@ def test_an_index_outside_the_list(world: World, credential_format: Format) -> N
         "https://status.example.evil.example/ca-on/services/status/0",
     ],
 )
+@pytest.mark.attack("L12")
 def test_a_list_at_an_address_that_nobody_vouches_for_is_never_fetched(world: World, uri: str) -> None:
     held = licence(world, SD, status=(StatusEntry(list_uri=uri, index=7),))
     world.put(uri, world.on.token_list(uri=uri).encode())
@@ -193,6 +198,7 @@ def test_an_issuer_without_a_status_signer_of_the_kind(world: World) -> None:
 
 @BOTH
 @pytest.mark.clause("3-4")
+@pytest.mark.attack("L01")
 def test_a_list_that_cannot_be_had_leaves_it_open(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format)
     last = world.on.status_entries(credential_format, 7)[-1].list_uri
@@ -315,8 +321,8 @@ def test_the_second_at_which_a_list_begins(
 
 
 @BOTH
-@pytest.mark.attack("C06")
-@pytest.mark.good_twin("C06")
+@pytest.mark.attack("C06", "L10")
+@pytest.mark.good_twin("C06", "L10")
 def test_a_list_older_than_one_seen_before(world: World, credential_format: Format) -> None:
     """L10: the unrevoked past of a list does not undo a revocation."""
     held = licence(world, credential_format)
@@ -351,6 +357,7 @@ def test_the_demanded_age_travels_with_the_need(world: World) -> None:
 
 @BOTH
 @pytest.mark.clause("TSL-3")
+@pytest.mark.attack("L12")
 def test_nobodys_status_is_asked_for_a_credential_that_is_refused(world: World, credential_format: Format) -> None:
     """L12: whatever fails first, the address in the credential is not fetched."""
     held = licence(world, credential_format, valid_until=NOW - timedelta(days=1))
