@@ -75,8 +75,8 @@ async def test_an_answer_sent_twice_is_shown_and_not_sent_again(visitor: NewVisi
     assert (await play.counter.result(started))["verdict"] == "accepted"
 
 
-@pytest.mark.attack("W02")
-@pytest.mark.good_twin("W02")
+@pytest.mark.attack("V09", "W02")
+@pytest.mark.good_twin("V09", "W02")
 async def test_hostile_names_are_only_text(visitor: NewVisitor, play: Play) -> None:
     maya = await at_wallet(visitor, play)
     for name in HOSTILE:

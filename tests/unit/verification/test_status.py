@@ -58,6 +58,7 @@ def test_revoked_and_suspended(world: World, credential_format: Format, value: S
 
 @BOTH
 @pytest.mark.clause("BSL-5")
+@pytest.mark.attack("V07")
 def test_every_entry_counts_and_the_worst_is_told(world: World, credential_format: Format) -> None:
     """V07: a credential that is suspended under its second entry is suspended."""
     held = licence(world, credential_format)
@@ -113,6 +114,7 @@ def entry_of(purpose: str, **changes: Any) -> dict[str, Any]:
     return {**members, **changes}
 
 
+@pytest.mark.attack("V07")
 def test_a_mechanism_that_is_not_known_beside_one_that_is(world: World) -> None:
     """V07: the entries that are understood do not vouch for the one that is not."""
     unknown = ({"type": "Other"}, entry_of("withdrawal"), entry_of("suspension", statusSize=2))

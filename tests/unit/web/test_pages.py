@@ -203,8 +203,8 @@ async def test_errors_are_pages_for_people_and_problems_for_programs(browser: ht
     assert api.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.attack("W02")
-@pytest.mark.good_twin("W02")
+@pytest.mark.attack("V09", "W02")
+@pytest.mark.good_twin("V09", "W02")
 async def test_stored_markup_and_deceiving_signs_do_no_harm(browser: httpx.AsyncClient) -> None:
     token = token_in((await browser.get("/en/")).text)
     typed = "<script>x</script>\u202eeno\u200b gné"
