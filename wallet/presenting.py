@@ -321,11 +321,14 @@ def _require_alive(held: Iterable[Held], now: datetime) -> None:
 
 
 def _candidates(match: dcql.Match, held: Mapping[str, Held], language: str) -> list[dict[str, Any]]:
-    """Return every credential that could answer, with what would leave and what would stay."""
+    """Return every credential that could answer, with what would leave and what would stay.
+
+    Those that nothing is known against come first: the first answers where nobody chooses (catalogue P19).
+    """
     return [
         _shown(candidate, held[candidate.holding_id], language)
         for candidates in match.candidates.values()
-        for candidate in candidates
+        for candidate in sorted(candidates, key=lambda each: bool(held[each.holding_id].about["codes"]))
     ]
 
 

@@ -181,11 +181,13 @@ def item(encoded: str, **changes: Any) -> dict[str, Any]:
     return {**members, **changes}
 
 
+@pytest.mark.good_twin("V06")
 def test_an_envelope_made_by_hand_is_the_good_twin(world: World) -> None:
     held = licence(world, VC)
     accepted(world.verify(envelope(world, held, verifiableCredential=[item(held.encoded)])))
 
 
+@pytest.mark.attack("V06")
 def test_other_envelopes(world: World) -> None:
     held = licence(world, VC)
     nested = world.present(held)
@@ -204,6 +206,7 @@ def test_other_envelopes(world: World) -> None:
 
 
 @pytest.mark.clause("2a-8")
+@pytest.mark.attack("V06")
 def test_a_presentation_in_a_presentation(world: World) -> None:
     held = licence(world, VC)
     deep = envelope(world, held, verifiableCredential=[item(world.present(held))])
@@ -237,6 +240,7 @@ def test_claims_of_the_old_data_model(world: World, member: str) -> None:
     ],
 )
 @pytest.mark.clause("2a-4")
+@pytest.mark.attack("V02")
 def test_other_contexts(world: World, contexts: list[Any]) -> None:
     held = resigned(licence(world, VC), world.on.did_key, payload={"@context": contexts})
     rejected(held_in(world, held.encoded), CheckName.WELL_FORMED, Code.CONTEXT_UNKNOWN)
@@ -245,6 +249,7 @@ def test_other_contexts(world: World, contexts: list[Any]) -> None:
 @pytest.mark.parametrize(
     "change", [{"sub": "urn:a", "credentialSubject": {"id": "urn:b", "class": "G2"}}, {"jti": "x"}]
 )
+@pytest.mark.attack("V01")
 def test_two_names_for_one_thing(world: World, change: dict[str, Any]) -> None:
     held = resigned(licence(world, VC), world.on.did_key, payload=change)
     rejected(held_in(world, held.encoded), CheckName.WELL_FORMED, Code.MALFORMED)

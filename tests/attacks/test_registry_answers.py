@@ -83,6 +83,7 @@ def test_an_issuer_is_known_in_its_formats_only(world: World) -> None:
 
 @BOTH
 @pytest.mark.clause("2a-9")
+@pytest.mark.attack("T09")
 def test_an_issuer_that_is_known_but_not_for_the_type(world: World, credential_format: Format) -> None:
     held = world.issue(world.bc, credential_format, LICENCE)
     rejected(held_in(world, held.encoded), ACCREDITED, Code.NOT_ACCREDITED_FOR_TYPE)
@@ -90,6 +91,7 @@ def test_an_issuer_that_is_known_but_not_for_the_type(world: World, credential_f
     accepted(held_in(world, person(world, credential_format).encoded))
 
 
+@pytest.mark.attack("T09")
 def test_scope_is_granted_from_above(world: World) -> None:
     """T09: a province that accredits for a type the federation did not pass on accredits for nothing."""
     grants = world.documents["federation.json"]["delegations"]
@@ -130,6 +132,8 @@ def test_a_jurisdiction_that_left_the_federation(world: World) -> None:
         ("2025-12-31", "keep", Code.NOT_ACCREDITED_ON_ISSUE_DAY),
     ],
 )
+@pytest.mark.attack("T11")
+@pytest.mark.good_twin("T11")
 def test_withdrawn_before_and_after_the_issue_day(
     world: World, credential_format: Format, issued: str, effect: str, code: Code | None
 ) -> None:
@@ -146,6 +150,7 @@ def test_withdrawn_before_and_after_the_issue_day(
 @BOTH
 @pytest.mark.parametrize("issued", ["2026-01-01", "2026-11-10", "2026-11-20"])
 @pytest.mark.clause("7-5")
+@pytest.mark.attack("T11")
 def test_a_compromised_key_loses_everything(world: World, credential_format: Format, issued: str) -> None:
     accepted(held_in(world, issued_on(world, credential_format, issued)))
     withdraw(world, "2026-11-10", "keep", "key_compromise")

@@ -52,7 +52,7 @@ def subject(world: World, **changes: Any) -> Result:
 
 @BOTH
 @pytest.mark.clause("TSL-4")
-@pytest.mark.good_twin("J01", "J05", "J10", "J11")
+@pytest.mark.good_twin("J01", "J05", "J10", "J11", "L02", "L03", "L07", "L12")
 def test_the_same_list_signed_again_is_the_good_twin(world: World, credential_format: Format) -> None:
     accepted(members(world, credential_format))
     accepted(members(world, credential_format, unheard_of=1))
@@ -64,7 +64,7 @@ def test_a_flipped_bit(world: World, credential_format: Format) -> None:
 
 
 @BOTH
-@pytest.mark.attack("J01", "J02")
+@pytest.mark.attack("J01", "J02", "L03")
 def test_algorithms(world: World, credential_format: Format) -> None:
     secret = strict_json.serialise(list_signer(world, credential_format).public_jwk)
     other_curve = KeySigner.generate("ES384")
@@ -136,6 +136,8 @@ def chain(*certificates: x509.Certificate) -> X5c:
     return X5c(chain=tuple(x509.to_base64(each) for each in certificates))
 
 
+@pytest.mark.attack("L03")
+@pytest.mark.good_twin("L03")
 def test_another_signer_of_a_token_list(world: World) -> None:
     on, bc = world.on, world.bc
     rejected(signed(world, bc.status_key, chain(bc.status_leaf)), STATUS, Code.CERTIFICATE_UNTRUSTED)
@@ -159,6 +161,7 @@ def test_the_chain_of_a_token_list(world: World) -> None:
     rejected(signed(world, on.status_key, chain(ended)), STATUS, Code.CERTIFICATE_EXPIRED)
 
 
+@pytest.mark.attack("L03")
 def test_another_signer_of_a_list_credential(world: World) -> None:
     on, bc = world.on, world.bc
     by_other = on.bitstring_list("revocation", signer=bc.did_key, key=bc.kid)
@@ -183,6 +186,7 @@ def test_a_key_that_the_registry_does_not_pin_for_lists(world: World) -> None:
 
 
 @pytest.mark.clause("TSL-4")
+@pytest.mark.attack("L02")
 def test_the_good_list_of_another_address(world: World) -> None:
     other = f"{world.on.status_base}/1"
     rejected(members(world, SD, sub=other), STATUS, Code.STATUS_LIST_MISMATCH)
@@ -193,6 +197,8 @@ def test_the_good_list_of_another_address(world: World) -> None:
 
 
 @pytest.mark.clause("BSL-3")
+@pytest.mark.attack("L06")
+@pytest.mark.good_twin("L06")
 def test_a_list_for_another_purpose(world: World) -> None:
     rejected(subject(world, statusPurpose="suspension"), STATUS, Code.STATUS_LIST_MISMATCH)
     rejected(subject(world, statusPurpose=["refresh", "message"]), STATUS, Code.STATUS_LIST_MISMATCH)
@@ -214,6 +220,8 @@ def lst(data: bytes, bits: Any = 2) -> dict[str, Any]:
 
 
 @pytest.mark.clause("BSL-3")
+@pytest.mark.attack("L09")
+@pytest.mark.good_twin("L09")
 def test_a_list_that_is_too_short(world: World) -> None:
     few = StatusBits(1024, 1)
     short = "u" + base64url.encode(gzip.compress(few.most_first()))
@@ -226,6 +234,7 @@ def test_a_list_that_is_too_short(world: World) -> None:
 
 
 @pytest.mark.clause("BSL-3")
+@pytest.mark.attack("L07")
 def test_a_bomb(world: World) -> None:
     zeros = bytes((16 << 20) + 1)
     rejected(members(world, SD, **lst(zlib.compress(zeros, 1))), STATUS, Code.TOO_LARGE)
@@ -239,6 +248,7 @@ def test_entries_of_no_known_size(world: World, bits: Any) -> None:
     rejected(members(world, SD, **lst(good, bits)), STATUS, Code.STATUS_LIST_INVALID)
 
 
+@pytest.mark.attack("L08")
 def test_a_stream_that_is_damaged(world: World) -> None:
     good = zlib.compress(bytes(LIST_SIZE))
     for data in (good[:-1], good + b"x", good[2:], gzip.compress(bytes(LIST_SIZE)), b""):

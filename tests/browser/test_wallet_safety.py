@@ -1,5 +1,7 @@
 """What goes wrong at the wallet's pages: ended sessions, forms sent twice, hostile names, no network, two browsers."""
 
+import pytest
+
 from comity.demo.play import Play
 from tests.browser.conftest import NewVisitor
 from tests.browser.test_wallet_pages import look
@@ -67,6 +69,8 @@ async def test_a_page_of_the_wallet_is_come_back_to_after_the_sign_in(visitor: N
     assert await maya.at.heading() == "History"
 
 
+@pytest.mark.attack("W17")
+@pytest.mark.good_twin("W17")
 async def test_a_form_sent_twice_and_the_back_button_collect_one_card(visitor: NewVisitor, play: Play) -> None:
     maya = await at_wallet(visitor, play)
     offered = await person_offer(play)
@@ -93,6 +97,8 @@ async def test_an_answer_sent_twice_is_shown_and_not_sent_again(visitor: NewVisi
     assert (await play.counter.result(started))["verdict"] == "accepted"
 
 
+@pytest.mark.attack("V09", "W02")
+@pytest.mark.good_twin("V09", "W02")
 async def test_hostile_names_are_only_text(visitor: NewVisitor, play: Play) -> None:
     maya = await at_wallet(visitor, play)
     for name in HOSTILE:
@@ -105,6 +111,7 @@ async def test_hostile_names_are_only_text(visitor: NewVisitor, play: Play) -> N
     maya.at.check_quiet()
 
 
+@pytest.mark.attack("W05")
 async def test_another_browser_s_cookie_and_form_open_nothing(visitor: NewVisitor, play: Play) -> None:
     """Session fixation: what an attacker plants in a browser before the sign-in is worth nothing after it."""
     attacker, victim = await visitor(), Citizen(at=await visitor(), url=play.stage.urls["wallet"], play=play)
@@ -130,6 +137,8 @@ async def test_another_browser_s_cookie_and_form_open_nothing(visitor: NewVisito
     assert "Nothing you typed is lost" in await victim.text()
 
 
+@pytest.mark.attack("W01", "W09")
+@pytest.mark.good_twin("W01", "W09")
 async def test_a_foreign_page_can_neither_send_a_form_nor_frame_a_page(visitor: NewVisitor, play: Play) -> None:
     maya = await at_wallet(visitor, play)
     foreign = await maya.at.context.new_page()

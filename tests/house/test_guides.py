@@ -1,10 +1,14 @@
 """The guides name what the API, the settings and the registry take, and nothing else."""
 
 import re
+import shlex
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from comity import strict_json
+import pytest
+import typer
+
+from comity import cli, strict_json
 from comity.errors import Code
 from comity.openid.presentation.client_id import Prefix
 from comity.trust import authoring
@@ -54,3 +58,28 @@ def test_every_code_that_an_issuer_may_see_is_one() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
     assert len(named) > 10
     assert named <= set(Code)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every line of the guides that calls ``comity``, in a block or in a sentence, with the guide that it stands in."""
+    found: list[tuple[str, str]] = []
+    for file in sorted(GUIDES.glob("*.md")):
+        text = file.read_text(encoding="utf-8").replace("\\\n", " ")
+        lines = re.findall(r"^    (?:\$ )?(comity .+)$", text, re.MULTILINE) + re.findall(r"`(comity [^`]+)`", text)
+        found += [(file.name, each.partition(" > ")[0]) for each in lines]
+    return found
+
+
+@pytest.mark.parametrize(("guide", "line"), commands(), ids=str)
+def test_every_command_of_the_guides_is_one(guide: str, line: str) -> None:
+    words = shlex.split(line.replace("$REGISTRY", "--dir d --keys k"))[1:]
+    command: Any = typer.main.get_command(cli.build(words))
+    while hasattr(command, "commands") and words:
+        assert words[0] in command.commands, line
+        command, words = command.commands[words[0]], words[1:]
+    known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+    assert {each for each in words if each.startswith("--")} <= known, line
+
+
+def test_there_are_commands_in_the_guides() -> None:
+    assert len(commands()) > 30

@@ -7,7 +7,9 @@ import pytest
 
 from comity.demo.founding import Stage
 from comity.demo.play import Play
+from tests.interop import offices
 from tests.interop import peers as node
+from tests.interop.offices import Office
 from tests.interop.peers import Peers
 from tests.support import npm
 from tests.support.stage import standing
@@ -33,3 +35,11 @@ async def play(stage: Stage) -> AsyncIterator[Play]:
         play = Play(stage=stage, client=client, language="en", tell=lambda _: None)
         yield play
         await play.close()
+
+
+@pytest.fixture(scope="session")
+def office(stage: Stage) -> Office:
+    """A foreign office that the registry has admitted."""
+    office = offices.founded()
+    offices.admit(stage, office)
+    return office

@@ -21,6 +21,7 @@ JURISDICTION = "ca-nb"
 AUTHORITY = "ca-nb/foreign"
 NAME = {"en": "Foreign office (DEMO)", "fr": "Bureau étranger (DÉMO)"}
 CONFIGURATION = "a-name-of-its-own"
+TYPES = ["person/1", "drivers-licence/1", "fare-subsidy/1"]
 VCT = "https://types.comity.example/person/1"
 
 Pair = dict[str, Any]
@@ -36,10 +37,28 @@ class Office:
     signing: Pair
     status: Pair
     stranger: Pair
+    did_signing: Pair
+    did_status: Pair
 
     @property
     def issuer(self) -> str:
         return f"http://localhost:{self.port}/office"
+
+    @property
+    def did(self) -> str:
+        return f"did:web:localhost%3A{self.port}:office"
+
+    @property
+    def w3c(self) -> dict[str, Any]:
+        """Return what ``issuing`` needs beside that to issue W3C credentials."""
+        contexts, types = ["https://types.comity.example/drivers-licence/1/context"], ["DriversLicence"]
+        return {
+            "did": self.did,
+            "contexts": contexts,
+            "types": types,
+            "signing": self.did_signing,
+            "status": self.did_status,
+        }
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -58,11 +77,18 @@ class Office:
     def entry(self) -> dict[str, Any]:
         """Return its entry in the registry, as docs/guides/connect-an-issuer.md says that it is written by hand."""
         known = {"mechanism": "x5c", "anchor": self.anchor}
+        did, lists = {"mechanism": "did", "id": self.did}, f"{self.issuer}/status"
         return {
             "authority": AUTHORITY,
             "name": NAME,
-            "identifiers": [{"format": "dc+sd-jwt", "id": self.issuer, **known}],
-            "status_signers": [{"format": "statuslist+jwt", "uri_prefix": f"{self.issuer}/status", **known}],
+            "identifiers": [
+                {"format": "dc+sd-jwt", "id": self.issuer, **known},
+                {"format": "vc+jwt", **did, "key_thumbprints": [_thumbprint(self.did_signing)]},
+            ],
+            "status_signers": [
+                {"format": "statuslist+jwt", "uri_prefix": lists, **known},
+                {"format": "vc+jwt", "uri_prefix": lists, **did, "key_thumbprints": [_thumbprint(self.did_status)]},
+            ],
         }
 
 
@@ -78,16 +104,18 @@ def founded() -> Office:
         signing=_pair(issuer, key, anchor),
         status=_pair(f"{issuer}/status", key, anchor),
         stranger=_pair(issuer, other_key, other),
+        did_signing=_jwks(ECKey.generate_key("P-256")),
+        did_status=_jwks(ECKey.generate_key("P-256")),
     )
 
 
 def admit(stage: Stage, office: Office) -> None:
-    """Let the registry admit the office as an authority of a new member that may issue persons' credentials."""
+    """Let the registry admit the office as an authority of a new member that may issue its types."""
     member = {"id": JURISDICTION, "name": {"en": "New Brunswick", "fr": "Nouveau-Brunswick"}, "level": "province"}
     edits: list[dict[str, Any]] = [
         {"edit": "member", **member, "since": cast.SINCE},
-        {"edit": "delegation", "to": JURISDICTION, "types": ["person/1"]},
-        {"edit": "issuer", **office.entry, "types": ["person/1"], "since": cast.SINCE},
+        {"edit": "delegation", "to": JURISDICTION, "types": TYPES},
+        {"edit": "issuer", **office.entry, "types": TYPES, "since": cast.SINCE},
     ]
     asyncio.run(stage.apply(edits, name="foreign-office"))
 
@@ -108,9 +136,16 @@ def _pair(name: str, anchor_key: ec.EllipticCurvePrivateKey, anchor: x509.Certif
     builder = _builder("Foreign office DEMO", key.public_key()).issuer_name(anchor.subject)
     names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(name)])
     leaf = builder.add_extension(names, critical=False).sign(anchor_key, hashes.SHA256())
-    jwk = ECKey.import_key(key)
-    private, public = jwk.as_dict(private=True), jwk.as_dict(private=False)
-    return {"x5c": [_der(leaf)], "key": {"privateJwk": dict(private), "publicJwk": dict(public)}}
+    return {"x5c": [_der(leaf)], "key": _jwks(ECKey.import_key(key))}
+
+
+def _jwks(key: ECKey) -> Pair:
+    private, public = key.as_dict(private=True), key.as_dict(private=False)
+    return {"privateJwk": dict(private), "publicJwk": dict(public)}
+
+
+def _thumbprint(pair: Pair) -> str:
+    return str(ECKey.import_key(pair["publicJwk"]).thumbprint())
 
 
 def _builder(name: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from comity.demo.clients import Citizen, Offered, Refused
-from comity.demo.founding import Stage
 from comity.demo.play import PATIENCE_SECONDS, Play, told
 from tests.interop import offices
 from tests.interop.offices import Office
@@ -22,20 +21,13 @@ Heard = Callable[[], Awaitable[dict[str, Any]]]
 """Returns the next thing that the office was told in a notification."""
 
 
-@pytest.fixture(scope="module")
-def office(stage: Stage) -> Office:
-    office = offices.founded()
-    offices.admit(stage, office)
-    return office
-
-
 @asynccontextmanager
 async def standing(
-    play: Play, peers: Peers, office: Office, **wrong: Any
+    play: Play, peers: Peers, office: Office, ways: Mapping[str, Any] | None = None, **wrong: Any
 ) -> AsyncIterator[tuple[Citizen, dict[str, Any], Heard]]:
-    """Open the office, and a wallet that has heard of its admission; yields what the office offers too."""
+    """Open the office, and a wallet; yields what the office offers too. ``ways`` say what else it does than usual."""
     citizen = await play.citizen()
-    async with peers.serving("issuing", wrong=wrong, **office.asked) as heard:
+    async with peers.serving("issuing", wrong=wrong, **{**office.asked, **(ways or {})}) as heard:
         yield citizen, await heard(), heard
 
 

@@ -1,91 +1,96 @@
-// @openid4vc/openid4vci and @sd-jwt as a foreign issuer: metadata, nonces, credentials, and the list of their status.
-import { randomBytes, randomInt } from "node:crypto";
+// @openid4vc/openid4vci as a foreign issuer: metadata, nonces, offers, proofs, and answers now or later.
+// What it issues is made by `maker` (sdjwtvc.mjs or w3c.mjs).
+import { randomBytes } from "node:crypto";
 import { Openid4vciIssuer } from "@openid4vc/openid4vci";
-import { ES256, digest, generateSalt } from "@sd-jwt/crypto-nodejs";
-import { StatusList, createHeaderAndPayload } from "@sd-jwt/jwt-status-list";
-import { SDJwtVcInstance } from "@sd-jwt/sd-jwt-vc";
-import { SignJWT, decodeJwt, importJWK } from "jose";
+import { decodeJwt } from "jose";
 import { callbacks } from "./crypto.mjs";
 import { Refusal } from "./granting.mjs";
 
-const ENTRIES = 131072;
-const now = () => Math.floor(Date.now() / 1000);
+const INTERVAL = 1;
+const fresh = () => randomBytes(16).toString("base64url");
 
-export function crediting(issuer, { configurationId, vct, claims, office, status, signing = {}, refuseNonces = 0 }) {
+// `later` is how often the wallet is told to come back; `batch` how many keys it may send.
+export function crediting(issuer, { configurationId, configuration, maker, refuseNonces = 0, batch = 1, later = 0, more = {} }) {
   const vci = new Openid4vciIssuer({ callbacks: callbacks() });
   const credentialIssuer = vci.createCredentialIssuerMetadata({
     credential_issuer: issuer,
     credential_endpoint: `${issuer}/credential`,
     nonce_endpoint: `${issuer}/nonce`,
     notification_endpoint: `${issuer}/notification`,
+    deferred_credential_endpoint: `${issuer}/deferred_credential`,
+    ...(batch > 1 ? { batch_credential_issuance: { batch_size: batch } } : {}),
     display: [{ name: "Foreign office (DEMO)", locale: "en" }],
     credential_configurations_supported: {
       [configurationId]: {
-        format: "dc+sd-jwt",
-        vct,
         scope: configurationId,
         cryptographic_binding_methods_supported: ["jwk"],
         credential_signing_alg_values_supported: ["ES256"],
         proof_types_supported: { jwt: { proof_signing_alg_values_supported: ["ES256"] } },
         credential_metadata: { display: [{ name: "Person", locale: "en" }] },
+        ...configuration,
       },
     },
+    ...more,
   });
   const issuerMetadata = {
     credentialIssuer,
     authorizationServers: [],
-    knownCredentialConfigurations: vci.getKnownCredentialConfigurationsSupported(credentialIssuer),
+    // vc+jwt is a format of the federation's own, which the library does not know; everything else about it is common.
+    knownCredentialConfigurations: credentialIssuer.credential_configurations_supported,
     originalDraftVersion: "V1",
   };
-  const nonces = new Set();
-  const list = new StatusList(new Array(ENTRIES).fill(0), 2);
-  const listUri = `${issuer}/status/${randomBytes(6).toString("hex")}`;
-  const index = randomInt(ENTRIES);
+  const [nonces, promised] = [new Set(), new Map()];
+  const seen = { keys: [], tooEarly: 0 };
   let refusals = refuseNonces;
 
   function nonce() {
-    const cNonce = randomBytes(16).toString("base64url");
+    const cNonce = fresh();
     nonces.add(cNonce);
     return vci.createNonceResponse({ cNonce });
   }
 
-  async function credential(body) {
-    const credentialRequest = vci.parseCredentialRequest({ issuerMetadata, credentialRequest: body });
-    const [jwt] = credentialRequest.proofs.jwt;
-    const { nonce: expectedNonce } = decodeJwt(jwt);
+  async function proven({ proofs }) {
+    const { nonce: expectedNonce } = decodeJwt(proofs.jwt[0]);
     if (!nonces.delete(expectedNonce) || refusals-- > 0) throw new Refusal(400, { error: "invalid_nonce" });
-    const { signer } = await vci.verifyCredentialRequestJwtProof({ issuerMetadata, jwt, expectedNonce });
-    return vci.createCredentialResponse({
-      credentialRequest,
-      credentials: [{ credential: await signed(signer.publicJwk) }],
-      notificationId: randomBytes(8).toString("hex"),
-    });
+    const verified = proofs.jwt.map((jwt) => vci.verifyCredentialRequestJwtProof({ issuerMetadata, jwt, expectedNonce }));
+    const jwks = (await Promise.all(verified)).map(({ signer }) => signer.publicJwk);
+    const distinct = new Set(jwks.map(({ x }) => x));
+    if (jwks.length > batch || distinct.size < jwks.length) throw new Refusal(400, { error: "invalid_proof" });
+    return jwks;
   }
 
-  async function signed({ kty, crv, x, y }) {
-    const { x5c, key, payload = {} } = { ...office, ...signing };
-    const maker = new SDJwtVcInstance({
-      hasher: digest,
-      saltGenerator: generateSalt,
-      signer: await ES256.getSigner(key.privateJwk),
-      signAlg: "ES256",
-    });
-    const about = {
-      iss: issuer,
-      iat: now(),
-      nbf: now() - 60,
-      exp: now() + 86400,
-      vct,
-      cnf: { jwk: { kty, crv, x, y } },
-      status: { status_list: { idx: index, uri: listUri } },
-    };
-    return maker.issue({ ...about, ...claims, ...payload }, { _sd: Object.keys(claims) }, { header: { x5c } });
+  const made = async (jwks) => {
+    seen.keys.push(...jwks);
+    return Promise.all(jwks.map(async (jwk) => ({ credential: await maker.signed(jwk) })));
+  };
+
+  // Version 0.4.6 demands an `alg` beside `jwk` and `enc`, as drafts did; 1.0 has it in the key. So it reads the rest.
+  async function credential({ credential_response_encryption: _, ...body }) {
+    const credentialRequest = vci.parseCredentialRequest({ issuerMetadata, credentialRequest: body });
+    const jwks = await proven(credentialRequest);
+    if (later) {
+      const transactionId = fresh();
+      promised.set(transactionId, { jwks, asked: 1, since: Date.now() });
+      return { status: 202, said: vci.createCredentialResponse({ credentialRequest, transactionId, interval: INTERVAL }) };
+    }
+    const answer = { credentialRequest, credentials: await made(jwks), notificationId: fresh() };
+    return { status: 200, said: vci.createCredentialResponse(answer) };
   }
 
-  async function statusList() {
-    const about = { sub: listUri, iat: now(), exp: now() + 3600, ttl: 60 };
-    const { header, payload } = createHeaderAndPayload(list, about, { alg: "ES256", typ: "statuslist+jwt", x5c: status.x5c });
-    return new SignJWT(payload).setProtectedHeader(header).sign(await importJWK(status.key.privateJwk, "ES256"));
+  async function deferred({ credential_response_encryption: _, ...body }) {
+    const { deferredCredentialRequest } = vci.parseDeferredCredentialRequest({ deferredCredentialRequest: body });
+    const { transaction_id: transactionId } = deferredCredentialRequest;
+    const waiting = promised.get(transactionId);
+    if (!waiting) throw new Refusal(400, { error: "invalid_transaction_id" });
+    if (Date.now() - waiting.since < INTERVAL * 1000) seen.tooEarly += 1;
+    waiting.since = Date.now();
+    if (waiting.asked++ < later) {
+      return { status: 202, said: vci.createDeferredCredentialResponse({ transactionId, interval: INTERVAL }) };
+    }
+    promised.delete(transactionId);
+    const said = vci.createDeferredCredentialResponse({ credentials: await made(waiting.jwks) });
+    // Version 0.4.6 refuses a notification_id *with* credentials; OpenID4VCI 1.0 §9.2 allows exactly that.
+    return { status: 200, said: { ...said, notification_id: fresh() } };
   }
 
   const offer = async (grants) =>
@@ -95,5 +100,5 @@ export function crediting(issuer, { configurationId, vct, claims, office, status
       grants,
     })).credentialOffer;
 
-  return { metadata: credentialIssuer, listUri, nonce, credential, statusList, offer, mark: (value) => list.setStatus(index, value) };
+  return { metadata: credentialIssuer, nonce, credential, deferred, offer, seen };
 }

@@ -1,11 +1,15 @@
-// A foreign issuer over HTTP: the authorization server of granting.mjs, the credentials and the list of crediting.mjs.
-// in: port, configurationId, vct, claims, office, status, and what it is to do wrong
+// A foreign issuer over HTTP: the authorization server of granting.mjs, the protocol of crediting.mjs, and credentials of
+// sdjwtvc.mjs or, with `w3c`, of w3c.mjs.
+// in: port, configurationId, vct, claims, office, status; w3c; batch, later, sealed; and what it is to do wrong
 // out, line by line: what it offers; then everything that it was told in notifications
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { crediting } from "./crediting.mjs";
 import { granting } from "./granting.mjs";
+import { sdJwtVc } from "./sdjwtvc.mjs";
+import { clear, sealing } from "./sealing.mjs";
 import { heard, say } from "./spoken.mjs";
+import { w3c } from "./w3c.mjs";
 
 const PRE_AUTHORIZED = "urn:ietf:params:oauth:grant-type:pre-authorized_code";
 const { port, wrong = {}, ...asked } = await heard();
@@ -14,7 +18,20 @@ const issuer = `${here}/office`;
 const [preAuthorizedCode, txCode] = [randomBytes(24).toString("base64url"), "493536"];
 
 const server = await granting(issuer, { scope: asked.configurationId, preAuthorizedCode, txCode });
-const office = crediting(issuer, { ...asked, signing: wrong.signing, refuseNonces: wrong.nonces });
+const letters = asked.sealed ? await sealing() : clear;
+const { contexts, types } = asked.w3c ?? {};
+const maker = asked.w3c
+  ? w3c(issuer, { ...asked.w3c, claims: asked.claims })
+  : sdJwtVc(issuer, { ...asked, signing: wrong.signing });
+const office = crediting(issuer, {
+  ...asked,
+  maker,
+  configuration: asked.w3c
+    ? { format: "vc+jwt", credential_definition: { "@context": contexts, type: types } }
+    : { format: "dc+sd-jwt", vct: asked.vct },
+  refuseNonces: wrong.nonces,
+  more: letters.metadata,
+});
 
 const json = (value, headers) => Response.json(value, { headers: { "cache-control": "no-store", ...headers } });
 const form = async (request) => Object.fromEntries(new URLSearchParams(await request.text()));
@@ -29,27 +46,33 @@ const routes = {
     new Response(null, { status: 303, headers: { location: server.authorize(Object.fromEntries(searchParams)) } }),
   "POST /office/token": async (request) => json(await server.token(request, await form(request.clone()))),
   "POST /office/nonce": () => json(office.nonce()),
-  "POST /office/credential": async (request) => {
-    await server.holdsToken(request);
-    return json(await office.credential(await request.clone().json()));
-  },
+  "POST /office/credential": (request) => asking(request, office.credential),
+  "POST /office/deferred_credential": (request) => asking(request, office.deferred),
+  "GET /office/did.json": () => (asked.w3c ? json(maker.document) : new Response(null, { status: 404 })),
   "POST /office/notification": async (request) => {
     await server.holdsToken(request);
     say(await request.clone().json());
     return new Response(null, { status: 204 });
   },
-  // Not of the protocol: how the test tells the office to revoke (1), suspend (2) or reinstate (0).
+  // Not of the protocol: how the test tells the office to revoke (1), suspend (2) or reinstate (0), and what it saw.
+  "GET /desk/seen": () => json(office.seen),
   "PUT /desk/status": async (request) => {
-    office.mark(Number(await request.text()));
+    maker.mark(Number(await request.text()));
     return new Response(null, { status: 204 });
   },
 };
 
+async function asking(request, answer) {
+  await server.holdsToken(request);
+  const body = await letters.opened(request.clone());
+  const { status, said } = await answer(body);
+  return letters.sealed(said, { status, wanted: body.credential_response_encryption });
+}
+
 async function answered(request) {
   const url = new URL(request.url);
-  if (request.method === "GET" && request.url === office.listUri) {
-    return new Response(await office.statusList(), { headers: { "content-type": "application/statuslist+jwt" } });
-  }
+  const list = request.method === "GET" ? maker.served(request.url) : null;
+  if (list) return new Response(await list.body(), { headers: { "content-type": list.type } });
   const route = routes[`${request.method} ${url.pathname}`];
   return route ? route(request, url) : new Response(null, { status: 404 });
 }

@@ -101,6 +101,8 @@ async def test_what_each_authority_issues_is_accepted_by_its_own_registry_entry(
 
 @pytest.mark.parametrize(("real", "claimed"), [(ON, BC), (BC, ON)])
 @pytest.mark.parametrize("credential_format", list(Format))
+@pytest.mark.attack("K08")
+@pytest.mark.good_twin("K08")
 async def test_no_authority_can_sign_as_the_other(
     issuer: Deployed, real: str, claimed: str, credential_format: Format
 ) -> None:
@@ -150,6 +152,7 @@ def sign(authority: Authority, entry: catalog.CatalogEntry, holder: KeySigner) -
         )
 
 
+@pytest.mark.attack("K08")
 async def test_the_status_key_signs_no_credential(issuer: Deployed) -> None:
     authority, holder = issuer.deployment.authority(ON), KeySigner.generate()
     wrong = replace(
@@ -163,6 +166,8 @@ async def test_the_status_key_signs_no_credential(issuer: Deployed) -> None:
             assert (await verify(issuer, sign(wrong, entry, holder), holder)).verdict is Verdict.REJECTED
 
 
+@pytest.mark.attack("K10")
+@pytest.mark.good_twin("K10")
 async def test_a_key_that_signs_wrongly_releases_nothing(issuer: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     offer = await issuer.offer()
     token = await issuer.token(offer)

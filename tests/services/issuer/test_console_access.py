@@ -83,6 +83,8 @@ async def test_nobody_sees_anything_before_signing_in(desk: Deployed, path: str)
     assert answer.headers["location"].startswith("/en/sign-in?next=")
 
 
+@pytest.mark.attack("W04")
+@pytest.mark.good_twin("W04")
 async def test_a_sign_in_leads_to_the_page_that_was_wanted_and_never_elsewhere(desk: Deployed) -> None:
     for wanted, led in (("/en/expiring?days=7", "/en/expiring?days=7"), ("https://elsewhere.example/", "/en/")):
         transport = httpx.ASGITransport(app=desk.app)
@@ -91,6 +93,7 @@ async def test_a_sign_in_leads_to_the_page_that_was_wanted_and_never_elsewhere(d
         assert (answer.status_code, answer.headers["location"]) == (303, led)
 
 
+@pytest.mark.attack("W12")
 async def test_what_is_wrong_with_a_sign_in_is_told_alike(desk: Deployed) -> None:
     said = set()
     await signing_in.set_disabled(desk.deployment, "auditor", authority=None, disabled=True, actor="test")
@@ -145,6 +148,8 @@ async def test_a_session_ends_when_idle_when_old_when_left_and_when_the_account_
     assert refused.status_code == 422
 
 
+@pytest.mark.attack("W01")
+@pytest.mark.good_twin("W01")
 async def test_a_form_of_another_browser_or_another_site_does_nothing(desk: Deployed) -> None:
     mine, theirs = await sign_in(desk, "clerk"), await sign_in(desk, "supervisor")
     fields = hidden((await theirs.get("/search")).text) | {"search": "file-7"}
@@ -170,6 +175,8 @@ async def test_the_cookie_is_for_this_host_and_no_script(desk: Deployed) -> None
     assert PASSWORD.encode() not in stored
 
 
+@pytest.mark.attack("W07")
+@pytest.mark.good_twin("W07")
 async def test_an_authority_sees_nothing_of_another_one(desk: Deployed) -> None:
     await employ(desk, authority=BC, suffix="-bc")
     offer = await desk.offer(type="drivers-licence/1", claims=LICENCE, record_reference="r")

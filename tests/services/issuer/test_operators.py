@@ -29,6 +29,8 @@ ROLES = ("clerk", "supervisor", "auditor", "admin")
         ("audit", {"auditor", "admin"}),
     ],
 )
+@pytest.mark.attack("L16")
+@pytest.mark.good_twin("L16")
 async def test_each_role_may_do_its_part_and_no_more(issuer: Deployed, action: str, allowed: set[str]) -> None:
     offer = await issuer.offer(type="drivers-licence/1", claims=LICENCE, record_reference="r")
     assert (await issuer.receive(offer)).status_code == 200
@@ -103,6 +105,8 @@ async def test_only_who_may_issue_sees_the_link_of_an_open_offer(issuer: Deploye
         ({"clams": {}}, 400, "request_invalid", "only these members"),
     ],
 )
+@pytest.mark.attack("K07", "W08")
+@pytest.mark.good_twin("K07", "W08")
 async def test_a_bad_wish_is_refused_in_words(
     issuer: Deployed, change: dict[str, Any], status: int, code: str, says: str
 ) -> None:

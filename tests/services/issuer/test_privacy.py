@@ -62,6 +62,7 @@ async def used(place: Place) -> AsyncIterator[Deployed]:
 
 
 @pytest.mark.sqlite_files
+@pytest.mark.attack("K06")
 async def test_no_file_ever_holds_a_claim_in_the_clear(used: Deployed, place: Place) -> None:
     assert files_holding(place.folder, FORMS_OF_THE_CANARY) == []
     database = used.settings.data_folder / "issuer.sqlite3"
@@ -145,6 +146,7 @@ async def test_records_are_found_without_case_and_in_either_normal_form(issuer: 
     assert len(found.json()["credentials"]) == 1
 
 
+@pytest.mark.attack("K06")
 async def test_nothing_personal_reaches_the_log(place: Place) -> None:
     stream = io.StringIO()
     house_logging.configure("issuer", "production", stream=stream)

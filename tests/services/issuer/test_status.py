@@ -74,6 +74,8 @@ def views(issuer: Deployed, record: Record) -> tuple[int, int, int]:
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("L16")
+@pytest.mark.good_twin("L16")
 async def test_the_three_views_follow_the_record(issuer: Deployed) -> None:
     record, neighbour = await issued(issuer), await issued(issuer, record_reference="file-10")
     assert views(issuer, record) == (0, 0, 0)
@@ -106,6 +108,8 @@ async def test_a_type_that_is_not_suspendable_is_only_revoked(issuer: Deployed) 
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("L13")
+@pytest.mark.good_twin("L13")
 async def test_parallel_revocations_all_arrive(issuer: Deployed) -> None:
     records = [await issued(issuer, record_reference=f"r{number}") for number in range(12)]
     answers = await asyncio.gather(*(change(issuer, record, "revoke") for record in records))
@@ -164,6 +168,8 @@ async def test_lists_are_signed_anew_before_they_end_and_time_never_goes_back(is
 
 @pytest.mark.both_databases
 @pytest.mark.clause("BSL-5", "TSL-10")
+@pytest.mark.attack("L14", "L15")
+@pytest.mark.good_twin("L14", "L15")
 async def test_indices_are_random_in_several_lists_and_never_given_twice(issuer: Deployed) -> None:
     for _ in range(8):
         holders = [KeySigner.generate() for _ in range(8)]
@@ -320,6 +326,8 @@ async def test_the_host_sees_a_new_version(issuer: Deployed, host: httpx.AsyncCl
         "/people.json",
     ],
 )
+@pytest.mark.attack("W15")
+@pytest.mark.good_twin("W15")
 async def test_the_host_serves_nothing_else(host: httpx.AsyncClient, path: str) -> None:
     request = host.build_request("GET", "/")
     request.url = request.url.copy_with(raw_path=path.encode())

@@ -145,12 +145,16 @@ async def test_a_code_is_redeemed_once_whichever_worker_is_asked(workers: tuple[
 
 
 @pytest.mark.fault("F37")
+@pytest.mark.attack("L14")
+@pytest.mark.good_twin("L14")
 async def test_an_index_is_given_once_whichever_worker_is_asked(workers: tuple[Deployed, Deployed]) -> None:
     records = await issued(workers, "parallel", 16)
     places = {(each["status_list"], each["status_index"]) for each in records}
     assert len(places) == len(records) == 16 * BATCH
 
 
+@pytest.mark.attack("L13")
+@pytest.mark.good_twin("L13")
 async def test_fifty_revocations_at_each_of_two_workers_all_arrive(
     workers: tuple[Deployed, Deployed], place: Place
 ) -> None:

@@ -93,6 +93,7 @@ async def test_signing_out_ends_the_session(verifier: Deployed) -> None:
     assert again.status_code == 303
 
 
+@pytest.mark.attack("W01")
 async def test_only_our_own_pages_send_forms(verifier: Deployed) -> None:
     """W01: no token, another session's token, another site."""
     till = await paired(verifier)

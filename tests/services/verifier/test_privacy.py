@@ -64,6 +64,7 @@ async def accepted(verifier: Deployed) -> dict[str, Any]:
 
 @pytest.mark.sqlite_files
 @pytest.mark.clause("TSL-11")
+@pytest.mark.attack("K06")
 async def test_no_file_ever_holds_a_claim_in_the_clear(verifier: Deployed, place: Place) -> None:
     await accepted(verifier)
     await told(verifier)
@@ -166,6 +167,7 @@ async def test_a_report_moved_to_another_request_is_not_read(verifier: Deployed)
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])
+@pytest.mark.attack("K06")
 async def test_no_log_line_holds_anything_personal(place: Place, environment: str) -> None:
     written = io.StringIO()
     house_logging.configure("verifier", environment, stream=written)

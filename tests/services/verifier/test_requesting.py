@@ -72,6 +72,7 @@ async def test_policies_are_listed(verifier: Deployed) -> None:
         ({"policy": "age-alcohol", "nonce": "mine", "is_admin": True}, "request_invalid"),
     ],
 )
+@pytest.mark.attack("W08")
 async def test_terms_that_are_refused(verifier: Deployed, members: dict[str, Any], code: str) -> None:
     answer = await verifier.try_start(**members)
     assert (answer.status_code, answer.json()["code"]) == (400, code)

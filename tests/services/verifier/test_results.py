@@ -20,8 +20,8 @@ def code_in(address: str) -> str:
 
 
 @pytest.mark.clause("VP-6")
-@pytest.mark.attack("P05")
-@pytest.mark.good_twin("P05")
+@pytest.mark.attack("P05", "W07")
+@pytest.mark.good_twin("P05", "W07")
 async def test_only_who_started_reads_the_result(verifier: Deployed) -> None:
     """P05: every route of a request, with the token of another relying party and with guessed names."""
     started = await verifier.start(party="bar")
@@ -110,6 +110,7 @@ async def test_a_refusal_on_one_device_brings_the_person_back_too(verifier: Depl
         ("http://localhost:9000/back", "http://localhost:9000/back?response_code="),
     ],
 )
+@pytest.mark.good_twin("W04")
 async def test_the_person_is_sent_where_the_relying_party_says(verifier: Deployed, target: str, expected: str) -> None:
     started = await verifier.start(flow="same_device", redirect_uri=target)
     asked = await verifier.fetch(started)
@@ -144,6 +145,7 @@ async def test_the_person_is_sent_where_the_relying_party_says(verifier: Deploye
         "https://bar.example/" + "a" * 2048,
     ],
 )
+@pytest.mark.attack("W04", "W13")
 async def test_addresses_nobody_is_sent_to(verifier: Deployed, target: str) -> None:
     answer = await verifier.try_start(policy="drivers-licence-valid", flow="same_device", redirect_uri=target)
     assert (answer.status_code, answer.json()["code"]) == (400, "url_not_allowed")

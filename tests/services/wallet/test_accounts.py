@@ -34,6 +34,8 @@ async def test_what_is_locked_stays_closed(town: Town, maya: Person) -> None:
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("W05")
+@pytest.mark.good_twin("W05")
 async def test_unlocking_replaces_the_session_that_came_along(town: Town, maya: Person) -> None:
     """W05."""
     before = dict(maya.client.cookies)
@@ -52,6 +54,7 @@ async def test_unlocking_with_the_recovery_code(town: Town, maya: Person) -> Non
     assert [each["what"] for each in await other.history()] == ["recovery_code_used"]
 
 
+@pytest.mark.attack("W12")
 async def test_a_wrong_passphrase_and_an_unknown_name_look_the_same(town: Town, maya: Person) -> None:
     """W12."""
     person = await town.visit()
@@ -134,6 +137,7 @@ WRITING = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=lambda each: next(iter(each.values())))
+@pytest.mark.attack("W01")
 async def test_a_foreign_page_changes_nothing(town: Town, maya: Person, headers: dict[str, str]) -> None:
     """W01."""
     for method, path in WRITING:
@@ -144,6 +148,7 @@ async def test_a_foreign_page_changes_nothing(town: Town, maya: Person, headers:
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+@pytest.mark.attack("W01")
 async def test_only_json_is_read(town: Town, maya: Person, kind: str) -> None:
     """W01: what a foreign form can send is no request."""
     for method, path in WRITING:
@@ -154,6 +159,7 @@ async def test_only_json_is_read(town: Town, maya: Person, kind: str) -> None:
             assert code_of(answer) == (415, "unsupported_media_type"), path
 
 
+@pytest.mark.good_twin("W01")
 async def test_our_own_page_and_a_plain_client_may(town: Town, maya: Person) -> None:
     for headers in ({}, {"origin": WALLET}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}):
         answer = await maya.client.post("/api/v1/status-refresh", json={}, headers=headers)
@@ -163,6 +169,8 @@ async def test_our_own_page_and_a_plain_client_may(town: Town, maya: Person) -> 
 # --- other people
 
 
+@pytest.mark.attack("W07")
+@pytest.mark.good_twin("W07")
 async def test_somebody_elses_records_are_not_there(town: Town, maya: Person) -> None:
     """W07."""
     (held,) = await maya.receive(await town.offer())
@@ -242,5 +250,6 @@ async def test_a_deleted_account_is_gone(town: Town, maya: Person) -> None:
         ("presentations/one/answer", {"digest": "x", "decline": 1}),
     ],
 )
+@pytest.mark.attack("W08")
 async def test_members_have_their_types(town: Town, maya: Person, path: str, members: dict[str, Any]) -> None:
     assert code_of(await maya.post(path, **members)) == (400, "malformed")

@@ -1,4 +1,4 @@
-"""What ends between the question and the answer (C07)."""
+"""What is over already, beside what is not (P19), and what ends between the question and the answer (C07)."""
 
 from datetime import timedelta
 
@@ -37,3 +37,21 @@ async def test_a_credential_that_ends_between_consent_and_answer_is_not_sent(
     town.clock.advance(timedelta(seconds=-1))
     assert (await maya.agree(consent)).status_code == 200
     assert (await town.result(started))["result"]["verdict"] == "accepted"
+
+
+@pytest.mark.attack("P19")
+@pytest.mark.good_twin("P19")
+async def test_a_revoked_credential_does_not_stand_before_a_good_one(town: Town, maya: Person) -> None:
+    lost = await town.offer()
+    (first,) = await maya.receive(lost)
+    (second,) = await maya.receive(await town.offer())
+    for offer, expected in ((None, first), (lost, second)):
+        if offer is not None:
+            await town.change_status(offer, "revoke")
+            assert (await maya.post("status-refresh")).status_code == 200
+        started = await town.ask()
+        consent = await maya.consent(started["link"])
+        assert len(consent["credentials"]) == 2  # the person may still choose the other one
+        answer = await maya.agree(consent)
+        assert answer.json()["credentials"] == [expected["id"]]
+        assert (await town.result(started))["result"]["verdict"] == "accepted"

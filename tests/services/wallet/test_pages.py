@@ -48,6 +48,7 @@ async def test_there_are_pages_and_each_needs_an_open_wallet(town: Town) -> None
         assert (await client.get(f"/fr{path}")).status_code == 200, path
 
 
+@pytest.mark.attack("W01")
 async def test_no_form_is_taken_from_another_site(town: Town) -> None:
     maya = await signed_in(town)
     page = await maya.client.get("/en/door")
@@ -60,6 +61,7 @@ async def test_no_form_is_taken_from_another_site(town: Town) -> None:
     assert (await maya.client.get("/en/history")).status_code == 200, "nothing was locked"
 
 
+@pytest.mark.attack("W01")
 async def test_no_form_without_our_token_changes_anything(town: Town) -> None:
     maya = await signed_in(town)
     await maya.receive(await town.offer())
@@ -95,6 +97,8 @@ async def test_a_wrong_passphrase_is_said_beside_the_field_and_tries_are_limited
         assert words in answer.text
 
 
+@pytest.mark.attack("W04")
+@pytest.mark.good_twin("W04")
 async def test_a_sign_in_leads_only_to_pages_of_ours(town: Town) -> None:
     maya, client = await town.arrive("next"), (await town.visit()).client
     for where, expected in (("https://evil.example/", "/en/"), ("//evil.example/en/", "/en/"), ("/en/history", None)):
@@ -117,6 +121,7 @@ async def test_the_recovery_code_is_on_one_page_only(town: Town) -> None:
     assert code[1] not in again.text
 
 
+@pytest.mark.attack("W05", "W17")
 async def test_a_lock_ends_the_session_on_the_server(town: Town) -> None:
     maya = await signed_in(town)
     cookie = maya.client.cookies["comity_wallet"]
@@ -124,6 +129,7 @@ async def test_a_lock_ends_the_session_on_the_server(town: Town) -> None:
     form = {"form_token": token_in(page.text)}
     answer = await maya.client.post("/en/lock", data=form, headers={"origin": WALLET})
     assert answer.headers["location"] == "/en/sign-in?locked=yes"
+    assert answer.headers["clear-site-data"] == '"cache"'
     maya.client.cookies.set("comity_wallet", cookie)
     assert (await maya.client.get("/en/history")).status_code == 303
 
@@ -153,6 +159,8 @@ async def test_it_can_be_put_on_the_home_screen(town: Town, language: str) -> No
         assert (await client.get(path)).status_code == 200, path
 
 
+@pytest.mark.attack("W17")
+@pytest.mark.good_twin("W17")
 async def test_no_page_of_a_wallet_is_kept_by_a_cache_or_named_in_a_referrer(town: Town) -> None:
     maya = await signed_in(town)
     for path in ("/", "/history", "/settings"):

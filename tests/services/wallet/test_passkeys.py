@@ -43,6 +43,7 @@ async def code_of(attempt: Any) -> Code | None:
     return None
 
 
+@pytest.mark.good_twin("W11")
 async def test_a_passkey_decrypts_the_wallet(passkeys: Passkeys, wallet: OpenWallet, device: Authenticator) -> None:
     await wallet.put("history", "x", {"what": "kept"})
     await added(passkeys, wallet, device)
@@ -72,6 +73,8 @@ async def test_another_secret_opens_nothing(
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("W11")
+@pytest.mark.good_twin("W11")
 async def test_an_answer_is_taken_once(passkeys: Passkeys, wallet: OpenWallet, device: Authenticator) -> None:
     await added(passkeys, wallet, device)
     answer = device.get(await passkeys.begin_sign_in())
@@ -89,6 +92,7 @@ async def test_a_question_ends(
     await town.wallet.custody.purge()
 
 
+@pytest.mark.attack("W11")
 async def test_a_question_of_one_person_is_not_answered_by_another(
     town: Town, passkeys: Passkeys, wallet: OpenWallet, device: Authenticator
 ) -> None:
@@ -101,6 +105,8 @@ async def test_a_question_of_one_person_is_not_answered_by_another(
 
 
 @pytest.mark.parametrize("change", ["origin", "host", "key", "flags", "count"])
+@pytest.mark.attack("W11")
+@pytest.mark.good_twin("W11")
 async def test_an_answer_that_is_not_the_device_s_own_is_refused(
     passkeys: Passkeys, wallet: OpenWallet, device: Authenticator, change: str
 ) -> None:
@@ -121,6 +127,7 @@ async def test_an_answer_that_is_not_the_device_s_own_is_refused(
     assert await code_of(refused) is Code.PASSPHRASE_WRONG
 
 
+@pytest.mark.attack("W11")
 async def test_a_passkey_of_nobody_and_one_that_was_removed_open_nothing(
     passkeys: Passkeys, wallet: OpenWallet, device: Authenticator
 ) -> None:

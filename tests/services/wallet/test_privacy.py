@@ -20,6 +20,7 @@ def found_in(folder: Path, words: list[str]) -> list[tuple[str, str]]:
 
 @pytest.mark.sqlite_files
 @pytest.mark.parametrize("credential_format", ["dc+sd-jwt", "vc+jwt"])
+@pytest.mark.attack("K06")
 async def test_nothing_readable_lies_on_disk_or_in_logs(
     ground: Ground, credential_format: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -45,6 +46,7 @@ async def test_nothing_readable_lies_on_disk_or_in_logs(
     assert [each for each in pieces if each in told] == []
 
 
+@pytest.mark.good_twin("K06")
 async def test_a_planted_word_would_be_found(ground: Ground) -> None:
     """The search itself finds what it looks for."""
     (ground.folder / "wallet" / "planted").write_text(f"xx{CANARY}xx", "utf-8")

@@ -24,11 +24,13 @@ async def readiness(app: Any) -> tuple[int, dict[str, str]]:
     return answer.status_code, answer.json()["checks"]
 
 
+@pytest.mark.good_twin("T15")
 async def test_it_is_ready_when_it_can_open_wallets_and_knows_whom_to_trust(town: Town) -> None:
     assert await readiness(town.wallet_app) == (200, {"database": "ok", "registry": "ok"})
 
 
 @pytest.mark.fault("F42")
+@pytest.mark.attack("T15")
 async def test_an_expired_registry_is_not_ready(ground: Ground) -> None:
     async with running(ground) as town:
         town.clock.advance(NOW.replace(year=2027) - NOW)

@@ -106,6 +106,7 @@ def test_a_path_that_leads_nowhere_is_refused(path: tuple[str | int, ...]) -> No
 
 
 @pytest.mark.parametrize("name", ["_sd", "_sd_alg", "..."])
+@pytest.mark.attack("K07")
 def test_claims_with_a_name_of_the_mechanism_are_refused(name: str) -> None:
     """RFC 9901 §4.1: an issuer must not be talked into signing digests that somebody else made."""
     everywhere: list[dict[str, Any]] = [{name: []}, {"a": {name: []}}, {"a": [{"b": {name: []}}]}]

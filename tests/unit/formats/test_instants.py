@@ -61,7 +61,7 @@ def test_instants_are_written_in_utc_whole_seconds_rounded_down() -> None:
         ("2024-02-29T12:00:00-00:00", datetime(2024, 2, 29, 12, tzinfo=UTC)),
     ],
 )
-@pytest.mark.good_twin("C05")
+@pytest.mark.good_twin("C05", "V03")
 def test_a_date_time_stamp_is_one_instant(text: str, expected: datetime) -> None:
     """V03: the right instant whatever the zone."""
     assert instants.date_time_stamp(text) == expected
@@ -96,7 +96,7 @@ def test_a_date_time_stamp_is_one_instant(text: str, expected: datetime) -> None
     ],
     ids=repr,
 )
-@pytest.mark.attack("C05")
+@pytest.mark.attack("C05", "V03")
 def test_a_date_time_stamp_is_nothing_else(value: Any) -> None:
     with refused(Code.TIME_MALFORMED):
         instants.date_time_stamp(value)

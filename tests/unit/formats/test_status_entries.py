@@ -69,6 +69,7 @@ def test_a_status_claim_of_the_wrong_form_is_refused(status: Any) -> None:
         status_entries.of_status_claim({"status": status})
 
 
+@pytest.mark.good_twin("V07")
 def test_every_entry_is_read() -> None:
     """V07: not only the first."""
     second = entry(statusPurpose="suspension", statusListCredential="https://status.example/2", statusListIndex="0")
@@ -86,6 +87,7 @@ def test_every_entry_is_read() -> None:
     ids=repr,
 )
 @pytest.mark.clause("2a-7")
+@pytest.mark.attack("V07")
 def test_an_entry_not_understood_makes_the_status_unknown(other: dict[str, Any]) -> None:
     """V07: an unknown type beside a known one is not ignored."""
     read = status_entries.of_credential_status({"credentialStatus": [entry(), other]})

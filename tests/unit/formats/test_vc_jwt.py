@@ -115,6 +115,7 @@ class TestRead:
     def test_unknown_members_and_header_members_are_ignored(self) -> None:
         verified(w3c_token(w3c_document(extra=1), cty="vc", extra=1))
 
+    @pytest.mark.attack("V07")
     def test_a_status_type_of_others_is_unknown(self) -> None:
         """V07."""
         read = verified(w3c_token(w3c_document(credentialStatus=[{"type": "StatusList2021Entry"}])))
@@ -122,6 +123,7 @@ class TestRead:
         assert read.status == ()
 
     @pytest.mark.clause("BSL-1")
+    @pytest.mark.good_twin("V07")
     def test_every_status_entry_counts(self) -> None:
         """V07: the second as well as the first."""
         assert {entry.purpose for entry in verified(w3c_credential().encoded).status} == {"revocation", "suspension"}
@@ -159,6 +161,7 @@ class TestHolderKey:
 class TestConsistency:
     """V01: token and document say the same."""
 
+    @pytest.mark.good_twin("V01")
     def test_the_good_twin(self) -> None:
         document = w3c_document(
             iss=ISSUER_DID,
@@ -172,6 +175,7 @@ class TestConsistency:
         verified(w3c_token(w3c_document(sub="urn:demo:1")))
 
     @pytest.mark.clause("2a-5")
+    @pytest.mark.attack("V01")
     def test_iss_is_not_the_issuer(self) -> None:
         for document, header in (
             (w3c_document(iss="did:web:attacker.example"), {}),
@@ -182,16 +186,19 @@ class TestConsistency:
             with refused(Code.ISSUER_MISMATCH):
                 verified(w3c_token(document, **header))
 
+    @pytest.mark.attack("V01")
     def test_sub_is_not_the_subject(self) -> None:
         with refused(Code.MALFORMED):
             verified(w3c_token(w3c_document(sub="urn:demo:1", credentialSubject=subject(id="urn:demo:2"))))
 
+    @pytest.mark.attack("V01")
     def test_jti_is_not_the_id(self) -> None:
         with refused(Code.MALFORMED):
             verified(w3c_token(w3c_document(jti="urn:demo:1", id="urn:demo:2")))
         with refused(Code.MALFORMED):
             verified(w3c_token(w3c_document(jti="urn:demo:1")))
 
+    @pytest.mark.attack("V01")
     def test_the_narrower_of_two_periods_counts(self) -> None:
         """``exp`` and ``validUntil`` that disagree never extend one another."""
         at = int(NOW.timestamp())

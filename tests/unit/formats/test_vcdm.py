@@ -18,6 +18,7 @@ def read(**changes: Any) -> vcdm.CredentialDocument:
 
 
 @pytest.mark.clause("2a-members")
+@pytest.mark.good_twin("V02")
 def test_the_good_twin() -> None:
     document = read()
     assert (document.issuer, document.type) == (ISSUER_DID, PERSON)
@@ -49,6 +50,7 @@ class TestContexts:
         ids=repr,
     )
     @pytest.mark.clause("2a-members")
+    @pytest.mark.attack("V02")
     def test_only_the_known_ones_in_order(self, context: Any) -> None:
         with refused(Code.CONTEXT_UNKNOWN):
             read(context=context)
@@ -62,6 +64,7 @@ class TestContexts:
         ],
         ids=repr,
     )
+    @pytest.mark.attack("V02")
     def test_none_inside(self, changes: dict[str, Any]) -> None:
         with refused(Code.CONTEXT_UNKNOWN):
             read(**changes)
@@ -75,11 +78,13 @@ class TestTypes:
 
     @pytest.mark.parametrize("types", [None, [], "Person", ["Person"], ["Person", 1], {}, [None]], ids=repr)
     @pytest.mark.clause("2a-4")
+    @pytest.mark.attack("V02")
     def test_not_a_credential(self, types: Any) -> None:
         with refused(Code.MALFORMED):
             read(type=types)
 
     @pytest.mark.parametrize("term", ["Unmapped", "DriversLicence", "person", "VerifiablePresentation", "not a url"])
+    @pytest.mark.attack("V02")
     def test_a_term_that_no_context_maps(self, term: str) -> None:
         with refused(Code.CONTEXT_UNKNOWN):
             read(type=["VerifiableCredential", "Person", term])
@@ -155,10 +160,13 @@ class TestPeriod:
 
     @pytest.mark.parametrize("member", ["validFrom", "validUntil"])
     @pytest.mark.parametrize("value", ["2026-11-23T00:00:00", "2026-11-23", "", 1795390200, True, []], ids=repr)
+    @pytest.mark.attack("V03")
     def test_times_have_a_zone(self, member: str, value: Any) -> None:
         with refused(Code.TIME_MALFORMED):
             read(**{member: value})
 
+    @pytest.mark.attack("V03")
+    @pytest.mark.good_twin("V03")
     def test_times_are_compared_as_instants(self) -> None:
         read(validFrom="2026-11-01T12:00:00+14:00", validUntil="2026-10-31T22:00:00Z")
         with refused(Code.TIME_MALFORMED):
@@ -192,6 +200,8 @@ class TestReferences:
     """V08: what refers to something else is checked for its form and never followed."""
 
     @pytest.mark.parametrize("member", ["credentialSchema", "evidence", "termsOfUse", "refreshService", "renderMethod"])
+    @pytest.mark.attack("V08")
+    @pytest.mark.good_twin("V08")
     def test_they_are_objects_with_a_type(self, member: str) -> None:
         good = {"type": "DEMO", "id": URL}
         read(**{member: good})

@@ -58,6 +58,7 @@ def vp(header: dict[str, Any] | None = None, signer: keys.KeySigner = HOLDER, **
 
 
 class TestMade:
+    @pytest.mark.good_twin("V04", "V06")
     def test_it_is_read_and_proved(self) -> None:
         text = presented(HELD, "given_names")
         presentation = opened(text)
@@ -112,6 +113,7 @@ class TestEnvelopes:
         ids=lambda item: str(item)[:60],
     )
     @pytest.mark.clause("2a-members")
+    @pytest.mark.attack("V06")
     def test_only_credentials_secured_and_enveloped(self, item: Any) -> None:
         """V06; unsecured JSON where a secured one is expected; strings among the credentials."""
         with refused(Code.MALFORMED):
@@ -122,11 +124,13 @@ class TestEnvelopes:
         with refused(Code.MALFORMED):
             opened(vp(verifiableCredential=value))
 
+    @pytest.mark.attack("V06")
     def test_a_presentation_in_a_presentation(self) -> None:
         """V06: one level, whatever the media type says."""
         with refused(Code.TYPE_NOT_ALLOWED):
             opened(vp(verifiableCredential=[envelope(vp())]))
 
+    @pytest.mark.attack("V06")
     def test_another_token_in_an_envelope(self) -> None:
         other = jose.sign({"typ": "at+jwt"}, {"sub": "x"}, ISSUER)
         with refused(Code.TYPE_NOT_ALLOWED):
@@ -171,21 +175,25 @@ class TestProof:
         proved(vp({"kid": None}))
         proved(vp({"kid": "key-1", "cty": "vp"}, iss=HOLDER_DID))
 
+    @pytest.mark.attack("V04")
     def test_a_bare_credential_proves_nothing(self) -> None:
         """V04: without binding it is nobody's in particular."""
         with refused(Code.HOLDER_BINDING_MISSING):
             proved(HELD.encoded)
 
+    @pytest.mark.attack("V04")
     def test_a_credential_of_somebody_else(self) -> None:
         """V04: holder A presents B's credential, signed by A and saying so."""
         with refused(Code.HOLDER_KEY_MISMATCH):
             proved(presented(HELD, holder=STRANGER))
 
+    @pytest.mark.attack("V04")
     def test_a_credential_of_somebody_else_without_saying_so(self) -> None:
         for header in ({"kid": None}, {"kid": "key-1"}, {}):
             with refused(Code.HOLDER_SIGNATURE_INVALID):
                 proved(vp(header, STRANGER))
 
+    @pytest.mark.attack("V05")
     def test_one_of_two_credentials_is_of_somebody_else(self) -> None:
         """V05 within one presentation: each credential's own key is asked for."""
         other = w3c_credential(holder_jwk=STRANGER.public_jwk)

@@ -207,6 +207,8 @@ async def test_a_cancelled_caller_leaves_all_or_nothing(database: Database) -> N
     assert await database.read(numbers) == acknowledged, "what was still waiting when cancelled never ran"
 
 
+@pytest.mark.attack("W16")
+@pytest.mark.good_twin("W16")
 async def test_a_cancelled_reader_does_not_spoil_its_connection(database: Database) -> None:
     await database.write(put(1))
 

@@ -137,6 +137,7 @@ async def test_a_machine_that_asks_for_ever_is_a_bug(desk: Desk, world: World) -
         await desk.shell.settle(again({}))
 
 
+@pytest.mark.attack("L10")
 async def test_a_verified_list_is_remembered_and_an_older_one_refused(
     desk: Desk, world: World, internet: Internet, clock: FixedClock, tmp_path: Path
 ) -> None:

@@ -185,6 +185,8 @@ async def test_a_header_that_cannot_be_sent_is_refused_by_type(fetcher: GuardedF
         assert not server.heads
 
 
+@pytest.mark.attack("W16")
+@pytest.mark.good_twin("W16")
 async def test_a_cancelled_request_does_not_mix_answers() -> None:
     async def echo(head: bytes, writer: Writer) -> None:
         path = head.split()[1]

@@ -87,6 +87,7 @@ def test_an_absent_key_is_not_found(store: FileKeyStore) -> None:
     "name",
     ["", ".", "..", "../x", "a/../b", "/a", "a/", "a//b", "A", "a b", "a\0", "-a", "a.pem", "é", "a" * 65, "a\n"],
 )
+@pytest.mark.attack("W15")
 def test_names_cannot_leave_the_folder(store: FileKeyStore, name: str) -> None:
     for act in (store.create, store.signer, store.chain):
         with pytest.raises(Misconfigured):

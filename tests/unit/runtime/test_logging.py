@@ -121,6 +121,8 @@ def test_tokens_are_redacted_wherever_they_stand(text: str) -> None:
     assert "A" * 64 not in str(cleaned)
 
 
+@pytest.mark.attack("W13")
+@pytest.mark.good_twin("W13")
 def test_control_characters_cannot_forge_lines() -> None:
     cleaned = redact(None, "info", {"event": 'a\r\n{"level":"info"}\x1b[31m\u2028'})
     assert cleaned["event"] == 'a\\u000d\\u000a{"level":"info"}\\u001b[31m\\u2028'

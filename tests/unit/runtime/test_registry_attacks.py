@@ -51,6 +51,8 @@ def is_known(snapshot: RegistrySnapshot, did: str) -> bool:
 
 @pytest.mark.parametrize("lie", [b"", b"{}", b"\xff\xfe", b"[" * 10_000, b'{"signed": {}, "signatures": []}'])
 @pytest.mark.parametrize("path", [TIMESTAMP, "metadata/3.snapshot.json", "metadata/2.ca-on.json"])
+@pytest.mark.attack("T01")
+@pytest.mark.good_twin("T01")
 async def test_t01_bytes_that_are_no_metadata(world: World, path: str, lie: bytes) -> None:
     client = world.client()
     before = await client.refresh()
@@ -62,6 +64,8 @@ async def test_t01_bytes_that_are_no_metadata(world: World, path: str, lie: byte
 
 
 @pytest.mark.parametrize("signers", [[], [stranger()]], ids=["unsigned", "unknown key"])
+@pytest.mark.attack("T01")
+@pytest.mark.good_twin("T01")
 async def test_t01_a_timestamp_that_is_not_signed_by_its_key(world: World, signers: list[Any]) -> None:
     client = world.client()
     before = await client.refresh()
@@ -75,6 +79,8 @@ async def test_t01_a_timestamp_that_is_not_signed_by_its_key(world: World, signe
     assert (await client.refresh()).versions["timestamp"] == before.versions["timestamp"] + 1
 
 
+@pytest.mark.attack("T01")
+@pytest.mark.good_twin("T01")
 async def test_t01_a_role_signed_below_its_threshold(world: World) -> None:
     world.repository.rotate("ca-bc", keys=3, threshold=2)
     client = world.client()
@@ -88,6 +94,7 @@ async def test_t01_a_role_signed_below_its_threshold(world: World) -> None:
     assert not is_known(after, BC_DID)
 
 
+@pytest.mark.attack("T01")
 async def test_t01_a_delegate_further_down_that_is_not_signed_is_left_out(world: World) -> None:
     """A municipality's or its province's mistake must not stop the federation."""
     world.forge("ca-on-toronto", lambda signed: None, signers=[stranger()])
@@ -124,6 +131,7 @@ def sign_under_two_ids(world: World, role: str) -> None:
 
 
 @pytest.mark.parametrize("written", [str, str.upper], ids=["same text", "other case"])
+@pytest.mark.attack("T02")
 async def test_t02_one_key_under_two_ids_is_one_key(world: World, written: Callable[[str], str]) -> None:
     client = world.client()
     before = await client.refresh()
@@ -132,6 +140,7 @@ async def test_t02_one_key_under_two_ids_is_one_key(world: World, written: Calla
     await refused(client, Code.REGISTRY_INVALID, before)
 
 
+@pytest.mark.attack("T02")
 async def test_t02_one_key_under_two_ids_further_down(world: World) -> None:
     world.forge("ca-on", lambda signed: twice(signed, "ca-on-toronto"), announce=False)
     sign_under_two_ids(world, "ca-on-toronto")
@@ -142,6 +151,7 @@ async def test_t02_one_key_under_two_ids_further_down(world: World) -> None:
 
 
 @pytest.mark.parametrize("role", ["root", "timestamp"])
+@pytest.mark.attack("T02")
 async def test_t02_a_root_that_names_one_key_twice(world: World, tmp_path: Path, role: str) -> None:
     def double(signed: Any) -> None:
         (keyid,) = signed.roles[role].keyids
@@ -164,6 +174,7 @@ async def test_t02_a_root_that_names_one_key_twice(world: World, tmp_path: Path,
 
 @pytest.mark.parametrize("restart", [False, True])
 @pytest.mark.clause("TR-3")
+@pytest.mark.attack("T03")
 async def test_t03_an_older_timestamp_is_refused_also_after_a_restart(world: World, restart: bool) -> None:
     old = world.published(TIMESTAMP)
     world.repository.apply([WITHDRAWAL])
@@ -179,6 +190,7 @@ async def test_t03_an_older_timestamp_is_refused_also_after_a_restart(world: Wor
 
 
 @pytest.mark.clause("TR-3")
+@pytest.mark.attack("T03")
 async def test_t03_a_newer_timestamp_over_an_older_snapshot(world: World) -> None:
     old = read_snapshot(world.published("metadata/2.snapshot.json"))
     world.repository.apply([WITHDRAWAL])
@@ -195,6 +207,7 @@ async def test_t03_a_newer_timestamp_over_an_older_snapshot(world: World) -> Non
     await refused(client, Code.REGISTRY_ROLLBACK, before)
 
 
+@pytest.mark.attack("T03")
 async def test_t03_the_running_process_remembers_when_its_cache_is_wiped(world: World) -> None:
     old = world.published(TIMESTAMP)
     world.repository.apply([WITHDRAWAL])
@@ -205,6 +218,7 @@ async def test_t03_the_running_process_remembers_when_its_cache_is_wiped(world: 
     await refused(client, Code.REGISTRY_ROLLBACK, before)
 
 
+@pytest.mark.attack("T03")
 async def test_t03_an_older_root_is_refused_when_the_cache_is_wiped(world: World) -> None:
     before_rotation = world.published(TIMESTAMP)
     world.repository.rotate("timestamp")
@@ -218,6 +232,8 @@ async def test_t03_an_older_root_is_refused_when_the_cache_is_wiped(world: World
 # --- T04: freeze
 
 
+@pytest.mark.attack("T04")
+@pytest.mark.good_twin("T04")
 async def test_t04_a_timestamp_that_never_changes_expires(world: World) -> None:
     client = world.client()
     before = await client.refresh()
@@ -236,6 +252,7 @@ async def test_t04_a_timestamp_that_never_changes_expires(world: World) -> None:
     assert trust.may_issue(thawed, entry, PERSON, issued_on=NOW.date(), at=world.clock.now()).code is Code.OK
 
 
+@pytest.mark.attack("T04")
 async def test_t04_an_expired_registry_is_not_taken_for_a_first_state(world: World) -> None:
     world.clock.advance(timedelta(days=4))
     with pytest.raises(Malformed) as expired:
@@ -247,6 +264,8 @@ async def test_t04_an_expired_registry_is_not_taken_for_a_first_state(world: Wor
 
 
 @pytest.mark.parametrize("role", ["ca-on", "snapshot"])
+@pytest.mark.attack("T05")
+@pytest.mark.good_twin("T05")
 async def test_t05_an_old_file_under_a_new_name(world: World, role: str) -> None:
     old = world.published(world.newest(role))
     client = world.client()
@@ -258,6 +277,8 @@ async def test_t05_an_old_file_under_a_new_name(world: World, role: str) -> None
     assert (await client.refresh()).versions["ca-on/issuers.json"] == 2
 
 
+@pytest.mark.attack("T05")
+@pytest.mark.good_twin("T05")
 async def test_t05_an_old_document_under_a_new_name(world: World) -> None:
     client = world.client()
     before = await client.refresh()
@@ -271,6 +292,7 @@ async def test_t05_an_old_document_under_a_new_name(world: World) -> None:
     assert (await client.refresh()).targets["ca-on/issuers.json"] == document
 
 
+@pytest.mark.attack("T05")
 async def test_t05_even_a_delegates_file_must_be_the_one_that_the_snapshot_names(world: World) -> None:
     """A host that serves another file for a municipality is refused; it is not the municipality's mistake."""
     client = world.client()
@@ -284,6 +306,8 @@ async def test_t05_even_a_delegates_file_must_be_the_one_that_the_snapshot_names
 # --- T06: fast forward
 
 
+@pytest.mark.attack("T06")
+@pytest.mark.good_twin("T06")
 async def test_t06_a_version_beyond_all_bounds_is_not_followed(world: World) -> None:
     client = world.client()
     before = await client.refresh()
@@ -299,6 +323,8 @@ async def test_t06_a_version_beyond_all_bounds_is_not_followed(world: World) -> 
     assert client.last_error is None
 
 
+@pytest.mark.attack("T06")
+@pytest.mark.good_twin("T06")
 async def test_t06_new_online_keys_undo_a_fast_forward(world: World) -> None:
     client = world.client()
     await client.refresh()
@@ -320,6 +346,8 @@ async def test_t06_new_online_keys_undo_a_fast_forward(world: World) -> None:
 # --- T08: a chain of roots with a bad end
 
 
+@pytest.mark.attack("T08")
+@pytest.mark.good_twin("T08")
 async def test_t08_a_chain_of_roots_that_ends_badly(world: World) -> None:
     client = world.client()
     before = await client.refresh()
@@ -333,6 +361,7 @@ async def test_t08_a_chain_of_roots_that_ends_badly(world: World) -> None:
     assert (await again.refresh()).root_version == 2
 
 
+@pytest.mark.attack("T08")
 async def test_t08_a_new_root_needs_the_old_roots_keys(world: World) -> None:
     """Signed by its own new key only: nobody who trusts the old root follows."""
     thief = stranger()

@@ -42,6 +42,7 @@ def decide(snapshot: RegistrySnapshot, did: str, world: World) -> Code:
     return trust.may_issue(snapshot, entry, PERSON, issued_on=NOW.date(), at=at).code
 
 
+@pytest.mark.good_twin("T07", "T10")
 async def test_the_first_refresh_reads_everything(world: World) -> None:
     client = world.client()
     snapshot = await client.refresh()
@@ -58,6 +59,7 @@ async def test_the_first_refresh_reads_everything(world: World) -> None:
     assert len(world.host.asked) <= 12
 
 
+@pytest.mark.good_twin("T03")
 async def test_only_what_changed_is_downloaded_again(world: World) -> None:
     client = world.client()
     before = await client.refresh()
@@ -115,6 +117,7 @@ async def test_an_expired_state_is_kept_but_decides_nothing(world: World) -> Non
         assert decide(snapshot, ONTARIO_DID, world) is Code.REGISTRY_EXPIRED
 
 
+@pytest.mark.attack("T10")
 async def test_nothing_ever_seen_is_an_error_and_trusts_nobody(world: World) -> None:
     """T10: a failed fetch is never "no registry, everybody trusted"."""
     world.host.down = True
@@ -135,6 +138,7 @@ async def test_a_host_that_refuses_is_a_host_that_is_down(world: World, status: 
         await world.client().refresh()
 
 
+@pytest.mark.attack("T10")
 async def test_no_registry_is_an_error_at_the_start(world: World, tmp_path: Path) -> None:
     """T10."""
     arguments = (tmp_path / "c", world.host, world.clock)

@@ -22,6 +22,7 @@ def client(host: RegistryHost) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(host), base_url="http://localhost")
 
 
+@pytest.mark.good_twin("W15")
 async def test_every_published_file_is_served(world: World) -> None:
     public = world.repository.public_folder
     async with client(RegistryHost(public)) as http:
@@ -57,6 +58,7 @@ async def test_every_published_file_is_served(world: World) -> None:
         "/metadata/timestamp.json/",
     ],
 )
+@pytest.mark.attack("W15")
 async def test_nothing_else_is_served(world: World, path: str) -> None:
     async with client(RegistryHost(world.repository.public_folder)) as http:
         answer = await http.get(httpx.URL("http://localhost", raw_path=path.encode()))

@@ -52,6 +52,7 @@ def is_known(snapshot: RegistrySnapshot, did: str) -> bool:
 
 
 @pytest.mark.parametrize(("path", "size"), [(TIMESTAMP, 1 << 14), ("metadata/2.root.json", 1 << 20)])
+@pytest.mark.attack("T07")
 async def test_t07_endless_metadata(world: World, path: str, size: int) -> None:
     client = world.client()
     before = await client.refresh()
@@ -59,6 +60,7 @@ async def test_t07_endless_metadata(world: World, path: str, size: int) -> None:
     await refused(client, Code.REGISTRY_INVALID, before)
 
 
+@pytest.mark.attack("T07")
 async def test_t07_a_document_that_is_too_large_is_left_out(world: World) -> None:
     large = b'{"narrow": []}' + b" " * MAX_DOCUMENT_BYTES
     info = world.files.write_document("ca-bc/recognition.json", large)
@@ -72,6 +74,7 @@ async def test_t07_a_document_that_is_too_large_is_left_out(world: World) -> Non
     assert (decision.answer.value, decision.code) == ("unknown", Code.RECOGNITION_UNKNOWN)
 
 
+@pytest.mark.attack("T07")
 async def test_t07_more_documents_than_there_may_be(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry_updater, "MAX_DOCUMENTS", 2)
     snapshot = await world.client().refresh()
@@ -79,6 +82,7 @@ async def test_t07_more_documents_than_there_may_be(world: World, monkeypatch: p
     assert len(snapshot.unreadable) == 2
 
 
+@pytest.mark.attack("T07")
 async def test_t07_a_hundred_thousand_entries_of_nothing(world: World) -> None:
     def flood(signed: Targets) -> None:
         info = next(iter(signed.targets.values()))
@@ -91,6 +95,7 @@ async def test_t07_a_hundred_thousand_entries_of_nothing(world: World) -> None:
     assert len(snapshot.alerts) == 200
 
 
+@pytest.mark.attack("T07")
 async def test_t07_a_slow_host_costs_a_bounded_time(world: World) -> None:
     client = world.client(deadline_seconds=0.3)
     before = await client.refresh()
@@ -125,6 +130,8 @@ def listing(world: World, name: str, content: Any) -> Callable[[Targets], None]:
 
 
 @pytest.mark.clause("TR-4")
+@pytest.mark.attack("T09")
+@pytest.mark.good_twin("T09")
 async def test_t09_a_jurisdiction_lists_anothers_document(world: World) -> None:
     theirs = world.repository.documents()["ca-on/issuers.json"]
     world.forge("ca-bc", listing(world, "ca-on/issuers.json", {**theirs, "issuers": []}))
@@ -136,6 +143,8 @@ async def test_t09_a_jurisdiction_lists_anothers_document(world: World) -> None:
     assert "ca-bc" in snapshot.alerts[0].detail
 
 
+@pytest.mark.attack("T09")
+@pytest.mark.good_twin("T09")
 async def test_t09_the_federation_cannot_speak_for_a_jurisdiction(world: World) -> None:
     theirs = world.repository.documents()["ca-on/issuers.json"]
     world.forge("targets", listing(world, "ca-on/issuers.json", {**theirs, "issuers": []}))
@@ -144,6 +153,8 @@ async def test_t09_the_federation_cannot_speak_for_a_jurisdiction(world: World) 
     assert snapshot.alerts[0].code is Code.REGISTRY_OUT_OF_PATH
 
 
+@pytest.mark.attack("T09")
+@pytest.mark.good_twin("T09")
 async def test_t09_a_province_cannot_speak_inside_its_delegates_path(world: World) -> None:
     theirs = world.repository.documents()["ca-on/toronto/issuers.json"]
     world.forge("ca-on", listing(world, "ca-on/toronto/issuers.json", {**theirs, "issuers": []}))
@@ -163,6 +174,7 @@ def delegating(role: DelegatedRole, *signers: Any) -> Callable[[Targets], None]:
     return change
 
 
+@pytest.mark.attack("T09")
 async def test_t09_a_province_delegates_what_is_not_its_own(world: World) -> None:
     thief = stranger()
     role = DelegatedRole("ca-bc-annex", [], 1, terminating=True, paths=["ca-on/*"])
@@ -190,6 +202,8 @@ BAD_ROLES = ["../../evil", "a/b", "https://evil.example/x", "é" * 500, "A", "."
 
 @pytest.mark.parametrize("name", BAD_ROLES)
 @pytest.mark.parametrize("parent", ["targets", "ca-on"])
+@pytest.mark.attack("T14")
+@pytest.mark.good_twin("T14")
 async def test_t14_a_role_with_a_hostile_name_is_never_asked_for(world: World, name: str, parent: str) -> None:
     role = DelegatedRole(name, [], 1, terminating=True, paths=["*/*"])
     world.forge(parent, delegating(role, stranger()))
@@ -213,6 +227,8 @@ def files_below(folder: Path) -> list[Path]:
     "name",
     ["../../../etc/passwd", "/etc/passwd", "ca-on/../../x.json", "https://evil.example/x.json", "\N{SNOWMAN}" * 3000],
 )
+@pytest.mark.attack("T14")
+@pytest.mark.good_twin("T14")
 async def test_t14_a_document_with_a_hostile_name_is_never_asked_for(world: World, name: str) -> None:
     def add(signed: Targets) -> None:
         info = next(iter(signed.targets.values())).to_dict()

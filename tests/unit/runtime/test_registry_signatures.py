@@ -38,6 +38,7 @@ def part(keys: Path, role: str, into: Path) -> list[Path]:
     return holders
 
 
+@pytest.mark.good_twin("T02")
 async def test_a_role_of_several_holders_publishes_when_enough_have_signed(world: World, tmp_path: Path) -> None:
     world.repository.rotate("ca-bc", keys=3, threshold=2)
     client = world.client()

@@ -120,10 +120,13 @@ async def test_the_lists_own_ttl_counts_where_nothing_else_is_asked(
     ("ttl", "believed"), [(0, 60), (-5, 60), (59, 60), (60, 60), (300, 300), (86_400, 86_400), (1e12, 86_400)]
 )
 @pytest.mark.clause("TSL-6")
+@pytest.mark.attack("L11")
+@pytest.mark.good_twin("L11")
 def test_ttls_are_believed_within_bounds(ttl: float, believed: int) -> None:
     assert clamp_ttl(ttl) == believed
 
 
+@pytest.mark.attack("L11")
 async def test_a_list_that_says_never_ask_again_is_asked_after_a_day(
     cache: StatusCache, host: Host, clock: FixedClock
 ) -> None:
@@ -133,6 +136,7 @@ async def test_a_list_that_says_never_ask_again_is_asked_after_a_day(
     assert (await ask(cache)).source is Source.REVALIDATED
 
 
+@pytest.mark.attack("L11")
 async def test_a_list_that_says_always_ask_again_causes_no_storm(cache: StatusCache, host: Host) -> None:
     await ask(cache)
     cache.remember_issued_at(URI, AT, ttl_seconds=0)
@@ -153,6 +157,8 @@ async def test_a_clock_that_jumped_back_does_not_make_copies_young(
 @pytest.mark.parametrize(
     "failure", [DOWN, Malformed(Code.CONTENT_TYPE_WRONG, "HTML"), Malformed(Code.TOO_LARGE, "big"), 404, 500, 304]
 )
+@pytest.mark.attack("L01")
+@pytest.mark.good_twin("L01")
 async def test_when_the_host_fails_the_old_copy_says_how_old_it_is(
     cache: StatusCache, host: Host, clock: FixedClock, failure: Exception | int
 ) -> None:

@@ -33,6 +33,8 @@ def code_of(excinfo: pytest.ExceptionInfo[Malformed]) -> Code:
 
 
 @pytest.mark.clause("TSL-4")
+@pytest.mark.attack("L05")
+@pytest.mark.good_twin("L05")
 def test_index_0_of_a_token_list_is_the_least_significant_bit() -> None:
     """TSL §4.1, the example: 0xb9 0xa3 for 16 entries of one bit."""
     values = PackedValues(data=bytes([0xB9, 0xA3]), width=1, order=BitOrder.LEAST_FIRST)
@@ -46,6 +48,8 @@ def test_two_bits_of_a_token_list() -> None:
 
 
 @pytest.mark.clause("BSL-3")
+@pytest.mark.attack("L05")
+@pytest.mark.good_twin("L05")
 def test_index_0_of_a_bitstring_list_is_the_most_significant_bit() -> None:
     values = PackedValues(data=bytes([0b1000_0000, 0b0000_0001]), width=1, order=BitOrder.MOST_FIRST)
     assert [n for n in range(16) if values.value(n)] == [0, 15]
@@ -149,6 +153,8 @@ def filled_stores(draw: st.DrawFn) -> tuple[StatusBits, list[int]]:
 
 
 @given(filled_stores())
+@pytest.mark.attack("L05")
+@pytest.mark.good_twin("L05")
 def test_both_orders_hold_the_same_numbers(filled: tuple[StatusBits, list[int]]) -> None:
     store, numbers = filled
     least = PackedValues(data=store.least_first(), width=store.bits, order=BitOrder.LEAST_FIRST)
@@ -232,6 +238,8 @@ def test_a_damaged_stream_never_gives_other_bytes(content: bytes, container: Con
 
 @pytest.mark.parametrize("container", list(Container))
 @pytest.mark.parametrize("tail", [b"\0", b"x", b"again", bytes(1 << 16)])
+@pytest.mark.attack("L08")
+@pytest.mark.good_twin("L08")
 def test_nothing_may_follow_the_stream(container: Container, tail: bytes) -> None:
     """Catalogue L08: trailing bytes, a second stream, a second gzip member."""
     packed = deflate(b"list", container)
@@ -282,6 +290,7 @@ def test_the_limit_is_exact(container: Container) -> None:
     assert code_of(caught) is Code.TOO_LARGE
 
 
+@pytest.mark.attack("L07")
 def test_one_layer_only() -> None:
     """Catalogue L07: compressed twice, a bomb is tiny; the inner layer stays closed."""
     inner = deflate(bytes(1 << 20))
@@ -308,6 +317,7 @@ except Malformed as error:
 
 
 @pytest.mark.parametrize("container", list(Container))
+@pytest.mark.attack("L07")
 def test_a_bomb_costs_little_memory_and_time(container: Container) -> None:
     """Catalogue L07: 1 GiB of zeros, in a process of its own: less than 32 MiB and 200 ms."""
     command = [sys.executable, "-c", _BOMB, str(int(container))]

@@ -136,6 +136,8 @@ def test_an_id_that_somebody_else_claims_too_stays_with_its_namespace(identifier
     assert codes(of) == [(Code.REGISTRY_INVALID, "ca-bc/issuers.json")]
 
 
+@pytest.mark.attack("T12")
+@pytest.mark.good_twin("T12")
 def test_an_id_claimed_across_formats_stays_with_its_namespace() -> None:
     """Claiming Ontario's DID for the other format is no way around it."""
     claim = {**x5c_identifier(ONTARIO_DID, "evil")}
@@ -191,6 +193,8 @@ def test_a_client_id_that_two_claim_belongs_to_nobody() -> None:
     assert [code for code, _ in codes(of)] == [Code.REGISTRY_INVALID] * 2
 
 
+@pytest.mark.attack("T12")
+@pytest.mark.good_twin("T12")
 def test_a_verifier_with_an_issuers_anchor_is_ignored() -> None:
     """T12: an issuer's certificates must not pass as a verifier's."""
     confused = verifier(client_ids=["x509_hash:other"], **anchored("ontario anchor"))

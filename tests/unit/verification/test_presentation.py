@@ -262,6 +262,8 @@ def test_shared_documents_are_asked_for_once(world: World) -> None:
 # --- the policy
 
 
+@pytest.mark.attack("V05")
+@pytest.mark.good_twin("V05")
 def test_two_credentials_of_two_holders(world: World) -> None:
     """V05: pooling. Each proof is good; the two are not of one holder."""
     other = KeySigner.generate()

@@ -58,6 +58,7 @@ def test_revoked_and_suspended(world: World, credential_format: Format, value: S
 
 @BOTH
 @pytest.mark.clause("BSL-5")
+@pytest.mark.attack("V07")
 def test_every_entry_counts_and_the_worst_is_told(world: World, credential_format: Format) -> None:
     """V07: a credential that is suspended under its second entry is suspended."""
     held = licence(world, credential_format)
@@ -113,6 +114,7 @@ def entry_of(purpose: str, **changes: Any) -> dict[str, Any]:
     return {**members, **changes}
 
 
+@pytest.mark.attack("V07")
 def test_a_mechanism_that_is_not_known_beside_one_that_is(world: World) -> None:
     """V07: the entries that are understood do not vouch for the one that is not."""
     unknown = ({"type": "Other"}, entry_of("withdrawal"), entry_of("suspension", statusSize=2))
@@ -134,6 +136,7 @@ def test_an_entry_that_only_informs_decides_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("index", [-1, "7", 7.5, True, None, 2**70])
+@pytest.mark.attack("L04")
 def test_an_index_that_is_none(world: World, index: Any) -> None:
     status = {"status_list": {"idx": index, "uri": world.on.list_uri()}}
     held = resigned(licence(world, SD), world.on.key, payload={"status": status})
@@ -141,6 +144,7 @@ def test_an_index_that_is_none(world: World, index: Any) -> None:
 
 
 @pytest.mark.parametrize("index", ["-1", "007", "7.0", "abc", 7, GONE])
+@pytest.mark.attack("L04")
 def test_an_index_that_is_none_in_a_w3c_entry(world: World, index: Any) -> None:
     entry = {k: v for k, v in entry_of("revocation", statusListIndex=index).items() if v is not GONE}
     held = resigned(licence(world, VC), world.on.did_key, payload={"credentialStatus": [entry]})
@@ -149,6 +153,8 @@ def test_an_index_that_is_none_in_a_w3c_entry(world: World, index: Any) -> None:
 
 @BOTH
 @pytest.mark.clause("TSL-4")
+@pytest.mark.attack("L04")
+@pytest.mark.good_twin("L04")
 def test_an_index_outside_the_list(world: World, credential_format: Format) -> None:
     entries = world.on.status_entries(credential_format, LIST_SIZE)
     rejected(
@@ -171,6 +177,7 @@ def test_an_index_outside_the_list(world: World, credential_format: Format) -> N
         "https://status.example.evil.example/ca-on/services/status/0",
     ],
 )
+@pytest.mark.attack("L12")
 def test_a_list_at_an_address_that_nobody_vouches_for_is_never_fetched(world: World, uri: str) -> None:
     held = licence(world, SD, status=(StatusEntry(list_uri=uri, index=7),))
     world.put(uri, world.on.token_list(uri=uri).encode())
@@ -193,6 +200,7 @@ def test_an_issuer_without_a_status_signer_of_the_kind(world: World) -> None:
 
 @BOTH
 @pytest.mark.clause("3-4")
+@pytest.mark.attack("L01")
 def test_a_list_that_cannot_be_had_leaves_it_open(world: World, credential_format: Format) -> None:
     held = licence(world, credential_format)
     last = world.on.status_entries(credential_format, 7)[-1].list_uri
@@ -315,8 +323,8 @@ def test_the_second_at_which_a_list_begins(
 
 
 @BOTH
-@pytest.mark.attack("C06")
-@pytest.mark.good_twin("C06")
+@pytest.mark.attack("C06", "L10")
+@pytest.mark.good_twin("C06", "L10")
 def test_a_list_older_than_one_seen_before(world: World, credential_format: Format) -> None:
     """L10: the unrevoked past of a list does not undo a revocation."""
     held = licence(world, credential_format)
@@ -351,6 +359,7 @@ def test_the_demanded_age_travels_with_the_need(world: World) -> None:
 
 @BOTH
 @pytest.mark.clause("TSL-3")
+@pytest.mark.attack("L12")
 def test_nobodys_status_is_asked_for_a_credential_that_is_refused(world: World, credential_format: Format) -> None:
     """L12: whatever fails first, the address in the credential is not fetched."""
     held = licence(world, credential_format, valid_until=NOW - timedelta(days=1))

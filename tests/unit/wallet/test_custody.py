@@ -33,6 +33,7 @@ async def rows(database: Database, table: Any) -> list[Any]:
 # --- accounts
 
 
+@pytest.mark.good_twin("W12")
 async def test_an_account_opens_with_its_passphrase_and_its_code(custody: Custody) -> None:
     wallet, code = await custody.create("Maya", SECRET)
     await wallet.put(CREDENTIAL, "one", {"it": "is here"})
@@ -109,6 +110,7 @@ async def test_a_deleted_account_leaves_nothing(custody: Custody, database: Data
 # --- who can write to the database
 
 
+@pytest.mark.attack("K02")
 async def test_a_slot_put_in_by_somebody_else_opens_nothing(custody: Custody, database: Database) -> None:
     """K02: the intruder's own passphrase unlocks, and what it unlocks is not the citizen's data."""
     wallet, _ = await custody.create("maya", SECRET)
@@ -139,6 +141,8 @@ async def test_a_missing_slot_is_a_wrong_passphrase(custody: Custody, database: 
     assert await code_of(custody.unlock("maya", SECRET)) is Code.PASSPHRASE_WRONG
 
 
+@pytest.mark.attack("K04")
+@pytest.mark.good_twin("K04")
 async def test_one_damaged_record_leaves_the_others_alone(custody: Custody, database: Database) -> None:
     """K04: a record swapped with another, or put back to an older version, is noticed; the others open."""
     wallet, _ = await custody.create("maya", SECRET)
@@ -194,6 +198,7 @@ async def test_tries_at_the_same_time_are_all_counted(custody: Custody) -> None:
     assert (codes.count(Code.PASSPHRASE_WRONG), codes.count(Code.TOO_MANY_ATTEMPTS)) == (5, 25)
 
 
+@pytest.mark.attack("W12")
 async def test_an_unknown_name_gets_the_same_answers(custody: Custody) -> None:
     """W12: code, detail and the moment at which waiting begins."""
     await custody.create("maya", SECRET)
@@ -209,6 +214,7 @@ async def test_an_unknown_name_gets_the_same_answers(custody: Custody) -> None:
     assert await told("maya") == await told("nobody")
 
 
+@pytest.mark.attack("W12")
 async def test_an_unknown_name_costs_the_same_work(custody: Custody, monkeypatch: pytest.MonkeyPatch) -> None:
     await custody.create("maya", SECRET)
     costs: list[Any] = []

@@ -21,6 +21,7 @@ def slot_of(data_key: bytes, passphrase: str = SECRET, *, citizen: str = "maya",
     return vault.passphrase_slot(data_key, passphrase, citizen=citizen, pepper=pepper)
 
 
+@pytest.mark.good_twin("K01")
 def test_the_passphrase_opens_its_slot() -> None:
     data_key = vault.new_data_key()
     assert vault.unlock(slot_of(data_key), SECRET, citizen="maya", pepper=PEPPER) == data_key
@@ -36,6 +37,7 @@ def test_the_passphrase_opens_its_slot() -> None:
     ],
     ids=["another passphrase", "another citizen", "another pepper", "no pepper"],
 )
+@pytest.mark.attack("K01")
 def test_nothing_else_does(secret: str, citizen: str, pepper: bytes | None) -> None:
     with pytest.raises(Denied) as refused:
         vault.unlock(slot_of(vault.new_data_key()), secret, citizen=citizen, pepper=pepper)
@@ -48,6 +50,8 @@ def test_a_passphrase_is_the_same_on_every_keyboard() -> None:
     assert vault.unlock(slot, "mot de passe compose\u0301", citizen="maya", pepper=PEPPER) == data_key
 
 
+@pytest.mark.attack("K02")
+@pytest.mark.good_twin("K02")
 def test_a_slot_put_in_place_of_another_gains_nothing() -> None:
     """K02: who can write to the database sets a passphrase of their own, and reads nothing with it."""
     data_key, intruders_key = vault.new_data_key(), vault.new_data_key()
@@ -177,6 +181,8 @@ def test_a_wrapped_key_that_was_cut_does_not_open() -> None:
     [{"citizen": "noah"}, {"kind": "history"}, {"record": "two"}, {"version": 2}, {"version": 0}],
     ids=["another citizen", "another kind", "another name", "older as newer", "newer as older"],
 )
+@pytest.mark.attack("K04")
+@pytest.mark.good_twin("K04", "K05")
 def test_a_record_that_was_moved_is_noticed(moved: dict[str, Any]) -> None:
     """K04."""
     data_key = vault.new_data_key()
@@ -188,6 +194,7 @@ def test_a_record_that_was_moved_is_noticed(moved: dict[str, Any]) -> None:
 
 
 @given(st.data())
+@pytest.mark.attack("K05")
 def test_any_changed_bit_of_a_record_is_noticed(data: st.DataObject) -> None:
     data_key = b"d" * 32
     sealed = bytearray(vault.seal(data_key, b"claims", **NAMED))
@@ -197,11 +204,13 @@ def test_any_changed_bit_of_a_record_is_noticed(data: st.DataObject) -> None:
 
 
 @given(st.binary(max_size=200))
+@pytest.mark.attack("K05")
 def test_any_bytes_are_a_record_or_malformed(sealed: bytes) -> None:
     with pytest.raises(Malformed):
         vault.unseal(b"d" * 32, sealed, **NAMED)
 
 
+@pytest.mark.attack("K05")
 def test_a_record_commits_to_its_key() -> None:
     """K05: the tag before the ciphertext is that of this key and record, whatever the cipher would accept."""
     data_key = vault.new_data_key()

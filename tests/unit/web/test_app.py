@@ -89,6 +89,7 @@ async def get(app: FastAPI, path: str, **options: Any) -> httpx.Response:
         return await asking.get(path, **options)
 
 
+@pytest.mark.attack("W09")
 async def test_every_answer_carries_the_security_headers() -> None:
     app = build()
     for path in ("/healthz", "/nothing", "/broken", "/conflict", "/oauth"):
@@ -121,6 +122,8 @@ async def test_request_ids_are_ours_and_new_each_time() -> None:
     assert "evil" not in first.text
 
 
+@pytest.mark.attack("W06")
+@pytest.mark.good_twin("W06")
 async def test_links_never_follow_what_the_client_says_of_us() -> None:
     answer = await get(
         build(),

@@ -95,6 +95,7 @@ async def test_the_toggle_leads_to_the_same_page_and_says_its_own_language(brows
     assert '<a class="toggle" href="/fr/?place=ca-on" lang="fr" hreflang="fr">' in page
 
 
+@pytest.mark.good_twin("W01")
 async def test_a_form_of_ours_is_taken_and_leads_on_by_get(app: Any, browser: httpx.AsyncClient) -> None:
     token = token_in((await browser.get("/en/")).text)
     sent = await browser.post("/en/", data={"form_token": token, "name": "Élise"})
@@ -143,6 +144,7 @@ async def test_a_token_drawn_for_another_browser_or_session_is_none_of_ours(
         {"origin": URL, "sec-fetch-site": "cross-site"},
     ],
 )
+@pytest.mark.attack("W01")
 async def test_another_site_cannot_send_a_form(app: Any, browser: httpx.AsyncClient, headers: dict[str, str]) -> None:
     token = token_in((await browser.get("/en/")).text)
     sent = await browser.post("/en/", data={"form_token": token, "name": "x"}, headers=headers)
@@ -201,6 +203,8 @@ async def test_errors_are_pages_for_people_and_problems_for_programs(browser: ht
     assert api.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.attack("V09", "W02")
+@pytest.mark.good_twin("V09", "W02")
 async def test_stored_markup_and_deceiving_signs_do_no_harm(browser: httpx.AsyncClient) -> None:
     token = token_in((await browser.get("/en/")).text)
     typed = "<script>x</script>\u202eeno\u200b gné"
@@ -224,6 +228,8 @@ async def test_static_files_are_named_by_content_and_kept_for_long(browser: http
 @pytest.mark.parametrize(
     "value", ["https://evil.example/", "//evil.example/en/", "/en", "/en/\\evil", "javascript:x", "/api/v1", "/en/\n"]
 )
+@pytest.mark.attack("W04")
+@pytest.mark.good_twin("W04")
 def test_only_pages_of_ours_are_gone_on_to(value: str) -> None:
     assert next_path(value, "/fr/") in {"/fr/", "/en"}
     assert next_path("/en/cards?a=b", "/fr/") == "/en/cards?a=b"
