@@ -144,16 +144,20 @@ def disclose(parts: SdJwt, payload: Mapping[str, Any], wanted: Collection[Wanted
     Raises:
         Malformed: as :func:`process_payload`: what does not verify is not passed on.
     """
-    disclosed = process_payload(payload, parts.disclosures).disclosed
-    by_claim: dict[object, list[WantedPath]] = {}
-    for want in wanted:
-        by_claim.setdefault(want[0] if want else None, []).append(want)
-    chosen = {
+    chosen = choose(process_payload(payload, parts.disclosures).disclosed, wanted)
+    return combine(parts.jwt, [encoded for encoded in parts.disclosures if encoded in chosen])
+
+
+def choose(disclosed: Mapping[Path, str], wanted: Collection[WantedPath]) -> set[str]:
+    """Return the Disclosures among those of a processed payload that :func:`disclose` lets through."""
+    # Whoever asks for a whole claim gets what is inside it; only other paths are compared step by step.
+    whole = {want[0] for want in wanted if len(want) == 1 and isinstance(want[0], str)}
+    others = [want for want in wanted if len(want) != 1 or want[0] not in whole]
+    return {
         encoded
         for path, encoded in disclosed.items()
-        if any(_serves(path, want) for want in (*by_claim.get(path[0], ()), *by_claim.get(None, ())))
+        if path[0] in whole or (others and any(_serves(path, want) for want in others))
     }
-    return combine(parts.jwt, [encoded for encoded in parts.disclosures if encoded in chosen])
 
 
 def combine(jwt: str, disclosures: Sequence[str]) -> str:

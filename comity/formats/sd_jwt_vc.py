@@ -16,6 +16,7 @@ from comity.formats.concealing import conceal
 from comity.formats.holder_proof import bound_key, check_addressed, check_issued_now, check_signature, proof_of
 from comity.formats.instants import check_period, optional_numeric_date, to_day, to_numeric_date
 from comity.formats.opened import (
+    HeldCredential,
     HolderProof,
     OpenedCredential,
     OpenedPresentation,
@@ -162,11 +163,12 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
         valid_until=valid_until,
         status=status.entries,
         unknown_status=status.is_unknown,
+        disclosed=processed.disclosed,
     )
 
 
 def present(
-    held: SignedCredential,
+    held: SignedCredential | HeldCredential,
     disclose: Collection[WantedPath | str],
     holder: Signer | None,
     *,
@@ -177,6 +179,7 @@ def present(
 ) -> str:
     """Return ``held`` with only what ``disclose`` names (top-level claim names or paths), bound to this request.
 
+    What was read already is not read again; bytes are checked to hold nothing but what belongs to the credential.
     With a ``holder`` a KB-JWT over exactly these Disclosures follows; without one the credential goes unbound and
     ``audience``, ``nonce`` and ``at`` are not used. See :func:`comity.formats.sd_jwt.disclose` for what travels along.
     ``also`` are further claims of the KB-JWT (RFC 9901 §4.3); they replace none of its own.
@@ -185,12 +188,11 @@ def present(
         Malformed: ``held`` is not a credential as issued, or what :func:`open_presentation` and
             :func:`comity.formats.sd_jwt.process_payload` raise.
     """
-    parts = sd_jwt.parse(held.encoded)
-    if parts.key_binding is not None:
-        raise Malformed(Code.MALFORMED, "what is held is a presentation, not a credential as issued")
-    payload = jose.payload_object(jose.parse(parts.jwt))
     wanted = [(path,) if isinstance(path, str) else path for path in disclose]
-    presented = sd_jwt.disclose(parts, payload, wanted)
+    if isinstance(held, HeldCredential):
+        presented, payload = _disclose_read(held, wanted)
+    else:
+        presented, payload = _disclose_bytes(held.encoded, wanted)
     if holder is None:
         return presented
     proof = {
@@ -201,6 +203,26 @@ def present(
         "sd_hash": sd_jwt.digest(presented, sd_jwt.hash_name(payload)),
     }
     return presented + jose.sign_under(_proof_header(holder.algorithm), proof, holder)
+
+
+def _disclose_read(held: HeldCredential, wanted: Collection[WantedPath]) -> tuple[str, Mapping[str, Any]]:
+    if not held.opened.is_as_issued:
+        raise _not_as_issued()
+    credential, chosen = held.opened.credentials[0], sd_jwt.choose(held.processed.disclosed, wanted)
+    kept = [encoded for encoded in credential.disclosures if encoded in chosen]
+    return sd_jwt.combine(credential.jws.encoded, kept), credential.payload
+
+
+def _disclose_bytes(encoded: str, wanted: Collection[WantedPath]) -> tuple[str, Mapping[str, Any]]:
+    parts = sd_jwt.parse(encoded)
+    if parts.key_binding is not None:
+        raise _not_as_issued()
+    payload = jose.payload_object(jose.parse(parts.jwt))
+    return sd_jwt.disclose(parts, payload, wanted), payload
+
+
+def _not_as_issued() -> Malformed:
+    return Malformed(Code.MALFORMED, "what is held is a presentation, not a credential as issued")
 
 
 def check_holder_proof(
