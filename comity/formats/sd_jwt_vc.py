@@ -136,7 +136,8 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
     processed = sd_jwt.process_payload(opened.payload, opened.disclosures)
     payload = processed.payload
     # SD-JWT VC §2.2.2.2, profile 2b step 8: what decides validity is in the clear, whether disclosed or withheld.
-    if not NEVER_DISCLOSED.isdisjoint([path[0] for path in (*processed.disclosed, *processed.concealing) if path]):
+    concealed = {path[0] for path in (*processed.disclosed, *processed.concealing) if path}
+    if not NEVER_DISCLOSED.isdisjoint(concealed):
         raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a member that must stand in the clear is concealed")
     _check_aliases(payload)
     # RFC 7519 §4.1.3: a credential made out to one audience is none for everybody else.
