@@ -255,11 +255,15 @@ def report(rows: list[Row]) -> str:
     head = "Minimum CPU time of interleaved rounds in one run; only the ratios travel to other machines.\n\n"
     lines = ["| measure | against | ours µs | yardstick µs | ratio | must |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| {row.measure} | {row.against} | {row.ours_us:.0f} | {row.yardstick_us:.0f} | {row.ratio:.2f} |"
+        f"| {row.measure} | {row.against} | {row.ours_us:.0f} | {row.yardstick_us:.0f} | {row.ratio:.{_digits(row)}f} |"
         f" {_judged(row)} |"
         for row in rows
     ]
     return head + "\n".join(lines) + "\n"
+
+
+def _digits(row: Row) -> int:
+    return 2 if row.ratio >= 0.1 else 4
 
 
 def _judged(row: Row) -> str:
