@@ -9,7 +9,7 @@ from benchmarks.credentials import Row
 RESULTS = Path(__file__).parent / "results.md"
 TOLERANCE = 1.35
 """How many times the committed ratio a ratio may be: machines differ, also in what they are bad at."""
-_ROW = re.compile(r"\| (?P<measure>[^|]+) \| (?P<against>[^|]+) \| [^|]+ \| [^|]+ \| (?P<ratio>[0-9.]+) \|")
+_ROW = re.compile(r"\| (?P<measure>[^|]+) \| (?P<against>[^|]+) \| [^|]+ \| [^|]+ \| (?P<ratio>[0-9.]+) \|$")
 
 
 def committed(text: str) -> dict[tuple[str, str], float]:
