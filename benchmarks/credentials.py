@@ -1,7 +1,7 @@
 """Issue, present and verify one SD-JWT VC with ten claims, beside raw signatures.
 
-Every round runs each candidate a few times in turn, so that a machine that slows down slows all of them; the ratio is
-formed from the minimum of each. Turns are short, so that on a busy machine some go undisturbed.
+Every round runs the work and its yardstick a few times in turn, so that a machine that slows down slows both; the
+ratio is formed from the minimum of each. Turns are short, so that on a busy machine some go undisturbed.
 
 Nothing is measured twice on the same input: there are more holders than any cache keeps, each with a credential of its
 own. What a service does keep between two strangers stays: the issuer's key and chain, the registry, the status list.
@@ -19,11 +19,17 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from comity import base64url, formats, jose, keys
 from comity.credential import Credential, Format, SignedCredential
+from comity.formats import HeldCredential
 from comity.keys import KeySigner
 from comity.verification.checks import Verdict
+from comity.verification.credential import Demand
+from comity.verification.evidence import Needs
+from comity.verification.presentation import verify_held
+from comity.verification.status import StatusDemand
 from tests.support.world import AUDIENCE, LICENCE, NONCE, NOW, World
+from wallet.holdings import take_apart
 
-CALLS, ROUNDS = 5, 800
+CALLS, ROUNDS = 10, 500
 HOLDERS = 1200
 """More than :mod:`comity.keys` keeps keys, so that every holder's is fresh."""
 
@@ -102,13 +108,16 @@ class Strangers:
         demand, as_held = world.demand(), world.demand(holder=None, place=None)
         did_key = keys.public_key(world.on.did_key.public_jwk)
 
-        def accepted(encoded: str) -> None:
-            if world.verify(encoded, demand=demand, snapshot=snapshot).verdict is not Verdict.ACCEPTED:
-                raise AssertionError("the measured presentation must be accepted")
+        status = StatusDemand()
 
-        def accepted_as_held(held: SignedCredential) -> None:
-            if world.verify(held.encoded, demand=as_held, snapshot=snapshot).verdict is not Verdict.ACCEPTED:
-                raise AssertionError("the measured credential must be accepted")
+        def verify(encoded: str, demand: Demand, credential_format: Format) -> None:
+            outcome = verify_held(
+                encoded, demand=demand, status=status, snapshot=snapshot, expected_format=credential_format
+            )
+            while isinstance(outcome, Needs):
+                outcome = outcome.resume(world.evidence)
+            if outcome.verdict is not Verdict.ACCEPTED:
+                raise AssertionError("what is measured must be accepted")
 
         def read(held: SignedCredential) -> None:
             opened = vc_jwt.open(held.encoded).credentials[0]
@@ -116,16 +125,19 @@ class Strangers:
             jose.verify(opened.jws, did_key)
             vc_jwt.process(opened)
 
-        def present(pair: tuple[SignedCredential, KeySigner]) -> object:
+        def present(pair: tuple[SignedCredential | HeldCredential, KeySigner]) -> object:
             held, holder = pair
             return sd_jwt.present(held, self.claims, holder, audience=AUDIENCE, nonce=NONCE, at=NOW)
 
+        read_before = [take_apart(each) for each in self.held]
+
         return {
             "issue": on_each(self.unsigned, lambda each: sd_jwt.sign(each, issuer_key, chain)),
-            "present": on_each(tuple(zip(self.held, self.holders, strict=True)), present),
-            "verify": on_each(self.shown, accepted),
+            "present": on_each(tuple(zip(read_before, self.holders, strict=True)), present),
+            "present bytes": on_each(tuple(zip(self.held, self.holders, strict=True)), present),
+            "verify": on_each(self.shown, lambda each: verify(each, demand, Format.DC_SD_JWT)),
             "vc+jwt": on_each(self.held_w3c, read),
-            "vc+jwt held": on_each(self.held_w3c, accepted_as_held),
+            "vc+jwt held": on_each(self.held_w3c, lambda each: verify(each.encoded, as_held, Format.VC_JWT)),
         }
 
 
@@ -175,66 +187,87 @@ def _number(coordinate: str) -> int:
     return int.from_bytes(base64url.decode(coordinate), "big")
 
 
+_BESIDE = {
+    "verify": ("raw verify", "raw verify, fresh key"),
+    "issue": ("raw sign",),
+    "present": ("raw sign",),
+    "present bytes": ("raw sign",),
+    "vc+jwt": ("raw verify",),
+    "vc+jwt held": ("raw verify",),
+}
+"""The bare signatures that each piece of work is measured beside, in turn with it and with nothing else."""
+
+
 def measure() -> list[Row]:
     """Run every measure once."""
     strangers = Strangers.made()
-    best = minima({**yardsticks(strangers), **strangers.work()})
-    sign, verify, fresh = best["raw sign"], best["raw verify"], best["raw verify, fresh key"]
+    candidates = {**yardsticks(strangers), **strangers.work()}
     raw_sign, raw_verify = "raw ES256 sign", "raw ES256 verify"
+    by_work = {name: minima({each: candidates[each] for each in (name, *beside)}) for name, beside in _BESIDE.items()}
+    best = {name: found[name] for name, found in by_work.items()}
+    yardstick = {name: sum(found[each] for each in _BESIDE[name]) for name, found in by_work.items()}
     return [
         Row(
             measure="verify SD-JWT VC + KB: twelve checks, 10 disclosures",
             against="one cached + one fresh raw ES256 verify",
             ours_us=best["verify"],
-            yardstick_us=verify + fresh,
+            yardstick_us=yardstick["verify"],
             must=2.3,
         ),
         Row(
             measure="issue SD-JWT VC, 10 disclosures",
             against=raw_sign,
             ours_us=best["issue"],
-            yardstick_us=sign,
+            yardstick_us=yardstick["issue"],
             must=3.0,
         ),
         Row(
-            measure="wallet: present, all 10 disclosed",
+            measure="wallet: present a credential it has read, all 10 disclosed",
             against=raw_sign,
             ours_us=best["present"],
-            yardstick_us=sign,
+            yardstick_us=yardstick["present"],
             must=2.5,
+        ),
+        Row(
+            measure="wallet: read a credential and present it, all 10 disclosed",
+            against=raw_sign,
+            ours_us=best["present bytes"],
+            yardstick_us=yardstick["present bytes"],
         ),
         Row(
             measure="verify vc+jwt: form, signature, data model",
             against=raw_verify,
             ours_us=best["vc+jwt"],
-            yardstick_us=verify,
+            yardstick_us=yardstick["vc+jwt"],
             must=1.7,
         ),
         Row(
             measure="verify vc+jwt as held: all checks, two status lists",
             against=raw_verify,
             ours_us=best["vc+jwt held"],
-            yardstick_us=verify,
+            yardstick_us=yardstick["vc+jwt held"],
         ),
     ]
 
 
 def report(rows: list[Row]) -> str:
-    """Return the rows as a Markdown table."""
+    """Return the rows as a Markdown table, and below it what must be and is, or is not."""
     head = (
         "Minimum CPU time of interleaved rounds in one run, unless the measure says *wall*; only the ratios travel to "
         "other machines.\n\n"
     )
-    lines = ["| measure | against | ours µs | yardstick µs | ratio | must |", "|---|---|---|---|---|---|"]
+    lines = ["| measure | against | ours µs | yardstick µs | ratio |", "|---|---|---|---|---|"]
     lines += [
-        f"| {row.measure} | {row.against} | {row.ours_us:.0f} | {row.yardstick_us:.0f} | {row.ratio:.2f} |"
-        f" {_judged(row)} |"
+        f"| {row.measure} | {row.against} | {row.ours_us:.0f} | {row.yardstick_us:.0f} | {row.ratio:.{_digits(row)}f} |"
         for row in rows
     ]
-    return head + "\n".join(lines) + "\n"
+    musts = [
+        f"- {'met' if row.ratio <= row.must else '**missed**'}: {row.measure}, at most {row.must:g} of {row.against}"
+        for row in rows
+        if row.must is not None
+    ]
+    return head + "\n".join([*lines, "", *musts]).rstrip() + "\n"
 
 
-def _judged(row: Row) -> str:
-    if row.must is None:
-        return ""
-    return f"≤ {row.must:g}: {'met' if row.ratio <= row.must else 'missed'}"
+def _digits(row: Row) -> int:
+    return 2 if row.ratio >= 0.1 else 4

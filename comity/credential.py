@@ -34,6 +34,11 @@ class Status(IntEnum):
     SUSPENDED = 2
 
 
+@lru_cache(maxsize=256)
+def _pascal_case(slug: str) -> str:
+    return "".join(word.capitalize() for word in slug.split("-"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialType:
     """A credential type of the federation: a slug such as ``drivers-licence`` and a version from 1 up."""
@@ -54,7 +59,7 @@ class CredentialType:
     @property
     def w3c_type(self) -> str:
         """The W3C type term: the slug in PascalCase."""
-        return "".join(word.capitalize() for word in self.slug.split("-"))
+        return _pascal_case(self.slug)
 
     @classmethod
     @lru_cache(maxsize=256)

@@ -130,7 +130,8 @@ def thumbprint(jwk: Jwk) -> str:
 
 @lru_cache(maxsize=_KEY_CACHE_SIZE)
 def _thumbprint(curve: str, coordinates: tuple[str, ...]) -> str:
-    _point(curve, coordinates)
+    for coordinate in coordinates:
+        _octets(coordinate, _CURVES[curve].size)
     # RFC 7638 §3.2: only the required members; §3.3: in lexicographic order, without white space. Nothing in them needs
     # escaping: the coordinates are base64url.
     x, y = coordinates[0], f',"y":"{coordinates[1]}"' if len(coordinates) > 1 else ""
@@ -376,21 +377,16 @@ def _check_purpose(jwk: Jwk, curve: str, use: Use) -> None:
         raise _refused("the JWK is for another operation")
 
 
-def _point(curve: str, coordinates: tuple[str, ...]) -> tuple[bytes, ...]:
-    """Return the coordinates as bytes, each of the exact length."""
-    return tuple(_octets(coordinate, _CURVES[curve].size) for coordinate in coordinates)
-
-
 @lru_cache(maxsize=_KEY_CACHE_SIZE)
 def _key_object(curve: str, coordinates: tuple[str, ...]) -> PublicKey:
-    numbers = _point(curve, coordinates)
     known = _CURVES[curve]
+    numbers = [_octets(coordinate, known.size) for coordinate in coordinates]
     if known.object is None:
         _check_edwards_point(numbers[0])
         return Ed25519PublicKey.from_public_bytes(numbers[0])
-    x, y = (int.from_bytes(number, "big") for number in numbers)
     try:
-        return ec.EllipticCurvePublicNumbers(x, y, known.object).public_key()
+        # SEC 1 §2.3.4: an uncompressed point; one that is not on the curve is refused.
+        return ec.EllipticCurvePublicKey.from_encoded_point(known.object, b"\x04" + b"".join(numbers))
     except ValueError:
         raise _refused("the key is not a point of its curve") from None
 

@@ -10,7 +10,7 @@ import schemas
 from comity import base64url, dcql, formats
 from comity.credential import Format, SignedCredential
 from comity.errors import Code, Conflict, Malformed, NotFound
-from comity.formats.opened import ProcessedCredential
+from comity.formats.opened import HeldCredential, ProcessedCredential
 from comity.keys import KeySigner
 from comity.openid.issuance import display
 from comity.ports import Signer
@@ -31,7 +31,7 @@ class Held:
         version: of its record.
         about: what the wallet noted beside it (issuer's name, trust, status), no claims.
         signed: its bytes.
-        processed: what it says.
+        credential: what was read from them.
         more: what else its record holds: further copies, and what new ones are had with (:mod:`wallet.copies`).
     """
 
@@ -40,8 +40,13 @@ class Held:
     received_at: datetime
     about: Mapping[str, Any]
     signed: SignedCredential = field(repr=False)
-    processed: ProcessedCredential = field(repr=False)
+    credential: HeldCredential = field(repr=False)
     more: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def processed(self) -> ProcessedCredential:
+        """What it says."""
+        return self.credential.processed
 
     @property
     def key_id(self) -> str:
@@ -125,7 +130,7 @@ def read(record: Kept) -> Held:
     try:
         signed = SignedCredential(format=Format(content["format"]), encoded=str(content["encoded"]))
         about = {name: content["about"][name] for name in NOTED}
-        processed = process(signed)
+        credential = take_apart(signed)
     except (KeyError, TypeError, ValueError, Malformed):
         raise Malformed(Code.RECORD_TAMPERED, "a credential in the wallet cannot be read") from None
     return Held(
@@ -134,7 +139,7 @@ def read(record: Kept) -> Held:
         received_at=record.created_at,
         about={"told": None, "grant": None, "configuration_id": None, **content["about"], **about},
         signed=signed,
-        processed=processed,
+        credential=credential,
         more={name: value for name, value in content.items() if name not in {"format", "encoded", "about"}},
     )
 
@@ -145,8 +150,18 @@ def process(signed: SignedCredential) -> ProcessedCredential:
     Raises:
         Malformed: it cannot be read.
     """
+    return take_apart(signed).processed
+
+
+def take_apart(signed: SignedCredential) -> HeldCredential:
+    """Return what a credential is made of, without verifying anything; to be presented from.
+
+    Raises:
+        Malformed: it cannot be read.
+    """
     kind = formats.FORMATS[signed.format]
-    return kind.process(kind.open(signed.encoded).credentials[0])
+    opened = kind.open(signed.encoded)
+    return HeldCredential(opened=opened, processed=kind.process(opened.credentials[0]))
 
 
 async def all_held(wallet: OpenWallet) -> list[Held]:

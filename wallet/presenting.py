@@ -291,7 +291,7 @@ class Presenting:
         signer = await holdings.signer_of(wallet, held.key_id)
         disclose = [tuple(place) for place in chosen["disclose"]]
         return kind.present(
-            held.signed, disclose, signer, audience=asked.audience, nonce=asked.nonce, at=now, also=also
+            held.credential, disclose, signer, audience=asked.audience, nonce=asked.nonce, at=now, also=also
         )
 
 

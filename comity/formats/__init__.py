@@ -16,6 +16,7 @@ from comity.credential import Credential, Format, KeyReference, SignedCredential
 from comity.errors import Code, Malformed
 from comity.formats import sd_jwt_vc, vc_jwt
 from comity.formats.opened import (
+    HeldCredential,
     HolderProof,
     OpenedCredential,
     OpenedPresentation,
@@ -28,6 +29,7 @@ from comity.ports import Jwk, Signer
 __all__ = [
     "FORMATS",
     "CredentialFormat",
+    "HeldCredential",
     "HolderProof",
     "OpenedCredential",
     "OpenedPresentation",
@@ -43,7 +45,7 @@ class Present(Protocol):
 
     def __call__(
         self,
-        held: SignedCredential,
+        held: SignedCredential | HeldCredential,
         disclose: Collection[WantedPath | str],
         holder: Signer | None,
         *,

@@ -91,7 +91,7 @@ class _Concealment:
         for name, child in members.items():
             value = self._value(child, node.below.get(name, _NOTHING))
             if name in node.concealed:
-                hidden.append((name, value))
+                hidden.append(f"{strict_json.text_of(name)},{strict_json.text_of(value)}")
             else:
                 shown[name] = value
         if hidden:
@@ -113,12 +113,18 @@ class _Concealment:
         shown: list[Any] = []
         for index, element in enumerate(elements):
             value = self._value(element, node.below.get(index, _NOTHING))
-            shown.append({"...": self._hide([(value,)])[0]} if index in node.concealed else value)
+            shown.append({"...": self._hide([strict_json.text_of(value)])[0]} if index in node.concealed else value)
         return shown
 
-    def _hide(self, hidden: Iterable[tuple[Any, ...]]) -> list[str]:
-        """Make the Disclosures of named claims, or of elements, and return their digests."""
-        made = [base64url.encode(strict_json.serialise((next(self._salts), *parts))) for parts in hidden]
+    def _hide(self, hidden: Iterable[str]) -> list[str]:
+        """Make a Disclosure of each JSON text ``name,value`` or ``element``, and return their digests."""
+        try:
+            # RFC 9901 §4.2.1 and §4.2.2: an array that begins with the salt, in which nothing needs escaping.
+            made = [
+                base64url.encode(f'["{salt}",{text}]'.encode()) for text, salt in zip(hidden, self._salts, strict=False)
+            ]
+        except UnicodeEncodeError:
+            raise Malformed(Code.MALFORMED_JSON, "a claim cannot be written as JSON") from None
         self.disclosures += made
         return digests(made, self._hash)
 

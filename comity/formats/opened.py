@@ -1,7 +1,7 @@
 """What a received credential is, first as read and then as processed, whatever its format."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -96,6 +96,7 @@ class ProcessedCredential:
         valid_until: last instant of validity; None when it states none.
         status: where its status stands; every entry counts.
         unknown_status: whether it names a status mechanism that we do not understand: its status is then not known.
+        disclosed: the Disclosure behind each disclosed value, by the value's path; empty for formats without them.
     """
 
     format: Format
@@ -112,6 +113,20 @@ class ProcessedCredential:
     valid_until: datetime | None
     status: tuple[StatusEntry, ...]
     unknown_status: bool
+    disclosed: Mapping[Path, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldCredential:
+    """A credential that its holder has read from its bytes, to present from without reading it again.
+
+    Attributes:
+        opened: as it was opened.
+        processed: what it says, from the same bytes.
+    """
+
+    opened: OpenedPresentation
+    processed: ProcessedCredential
 
 
 def key_reference(header: Mapping[str, Any]) -> KeyReference:

@@ -144,16 +144,20 @@ def disclose(parts: SdJwt, payload: Mapping[str, Any], wanted: Collection[Wanted
     Raises:
         Malformed: as :func:`process_payload`: what does not verify is not passed on.
     """
-    disclosed = process_payload(payload, parts.disclosures).disclosed
-    by_claim: dict[object, list[WantedPath]] = {}
-    for want in wanted:
-        by_claim.setdefault(want[0] if want else None, []).append(want)
-    chosen = {
+    chosen = choose(process_payload(payload, parts.disclosures).disclosed, wanted)
+    return combine(parts.jwt, [encoded for encoded in parts.disclosures if encoded in chosen])
+
+
+def choose(disclosed: Mapping[Path, str], wanted: Collection[WantedPath]) -> set[str]:
+    """Return the Disclosures among those of a processed payload that :func:`disclose` lets through."""
+    # Whoever asks for a whole claim gets what is inside it; only other paths are compared step by step.
+    whole = {want[0] for want in wanted if len(want) == 1 and isinstance(want[0], str)}
+    others = [want for want in wanted if len(want) != 1 or want[0] not in whole]
+    return {
         encoded
         for path, encoded in disclosed.items()
-        if any(_serves(path, want) for want in (*by_claim.get(path[0], ()), *by_claim.get(None, ())))
+        if path[0] in whole or (others and any(_serves(path, want) for want in others))
     }
-    return combine(parts.jwt, [encoded for encoded in parts.disclosures if encoded in chosen])
 
 
 def combine(jwt: str, disclosures: Sequence[str]) -> str:
@@ -203,8 +207,7 @@ class _Walk:
         if len(result) == len(members):
             return result
         # Step 3.b.i: an _sd key refers to an array of strings.
-        for disclosure in self._take(_digests(members, path), path):
-            name = disclosure[1]
+        for encoded, name, value in self._take(_digests(members, path), path, nesting):
             # Step 3.c.ii.1: three elements.
             if name is None:
                 raise Malformed(Code.DISCLOSURE_MALFORMED, "the Disclosure of a claim has no name")
@@ -215,7 +218,9 @@ class _Walk:
             if name in result:
                 raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a Disclosure would overwrite a claim")
             # Steps 3.c.ii.4 and 5: the claim is inserted, and its value processed in turn.
-            result[name] = self._reveal(disclosure, (*path, name), nesting)
+            place = (*path, name)
+            self.disclosed[place] = encoded
+            result[name] = self.value(value, place, nesting + 1) if isinstance(value, _CONTAINERS) else value
         return result
 
     def _array(self, elements: list[Any], path: Path, nesting: int) -> list[Any]:
@@ -229,15 +234,18 @@ class _Walk:
             if len(element) != 1 or not isinstance(element["..."], str):
                 raise Malformed(Code.DISCLOSURE_MALFORMED, "a concealed array element is not one digest alone")
             # Step 3.d: elements whose digest has no Disclosure go.
-            for disclosure in self._take([element["..."]], path):
+            for encoded, name, value in self._take([element["..."]], path, nesting):
                 # Step 3.c.iii.1: two elements.
-                if disclosure[1] is not None:
+                if name is not None:
                     raise Malformed(Code.DISCLOSURE_MALFORMED, "the Disclosure of an array element has a name")
                 # Steps 3.c.iii.2 and 3: the value takes the place of the element, and is processed in turn.
-                result.append(self._reveal(disclosure, (*path, index), nesting))
+                place = (*path, index)
+                self.disclosed[place] = encoded
+                result.append(self.value(value, place, nesting + 1))
         return result
 
-    def _take(self, found: list[str], path: Path) -> list[_Disclosure]:
+    def _take(self, found: list[str], path: Path, nesting: int) -> list[_Disclosure]:
+        """Return the Disclosures behind the digests ``found`` in the object or array at ``path``."""
         if not found:
             return []
         # Step 4: no digest twice, directly or through other Disclosures.
@@ -247,13 +255,10 @@ class _Walk:
             raise Malformed(Code.DIGEST_DUPLICATE, "a digest occurs twice")
         self.concealing.add(path)
         # Step 3.c.i: a digest without a Disclosure is ignored.
-        return [self._by_digest[each] for each in found if each in self._by_digest]
-
-    def _reveal(self, disclosure: _Disclosure, path: Path, nesting: int) -> object:
-        if nesting >= MAX_NESTING:
+        taken = [self._by_digest[each] for each in found if each in self._by_digest]
+        if taken and nesting >= MAX_NESTING:
             raise Malformed(Code.TOO_LARGE, f"Disclosures are nested deeper than {MAX_NESTING} levels")
-        self.disclosed[path], _, value = disclosure
-        return self.value(value, path, nesting + 1) if isinstance(value, _CONTAINERS) else value
+        return taken
 
 
 def _check_depth(path: Path) -> None:

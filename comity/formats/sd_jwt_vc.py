@@ -16,6 +16,7 @@ from comity.formats.concealing import conceal
 from comity.formats.holder_proof import bound_key, check_addressed, check_issued_now, check_signature, proof_of
 from comity.formats.instants import check_period, optional_numeric_date, to_day, to_numeric_date
 from comity.formats.opened import (
+    HeldCredential,
     HolderProof,
     OpenedCredential,
     OpenedPresentation,
@@ -135,7 +136,8 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
     processed = sd_jwt.process_payload(opened.payload, opened.disclosures)
     payload = processed.payload
     # SD-JWT VC §2.2.2.2, profile 2b step 8: what decides validity is in the clear, whether disclosed or withheld.
-    if not NEVER_DISCLOSED.isdisjoint([path[0] for path in (*processed.disclosed, *processed.concealing) if path]):
+    concealed = {path[0] for path in (*processed.disclosed, *processed.concealing) if path}
+    if not NEVER_DISCLOSED.isdisjoint(concealed):
         raise Malformed(Code.DISCLOSURE_FORBIDDEN, "a member that must stand in the clear is concealed")
     _check_aliases(payload)
     # RFC 7519 §4.1.3: a credential made out to one audience is none for everybody else.
@@ -162,11 +164,12 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
         valid_until=valid_until,
         status=status.entries,
         unknown_status=status.is_unknown,
+        disclosed=processed.disclosed,
     )
 
 
 def present(
-    held: SignedCredential,
+    held: SignedCredential | HeldCredential,
     disclose: Collection[WantedPath | str],
     holder: Signer | None,
     *,
@@ -177,6 +180,7 @@ def present(
 ) -> str:
     """Return ``held`` with only what ``disclose`` names (top-level claim names or paths), bound to this request.
 
+    What was read already is not read again; bytes are checked to hold nothing but what belongs to the credential.
     With a ``holder`` a KB-JWT over exactly these Disclosures follows; without one the credential goes unbound and
     ``audience``, ``nonce`` and ``at`` are not used. See :func:`comity.formats.sd_jwt.disclose` for what travels along.
     ``also`` are further claims of the KB-JWT (RFC 9901 §4.3); they replace none of its own.
@@ -185,12 +189,11 @@ def present(
         Malformed: ``held`` is not a credential as issued, or what :func:`open_presentation` and
             :func:`comity.formats.sd_jwt.process_payload` raise.
     """
-    parts = sd_jwt.parse(held.encoded)
-    if parts.key_binding is not None:
-        raise Malformed(Code.MALFORMED, "what is held is a presentation, not a credential as issued")
-    payload = jose.payload_object(jose.parse(parts.jwt))
     wanted = [(path,) if isinstance(path, str) else path for path in disclose]
-    presented = sd_jwt.disclose(parts, payload, wanted)
+    if isinstance(held, HeldCredential):
+        presented, payload = _disclose_read(held, wanted)
+    else:
+        presented, payload = _disclose_bytes(held.encoded, wanted)
     if holder is None:
         return presented
     proof = {
@@ -201,6 +204,26 @@ def present(
         "sd_hash": sd_jwt.digest(presented, sd_jwt.hash_name(payload)),
     }
     return presented + jose.sign_under(_proof_header(holder.algorithm), proof, holder)
+
+
+def _disclose_read(held: HeldCredential, wanted: Collection[WantedPath]) -> tuple[str, Mapping[str, Any]]:
+    if not held.opened.is_as_issued:
+        raise _not_as_issued()
+    credential, chosen = held.opened.credentials[0], sd_jwt.choose(held.processed.disclosed, wanted)
+    kept = [encoded for encoded in credential.disclosures if encoded in chosen]
+    return sd_jwt.combine(credential.jws.encoded, kept), credential.payload
+
+
+def _disclose_bytes(encoded: str, wanted: Collection[WantedPath]) -> tuple[str, Mapping[str, Any]]:
+    parts = sd_jwt.parse(encoded)
+    if parts.key_binding is not None:
+        raise _not_as_issued()
+    payload = jose.payload_object(jose.parse(parts.jwt))
+    return sd_jwt.disclose(parts, payload, wanted), payload
+
+
+def _not_as_issued() -> Malformed:
+    return Malformed(Code.MALFORMED, "what is held is a presentation, not a credential as issued")
 
 
 def check_holder_proof(

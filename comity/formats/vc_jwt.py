@@ -21,6 +21,7 @@ from comity.formats.instants import (
     to_numeric_date,
 )
 from comity.formats.opened import (
+    HeldCredential,
     HolderProof,
     OpenedCredential,
     OpenedPresentation,
@@ -128,8 +129,8 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
     # Step 5, VC-JOSE-COSE §3.1.3: what header and claims repeat agrees with the document.
     _check_repeated(opened.jws.header, payload, document)
     # Step 6: one period of validity from both.
-    valid_from = max((each for each in (document.valid_from, begins) if each is not None), default=None)
-    valid_until = min((each for each in (document.valid_until, expires) if each is not None), default=None)
+    valid_from = max([each for each in (document.valid_from, begins) if each is not None], default=None)
+    valid_until = min([each for each in (document.valid_until, expires) if each is not None], default=None)
     check_period(valid_from, valid_until)
     claims = {name: value for name, value in document.subject.items() if name not in _SUBJECT_MEMBERS}
     return ProcessedCredential(
@@ -151,7 +152,7 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
 
 
 def present(
-    held: SignedCredential,
+    held: SignedCredential | HeldCredential,
     disclose: Collection[WantedPath | str],  # noqa: ARG001 - one signature for all formats; here all is shown
     holder: Signer | None,
     *,
@@ -168,12 +169,13 @@ def present(
     Raises:
         Malformed: ``held`` is not one credential as issued.
     """
-    if not open_presentation(held.encoded).is_as_issued:
+    opened = held.opened if isinstance(held, HeldCredential) else open_presentation(held.encoded)
+    if not opened.is_as_issued:
         raise Malformed(Code.MALFORMED, "what is held is a presentation, not a credential as issued")
     if holder is None:
-        return held.encoded
+        return opened.encoded
     presenter = did.jwk.did_of(holder.public_jwk)
-    document = {**(also or {}), **vcdm.presentation([held.encoded], presenter)}
+    document = {**(also or {}), **vcdm.presentation([opened.encoded], presenter)}
     document |= {"iat": to_numeric_date(at), "aud": audience, "nonce": nonce}
     return jose.sign({"typ": PRESENTATION_TYP, "kid": f"{presenter}#0"}, document, holder)
 

@@ -174,14 +174,14 @@ def _contexts(document: Mapping[str, Any]) -> list[Any]:
     return contexts
 
 
-def _holds_context(value: object) -> bool:
-    if isinstance(value, dict):
-        if "@context" in value:
+def _holds_context(values: list[Any]) -> bool:
+    containers: list[Any] = [values]
+    for found in containers:  # which grows as it is gone through
+        if "@context" in found and isinstance(found, dict):
             return True
-        value = list(value.values())
-    if not isinstance(value, list):
-        return False
-    return any(_holds_context(child) for child in value if isinstance(child, _CONTAINERS))
+        inside = found.values() if isinstance(found, dict) else found
+        containers += [child for child in inside if isinstance(child, _CONTAINERS)]
+    return False
 
 
 def _known_types(contexts: list[Any]) -> list[CredentialType]:

@@ -249,8 +249,8 @@ def _validity_period(processed: ProcessedCredential, at: datetime) -> Check:
     facts: dict[str, Any] = {"valid_from": _iso(processed.valid_from), "valid_until": _iso(processed.valid_until)}
     if processed.valid_until is not None and processed.valid_until + CLOCK_SKEW <= at:
         return failed(name, Code.EXPIRED, "the credential's validity has ended", **facts)
-    latest = at + CLOCK_SKEW
-    if any(start is not None and start > latest for start in (processed.valid_from, processed.issued_at)):
+    begun, issued, latest = processed.valid_from, processed.issued_at, at + CLOCK_SKEW
+    if (begun is not None and begun > latest) or (issued is not None and issued > latest):
         return failed(name, Code.NOT_YET_VALID, "the credential's validity has not begun", **facts)
     return passed(name, **facts)
 

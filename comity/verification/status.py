@@ -78,7 +78,10 @@ def judge(
     if processed.unknown_status:
         answers.append(unknown(CheckName.STATUS, Code.STATUS_MECHANISM_UNKNOWN, "part of its status is unreadable"))
     worst = min(answers, key=_severity)
-    facts = {kind: [fact for answer in answers for fact in answer.facts.get(kind, ())] for kind in ("lists", "unfit")}
+    facts: dict[str, list[Any]] = {"lists": [], "unfit": []}
+    for answer in answers:
+        for kind, told in answer.facts.items():
+            facts[kind] += told
     return Check(name=worst.name, outcome=worst.outcome, code=worst.code, detail=worst.detail, facts=facts)
 
 

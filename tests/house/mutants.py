@@ -15,6 +15,7 @@ ISSUER_KEYS, VALIDITY = "tests/attacks/test_issuer_keys.py", "tests/attacks/test
 STATUS_TOKENS, REGISTRY = "tests/attacks/test_status_tokens.py", "tests/attacks/test_registry_answers.py"
 CHECKS, STATUS = "tests/unit/verification/test_checks.py", "tests/unit/verification/test_status.py"
 PRESENTATION = "tests/unit/verification/test_presentation.py"
+KEPT = "tests/unit/verification/test_what_is_kept.py"
 
 
 class Mutant(NamedTuple):
@@ -79,8 +80,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "comity/formats/sd_jwt.py",
-        "if found in self._seen:",
-        "if found in ():",
+        "if len(self._seen) != before + len(found):",
+        "if len(self._seen) == before:",
         f"{DISCLOSURES}::test_a_digest_twice_in_the_payload",
     ),
     Mutant(
@@ -238,6 +239,12 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "comity/trust/decision.py",
+        "if at < snapshot.once(_first_end, documents):",
+        "if snapshot.once(_first_end, documents):",
+        f"{KEPT}::test_a_registry_that_answered_before_expires",
+    ),
+    Mutant(
+        "comity/trust/decision.py",
         "if member.until is not None and today > member.until:",
         "if member.until is not None and today >= member.until:",
         f"{REGISTRY}::test_a_jurisdiction_that_left_the_federation",
@@ -281,8 +288,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "comity/verification/issuer_key.py",
-        "if x509.uri_sans(chain[0]) != (name,):",
-        "if not any(san.startswith(name) for san in x509.uri_sans(chain[0])):",
+        "    path.check_valid(at)\n",
+        "",
+        f"{KEPT}::test_a_chain_that_was_good_yesterday_expires",
+    ),
+    Mutant(
+        "comity/verification/issuer_key.py",
+        "if names != (name,):",
+        "if not any(san.startswith(name) for san in names):",
         f"{ISSUER_KEYS}::test_another_name_in_the_leaf_under_the_right_anchor",
     ),
     Mutant(

@@ -3,12 +3,12 @@
 from comity import base64url, x509
 from comity.credential import Format, KeyReference, X5c
 from tests.support.world import NOW, PERSON, World
-from wallet.holdings import Held, process
+from wallet.holdings import Held, take_apart
 
 
 def held(world: World, key: KeyReference | None = None) -> Held:
     signed = world.issue(world.bc, Format.DC_SD_JWT, PERSON, key=key)
-    return Held(id="1", version=1, received_at=NOW, about={}, signed=signed, processed=process(signed))
+    return Held(id="1", version=1, received_at=NOW, about={}, signed=signed, credential=take_apart(signed))
 
 
 def test_it_names_the_authorities_of_its_chain() -> None:

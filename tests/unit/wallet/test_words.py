@@ -7,7 +7,7 @@ import pytest
 
 from comity.credential import Format
 from tests.support.world import DEMO_CLAIMS, LICENCE, World
-from wallet.holdings import Held, process
+from wallet.holdings import Held, take_apart
 
 CLAIMS = {**DEMO_CLAIMS[LICENCE], "conditions": ["corrective_lenses", "daylight_only"]}
 
@@ -18,7 +18,7 @@ def held() -> Held:
     signed = world.issue(world.on, Format.DC_SD_JWT, LICENCE, claims=CLAIMS, disclosable=frozenset(CLAIMS))
     about = {"key": "k", "codes": []}
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    return Held(id="a", version=1, received_at=now, about=about, signed=signed, processed=process(signed))
+    return Held(id="a", version=1, received_at=now, about=about, signed=signed, credential=take_apart(signed))
 
 
 @pytest.mark.parametrize(
