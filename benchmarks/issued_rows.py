@@ -23,7 +23,7 @@ from comity.keys import KeySigner
 from tests.services.issuer.deployed import LICENCE, NOW, ON, Deployed, Place, running
 
 ROWS, TURNS, CHUNK, LIST = 1_000_000, 60, 100_000, 1 << 20
-_QUIET = {"publish_seconds": 3600.0, "erase_every_seconds": 3600.0}
+_QUIET: dict[str, Any] = {"publish_seconds": 3600.0, "erase_every_seconds": 3600.0}
 
 _CHUNK = """
 CREATE TEMP TABLE chunk AS
