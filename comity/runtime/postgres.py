@@ -1,12 +1,15 @@
 """PostgreSQL: serializable units through asyncpg, tried again when another transaction came between.
 
-Who lost a race tries again in a queue, one after the other, so that the losers do not beat each other (decision 0017).
+Who lost a race tries again in a queue, one after the other, so that the losers do not beat each other; while somebody
+stands in it, newcomers with a unit of the same kind join it, so that they do not beat the losers (decision 0017).
 """
 
 import asyncio
 import secrets
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -43,14 +46,15 @@ def postgres_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
 async def retry_serialization(attempt: Callable[[], Awaitable[T]], queue_of_losers: asyncio.Lock | None = None) -> T:
     """Await ``attempt`` again, some times, while the database says that another transaction came between.
 
-    Those who lost once try again one after the other (``queue_of_losers``), so that they do not beat each other.
+    Those who lost once try again one after the other (``queue_of_losers``), so that they do not beat each other; who
+    comes while they do so waits for its turn as well.
 
     Raises:
         Unreachable: ``busy``: every attempt was refused, there was no free connection, or it was lost.
     """
     for number in range(_RETRIES):
         try:
-            if number == 0 or queue_of_losers is None:
+            if queue_of_losers is None or (number == 0 and not queue_of_losers.locked()):
                 return await attempt()
             async with queue_of_losers:
                 return await attempt()
@@ -67,13 +71,19 @@ async def retry_serialization(attempt: Callable[[], Awaitable[T]], queue_of_lose
     raise Unreachable(Code.BUSY, "other transactions kept coming between", retry_after=1)
 
 
+def _kind_of(unit: Unit[T]) -> str:
+    """Return what tells units of one kind: the name of the function that was made a unit."""
+    made_of = unit.func if isinstance(unit, partial) else unit
+    return str(getattr(made_of, "__qualname__", type(made_of).__qualname__))
+
+
 class PostgresDatabase(Database):
     """PostgreSQL through asyncpg; synchronous units run in SQLAlchemy's greenlet."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
         self._engine = postgres_engine(url)
-        self._losers = asyncio.Lock()
+        self._losers: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def url(self) -> URL:
@@ -89,7 +99,7 @@ class PostgresDatabase(Database):
                 failpoints.reach_unit(unit, "run")
                 return result
 
-        result = await retry_serialization(attempt, self._losers)
+        result = await retry_serialization(attempt, self._losers[_kind_of(unit)])
         failpoints.reach_unit(unit, "committed")
         return result
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, insert, select
@@ -130,4 +131,37 @@ async def test_when_every_connection_is_taken_callers_are_told_to_come_back(monk
                 with pytest.raises(Unreachable) as busy:
                     await refused
                 assert (busy.value.code, busy.value.retry_after) == (Code.BUSY, 1)
+        await database.close()
+
+
+async def test_who_comes_while_a_loser_tries_again_waits_for_its_turn() -> None:
+    queue, began = asyncio.Lock(), list[int]()
+
+    async def attempt() -> int:
+        began.append(1)
+        return 1
+
+    assert await module.retry_serialization(attempt, queue) == 1  # nobody stands there
+    async with queue:
+        late = asyncio.create_task(module.retry_serialization(attempt, queue))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert began == [1]
+    assert await late == 1
+
+
+async def test_units_of_another_kind_do_not_wait() -> None:
+    databases.need(databases.POSTGRESQL)
+    with postgres.database() as url:
+        database = open_database(url)
+        assert isinstance(database, PostgresDatabase)
+        await database.write(METADATA.create_all)
+        async with database._losers[module._kind_of(partial(increase))]:
+            assert await database.write(put(1, word="7")) == 1
+            waiting = asyncio.create_task(database.write(increase))
+            await database.write(put(2))
+            assert not waiting.done()
+        assert await database.read(numbers) == {1, 2}
+        with pytest.raises(Exception, match="Multiple rows"):  # its turn came
+            await waiting
         await database.close()

@@ -1,7 +1,7 @@
 """Webhooks: told if and only if it happened, signed, sent again, given up, and never twice at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from comity.runtime.http import GuardedFetcher
 from comity.runtime.webhooks import signature
 from comity.runtime.webhooks.delivery import ATTEMPTS, KEPT_SECONDS, Webhooks, pause_after
 from comity.runtime.webhooks.outbox import LEASE_SECONDS, Event, State, outbox
-from tests.unit.runtime.loopback import AT
+from tests.unit.runtime.loopback import AT, CLOCK, serving
 
 METADATA = MetaData()
 OUTBOX = outbox(METADATA)
@@ -99,10 +99,15 @@ async def test_what_is_undone_was_never_told(webhooks: Webhooks) -> None:
     assert heard(webhooks) == ["two"]
 
 
-async def test_the_guides_example_takes_what_is_sent_and_nothing_else(webhooks: Webhooks) -> None:
+def guides_example() -> Callable[..., bool]:
     namespace: dict[str, Any] = {}
     exec(GUIDE.read_text("utf-8").partition("```python\n")[2].partition("```")[0], namespace)
-    is_genuine = namespace["is_genuine"]
+    found: Callable[..., bool] = namespace["is_genuine"]
+    return found
+
+
+async def test_the_guides_example_takes_what_is_sent_and_nothing_else(webhooks: Webhooks) -> None:
+    is_genuine = guides_example()
     endpoint, secret = await webhooks.add(URL, scope="*", types=())
     assert secret.encode() not in endpoint.sealed_secret
     await webhooks.database.write(happened("one"))
@@ -117,6 +122,29 @@ async def test_the_guides_example_takes_what_is_sent_and_nothing_else(webhooks: 
     assert not is_genuine(secret, headers | {"webhook-id": "two"}, body, now)
     assert not is_genuine(secret, headers | {"webhook-timestamp": str(now + 1)}, body, now)
     assert not is_genuine(secret, headers, body, now + 301)
+
+
+async def test_it_arrives_over_http_and_no_redirect_is_followed(webhooks: Webhooks) -> None:
+    answers = [b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n"]
+
+    async def behave(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(answers.pop() if answers else b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
+
+    async with serving(behave) as server, GuardedFetcher(CLOCK, allow_loopback_http=True) as fetcher:
+        endpoint, secret = await webhooks.add(server.url("/hook"), scope="*", types=())
+        await webhooks.database.write(happened("one"))
+        assert await replace(webhooks, fetcher=fetcher).deliver_due() == 0
+        later_on = FixedClock(AT + timedelta(seconds=pause_after(1)))
+        assert await replace(webhooks, fetcher=fetcher, clock=later_on).deliver_due() == 1
+    assert len(server.heads) == 2
+    head, _, body = server.heads[1].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /hook HTTP/1.1\r\n")
+    headers = dict(line.decode().lower().split(": ", 1) for line in head.split(b"\r\n")[1:])
+    signed = next(line for line in head.decode().split("\r\n") if line.lower().startswith("webhook-signature"))
+    headers["webhook-signature"] = signed.partition(": ")[2]  # base64 knows upper and lower case
+    assert guides_example()(secret, headers, body, int(later_on.now().timestamp()))
+    (line,) = await webhooks.log(endpoint.id, state=None, limit=1)
+    assert [outcome for _, outcome in line.log] == ["redirect_refused", "202"]
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_AAAA", "whsec_é", "A" * 44])
