@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import schemas
+from comity.errors import Code, NotFound
 from comity.trust.places import PROVINCES_AND_TERRITORIES
 from comity.web import csrf, i18n
 from comity.web.pages import Pages
@@ -45,6 +46,16 @@ class Face:
     def presets(self, device: Device) -> tuple[Preset, ...]:
         """Return what the device can ask in its place."""
         return presets.of_place(self.place(device))
+
+    def demo_party(self) -> str:
+        """Return the relying party of the demonstration.
+
+        Raises:
+            NotFound: this installation is none.
+        """
+        if not self.deployment.settings.demo_counter:
+            raise NotFound(Code.NOT_FOUND, "there is no demonstration here")
+        return self.deployment.settings.demo_counter
 
     def sign_in(self, response: Response, session: str) -> None:
         """Hand out the session: readable by no script, sent by no foreign page."""

@@ -13,6 +13,12 @@ from wallet.pages.face import SIGN_IN, Face
 from wallet.records import OpenWallet
 
 _FILE = "wallet-backup.json"
+_QUESTIONS = {
+    "/settings/passphrase": "passphrase.html",
+    "/settings/backup": "backup.html",
+    "/settings/delete": "wallet_delete.html",
+}
+"""Pages of an open wallet that hold one form and nothing else."""
 
 
 def router(face: Face) -> APIRouter:
@@ -28,6 +34,8 @@ def router(face: Face) -> APIRouter:
     async def help_page(request: Request) -> Response:
         return pages.render(request, "help.html", contact=face.shown.contact)
 
+    for path, template in _QUESTIONS.items():
+        _add_question(routes, face, path, template)
     _add_passphrase(routes, face)
     _add_backup(routes, face)
     _add_restore(routes, face)
@@ -35,13 +43,15 @@ def router(face: Face) -> APIRouter:
     return routes
 
 
-def _add_passphrase(routes: APIRouter, face: Face) -> None:
-    pages, custody = face.pages, face.deployment.custody
-
-    @routes.get("/settings/passphrase")
+def _add_question(routes: APIRouter, face: Face, path: str, template: str) -> None:
+    @routes.get(path)
     async def ask(request: Request) -> Response:
         await face.wallet(request)
-        return pages.render(request, "passphrase.html")
+        return face.pages.render(request, template)
+
+
+def _add_passphrase(routes: APIRouter, face: Face) -> None:
+    pages, custody = face.pages, face.deployment.custody
 
     @routes.post("/settings/passphrase")
     async def change(request: Request) -> Response:
@@ -76,11 +86,6 @@ async def _confirmed(face: Face, wallet: OpenWallet, form: Form, passphrase: str
 
 def _add_backup(routes: APIRouter, face: Face) -> None:
     pages, custody = face.pages, face.deployment.custody
-
-    @routes.get("/settings/backup")
-    async def ask(request: Request) -> Response:
-        await face.wallet(request)
-        return pages.render(request, "backup.html")
 
     @routes.post("/settings/backup")
     async def make(request: Request) -> Response:
@@ -132,11 +137,6 @@ def _explain(form: Form, error: ComityError) -> None:
 
 def _add_end(routes: APIRouter, face: Face) -> None:
     pages, custody = face.pages, face.deployment.custody
-
-    @routes.get("/settings/delete")
-    async def ask(request: Request) -> Response:
-        await face.wallet(request)
-        return pages.render(request, "wallet_delete.html")
 
     @routes.post("/settings/delete")
     async def delete(request: Request) -> Response:
