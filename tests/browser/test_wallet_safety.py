@@ -24,7 +24,8 @@ new Promise((resolve) => {
 """Everything that this browser keeps of the copy, as text."""
 SHELL_IS_KEPT = """
 (async () => {
-  while (!navigator.serviceWorker.controller || !(await caches.match("/fr/offline"))) await new Promise(requestAnimationFrame);
+  const isKept = async () => navigator.serviceWorker.controller && (await caches.match("/fr/offline"));
+  while (!(await isKept())) await new Promise(requestAnimationFrame);
 })()
 """
 COOKIE, EVIL = "comity_wallet", "http://evil.example"
