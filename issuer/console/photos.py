@@ -9,7 +9,7 @@ import base64
 import binascii
 import io
 
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 import schemas
 from comity.credential import CredentialType
@@ -61,12 +61,15 @@ def portrait(image: bytes) -> str:
     """
     drawn = ImageOps.fit(pictures.decoded(image, "RGB"), SIZE, centering=_HEAD_IS_ABOVE_THE_MIDDLE)
     drawn.info.clear()  # Pillow would write a comment, a profile or EXIF out again
-    for quality in _QUALITIES:
-        out = io.BytesIO()
-        drawn.save(out, "JPEG", quality=quality, optimize=True)
-        if out.tell() <= MOST_BYTES:
-            break
-    return _START + base64.b64encode(out.getvalue()).decode("ascii")
+    written = (_written(drawn, quality) for quality in _QUALITIES)
+    small = next((each for each in written if len(each) <= MOST_BYTES), None)
+    return _START + base64.b64encode(small or _written(drawn, _QUALITIES[-1])).decode("ascii")
+
+
+def _written(drawn: Image.Image, quality: int) -> bytes:
+    out = io.BytesIO()
+    drawn.save(out, "JPEG", quality=quality, optimize=True)
+    return out.getvalue()
 
 
 def _bytes_of(uri: str) -> bytes:

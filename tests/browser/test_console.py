@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.async_api import FilePayload
 
 from comity.demo.founding import Stage
 from tests.browser import console_steps as hands
@@ -56,7 +57,7 @@ async def test_a_clerk_issues_by_hand_and_sees_it_collected(visitor: NewVisitor,
     await hands.fill_in_licence(clerk, record)
     await look_at_form(clerk)
     await hands.fill_in_licence(clerk, record)
-    photo = {"name": "me.png", "mimeType": "image/png", "buffer": taken(kind="PNG")}
+    photo = FilePayload(name="me.png", mimeType="image/png", buffer=taken(kind="PNG"))
     await clerk.page.get_by_label("Photo").set_input_files(photo)
     await clerk.press("Go on to review")
     await clerk.page.get_by_role("img", name="Photo for the credential").wait_for()
