@@ -81,9 +81,15 @@ def open_face(deployment: Deployment) -> Face:
         session_cookie=COOKIE,
         sign_in="/counter/sign-in",
         max_form_bytes=MAX_FORM_BYTES,
-        extra=lambda _: {"demo": settings.demo_counter},
+        extra=lambda _: {"demo": settings.demo_counter, "device_name": device_name},
     )
     return Face(deployment=deployment, pages=pages)
+
+
+def device_name(device: Device, language: str) -> str:
+    """Return what a device is called; one of a demonstration got its name from us, in the language it was opened in."""
+    ours = {i18n.text("counter.demo_device", each) for each in i18n.LANGUAGES}
+    return i18n.text("counter.demo_device", language) if device.name in ours else device.name
 
 
 def place_name(place: str, language: str) -> str:
