@@ -255,6 +255,22 @@ async def test_a_passkey_opens_the_vault(visitor: NewVisitor, play: Play) -> Non
     maya.at.check_quiet()
 
 
+async def test_a_wallet_begins_with_a_passkey_and_nothing_to_remember(visitor: NewVisitor, play: Play) -> None:
+    maya = Citizen(at=await visitor(), url=play.stage.urls["wallet"], play=play)
+    await maya.go("/sign-up")
+    await authenticator(maya.at, has_prf=True)
+    await maya.at.type("Account name", f"key {id(maya)}")
+    await maya.at.press("Create it with a passkey")
+    await maya.at.page.locator("#recovery-code").wait_for()
+    await maya.at.press("I have written it down")
+    await maya.collect()
+    await maya.at.press("Lock", exact=True)
+    await maya.at.press("Unlock with a passkey")
+    await maya.at.page.get_by_role("heading", name="My cards").wait_for()
+    assert "Person" in await maya.text()
+    maya.at.check_quiet()
+
+
 async def test_a_passkey_that_cannot_decrypt_is_not_taken(visitor: NewVisitor, play: Play) -> None:
     maya = await at_wallet(visitor, play)
     await authenticator(maya.at, has_prf=False)

@@ -11,6 +11,7 @@ from wallet.api.session import clear_cookie, set_cookie
 from wallet.pages.entering import beside
 from wallet.pages.face import SIGN_IN, Face
 from wallet.records import OpenWallet
+from wallet.vault import PASSPHRASE, RECOVERY
 
 _FILE = "wallet-backup.json"
 _QUESTIONS = {
@@ -46,8 +47,9 @@ def router(face: Face) -> APIRouter:
 def _add_question(routes: APIRouter, face: Face, path: str, template: str) -> None:
     @routes.get(path)
     async def ask(request: Request) -> Response:
-        await face.wallet(request)
-        return face.pages.render(request, template)
+        wallet = await face.wallet(request)
+        has_passphrase = await face.deployment.custody.has_passphrase(wallet)
+        return face.pages.render(request, template, has_passphrase=has_passphrase)
 
 
 def _add_passphrase(routes: APIRouter, face: Face) -> None:
@@ -68,18 +70,24 @@ def _add_passphrase(routes: APIRouter, face: Face) -> None:
                 response: Response = pages.to(request, "/settings")
                 set_cookie(response, await custody.begin_session(wallet), face.shown.public_url)
                 return response
-        return pages.render(request, "passphrase.html", status=422, form=form)
+        has_passphrase = await custody.has_passphrase(wallet)
+        return pages.render(request, "passphrase.html", status=422, form=form, has_passphrase=has_passphrase)
 
 
 async def _confirmed(face: Face, wallet: OpenWallet, form: Form, passphrase: str) -> bool:
-    """Ask once more: an open wallet on an unattended phone is not enough for what cannot be taken back."""
+    """Ask once more: an open wallet on an unattended phone is not enough for what cannot be taken back.
+
+    Where there is no passphrase the recovery code is asked for.
+    """
+    custody = face.deployment.custody
+    by = PASSPHRASE if await custody.has_passphrase(wallet) else RECOVERY
     try:
-        await face.deployment.custody.confirm(wallet, passphrase)
+        await custody.confirm(wallet, passphrase, by=by)
     except ComityError as error:
         if error.code not in {Code.PASSPHRASE_WRONG, Code.TOO_MANY_ATTEMPTS}:
             raise
-        is_wrong = error.code is Code.PASSPHRASE_WRONG
-        form.fail("current", "wallet.enter.wrong" if is_wrong else "wallet.enter.too_many")
+        wrong = "wallet.enter.wrong" if by == PASSPHRASE else "wallet.enter.code_wrong"
+        form.fail("current", wrong if error.code is Code.PASSPHRASE_WRONG else "wallet.enter.too_many")
         return False
     return True
 
@@ -144,7 +152,8 @@ def _add_end(routes: APIRouter, face: Face) -> None:
         wallet = await face.wallet(request)
         current = form.secret("current")
         if not form.is_ok or not await _confirmed(face, wallet, form, current):
-            return pages.render(request, "wallet_delete.html", status=422, form=form)
+            has_passphrase = await custody.has_passphrase(wallet)
+            return pages.render(request, "wallet_delete.html", status=422, form=form, has_passphrase=has_passphrase)
         await custody.delete(wallet)
         response = pages.to(request, f"{SIGN_IN}?locked=gone")
         response.headers["clear-site-data"] = '"cache", "storage"'  # also the copy for reading without network
