@@ -32,6 +32,7 @@ from issuer.attestation_status import RENEW_SECONDS, AttestationStatus
 from issuer.authorities import Authority, Description
 from issuer.client_trust import ClientTrust
 from issuer.console import pages as console
+from issuer.console import photos
 from issuer.deployment import Deployment, Limits
 from issuer.encryption import RequestKeys
 from issuer.identity import IdentityProvider, Registration
@@ -62,7 +63,14 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
             ready.update(_ready_checks(opened))
             yield
 
-    app = create_base(settings, title="comity issuer", version=version("comity"), lifespan=lifespan, ready=ready)
+    app = create_base(
+        settings,
+        title="comity issuer",
+        version=version("comity"),
+        lifespan=lifespan,
+        ready=ready,
+        max_page_bytes=photos.MAX_FORM_BYTES,
+    )
     app.exception_handler(OAuthError)(openid.answer_refusal)
     counted.install(app, access.count_refusal)
     console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)

@@ -85,6 +85,30 @@ class Custody:
         await self._database.write(unit)
         return self._opened(citizen, data_key), code
 
+    async def create_with(
+        self, name: str, citizen: str, slot_of: Callable[[OpenWallet], tuple[str, str]]
+    ) -> tuple[OpenWallet, str]:
+        """Open an account without a passphrase: one slot (kind, JSON) and the recovery code open it.
+
+        ``citizen`` was drawn here before (:func:`new_citizen`); a passkey is bound to it. Returns as :meth:`create`.
+
+        Raises:
+            Malformed: the name is empty or too long.
+            Conflict: ``account_exists``.
+        """
+        data_key, code, folded = vault.new_data_key(), vault.new_recovery_code(), account_name(name)
+        wallet = self._opened(citizen, data_key)
+        make = partial(vault.recovery_slot, data_key, code, citizen=citizen, pepper=self._pepper)
+        kept = [slot_of(wallet), (RECOVERY, _as_text(await self.in_thread(make)))]
+        unit = partial(store.add_citizen, citizen_id=citizen, name=folded, at=self._clock.now(), kept=kept)
+        await self._database.write(unit)
+        return wallet, code
+
+    async def has_passphrase(self, wallet: OpenWallet) -> bool:
+        """Say whether a passphrase opens the wallet; one that began with a passkey may have none."""
+        kept = await self._database.read(partial(passkey_store.slots_of, citizen_id=wallet.citizen))
+        return PASSPHRASE in kept
+
     async def unlock(self, name: str, secret: str, *, by: str = PASSPHRASE) -> OpenWallet:
         """Unlock with the passphrase or the recovery code; the use of a recovery code is noted in the history.
 
@@ -233,6 +257,11 @@ class Custody:
     def _name_digest(self, name: str) -> str:
         """Return the name under which tries are counted; people also type secrets into the wrong field."""
         return hmac.digest(self._pepper or b"local", name.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def new_citizen() -> str:
+    """Return the identifier of an account to be."""
+    return _identifier()
 
 
 def account_name(name: str) -> str:

@@ -32,13 +32,14 @@ from webauthn.helpers.structs import (
     ResidentKeyRequirement,
     UserVerificationRequirement,
 )
+from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from comity import base64url, strict_json
 from comity.errors import Code, Conflict, Denied, Malformed
 from comity.ports import Clock
 from comity.runtime.database import Database
 from wallet import passkey_store, store
-from wallet.custody import Custody
+from wallet.custody import Custody, account_name, new_citizen
 from wallet.records import OpenWallet
 from wallet.vault import PASSKEY, Slot
 
@@ -48,7 +49,7 @@ SECRET_BYTES = 32
 MOST = 10
 MAX_LABEL = 60
 _DISPLAY = "comity wallet"
-_REGISTER, _SIGN_IN = "register", "sign in"
+_REGISTER, _SIGN_IN, _ACCOUNT = "register", "sign in", "account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,20 +95,8 @@ class Passkeys:
         if len(kept) >= MOST:
             raise Conflict(Code.CONFLICT, f"an account has at most {MOST} passkeys; remove one first")
         name = await self.database.read(partial(store.name_of, citizen_id=wallet.citizen))
-        options = generate_registration_options(
-            rp_id=self.host,
-            rp_name=_DISPLAY,
-            user_id=wallet.citizen.encode(),
-            user_name=name or _DISPLAY,
-            challenge=await self._challenge(_REGISTER, wallet.citizen),
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
-            ),
-            exclude_credentials=[
-                PublicKeyCredentialDescriptor(id=base64url.decode(each["credential_id"])) for each in kept.values()
-            ],
-        )
-        return self._with_prf(options_to_json(options))
+        known = [base64url.decode(each["credential_id"]) for each in kept.values()]
+        return await self._question_for(_REGISTER, wallet.citizen, name or _DISPLAY, known)
 
     async def add(self, wallet: OpenWallet, answer: Mapping[str, Any], secret: str, label: str) -> None:
         """Verify a new passkey (WebAuthn §7.1) and let it open the vault.
@@ -119,28 +108,38 @@ class Passkeys:
         _check_secret(secret)
         if len(label) > MAX_LABEL:
             raise Malformed(Code.TOO_LARGE, f"a passkey's name has at most {MAX_LABEL} characters")
-        challenge = await self._used(answer, _REGISTER, wallet.citizen)
-        try:
-            verified = verify_registration_response(
-                credential=dict(answer),
-                expected_challenge=challenge,
-                expected_rp_id=self.host,
-                expected_origin=self.origin,
-                require_user_verification=True,
-            )
-        except (WebAuthnException, ValueError, KeyError, TypeError):
-            raise _refused() from None
-        kind = f"{PASSKEY}.{_digest(verified.credential_id)}"
-        slot = self.custody.passkey_slot(wallet, kind, secret)
-        about = {
-            "credential_id": base64url.encode(verified.credential_id),
-            "public_key": base64url.encode(verified.credential_public_key),
-            "sign_count": verified.sign_count,
-            "label": label,
-            "added_on": self.clock.now().date().isoformat(),
-        }
-        text = strict_json.serialise({**slot.to_dict(), PASSKEY: about}).decode()
+        verified = await self._registered(answer, _REGISTER, wallet.citizen)
+        kind, text = self._slot(wallet, verified, secret, label)
         await self.database.write(partial(passkey_store.add_slot, citizen_id=wallet.citizen, kind=kind, slot=text))
+
+    # --- an account that begins with one
+
+    async def begin_account(self, name: str) -> dict[str, Any]:
+        """Return as :meth:`begin`, for an account to be; ``user.id`` is its identifier and comes back with the answer.
+
+        Raises:
+            Malformed: the name is none.
+        """
+        return await self._question_for(_ACCOUNT, new_citizen(), account_name(name), [])
+
+    async def open_account(
+        self, name: str, user: str, answer: Mapping[str, Any], secret: str
+    ) -> tuple[OpenWallet, str]:
+        """Verify a new passkey (WebAuthn §7.1) and open an account with it; returns the wallet and the recovery code.
+
+        ``user`` is the ``user.id`` of the question: an answer to a question about somebody else is none.
+
+        Raises:
+            Denied: as for :meth:`add`.
+            Malformed: the secret is not one of 32 bytes; the name is none.
+            Conflict: ``account_exists``.
+        """
+        _check_secret(secret)
+        citizen = base64url.decode(user).decode("utf-8", "replace")
+        verified = await self._registered(answer, _ACCOUNT, citizen)
+        return await self.custody.create_with(
+            name, citizen, lambda wallet: self._slot(wallet, verified, secret, label="")
+        )
 
     # --- unlocking with one
 
@@ -200,6 +199,46 @@ class Passkeys:
             await wallet.deletions.slot_removed(wallet.citizen, name, self.clock.now())
 
     # --- inside
+
+    async def _question_for(self, purpose: str, citizen: str, name: str, known: list[bytes]) -> dict[str, Any]:
+        options = generate_registration_options(
+            rp_id=self.host,
+            rp_name=_DISPLAY,
+            user_id=citizen.encode(),
+            user_name=name,
+            challenge=await self._challenge(purpose, citizen),
+            authenticator_selection=AuthenticatorSelectionCriteria(
+                resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
+            ),
+            exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known],
+        )
+        return self._with_prf(options_to_json(options))
+
+    async def _registered(self, answer: Mapping[str, Any], purpose: str, citizen: str) -> VerifiedRegistration:
+        challenge = await self._used(answer, purpose, citizen)
+        try:
+            return verify_registration_response(
+                credential=dict(answer),
+                expected_challenge=challenge,
+                expected_rp_id=self.host,
+                expected_origin=self.origin,
+                require_user_verification=True,
+            )
+        except (WebAuthnException, ValueError, KeyError, TypeError):
+            raise _refused() from None
+
+    def _slot(self, wallet: OpenWallet, verified: VerifiedRegistration, secret: str, label: str) -> tuple[str, str]:
+        """Return kind and JSON of the slot that a verified passkey opens."""
+        kind = f"{PASSKEY}.{_digest(verified.credential_id)}"
+        slot = self.custody.passkey_slot(wallet, kind, secret)
+        about = {
+            "credential_id": base64url.encode(verified.credential_id),
+            "public_key": base64url.encode(verified.credential_public_key),
+            "sign_count": verified.sign_count,
+            "label": label,
+            "added_on": self.clock.now().date().isoformat(),
+        }
+        return kind, strict_json.serialise({**slot.to_dict(), PASSKEY: about}).decode()
 
     async def _kept(self, citizen: str) -> dict[str, dict[str, Any]]:
         found = await self.database.read(partial(passkey_store.slots_of, citizen_id=citizen))

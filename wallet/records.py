@@ -24,6 +24,10 @@ CREDENTIAL, KEY, HISTORY, MESSAGE, PENDING, CONSENT = "credential", "key", "hist
 SIGN_IN, GRANT, NOTICE = "sign_in", "grant", "notice"
 DOOR = "door"
 """What was scanned, pasted or followed, until the person has decided about it."""
+PREFERENCE = "preference"
+"""What the person chose for this wallet; under the id ``history`` whether one is kept."""
+ALWAYS_NOTED = frozenset({"recovery_code_used"})
+"""Lines of the history that nobody switches off: who holds somebody else's code must not hide its use."""
 LASTING = frozenset({CREDENTIAL, KEY, HISTORY, MESSAGE})
 """Kinds whose deletion is noted, so that a restored backup does not bring them back; the others are steps."""
 MAX_RECORD_BYTES = 8 << 20
@@ -73,6 +77,8 @@ class OpenWallet:
                 else was faster.
         """
         now = self.clock.now()
+        if any(_may_be_left_out(sheet) for sheet in put) and not await self.keeps_history():
+            put = [sheet for sheet in put if not _may_be_left_out(sheet)]
         sealed = [self._sealed(sheet, now) for sheet in put]
 
         def unit(connection: Any) -> None:
@@ -84,6 +90,20 @@ class OpenWallet:
         unit.__qualname__ = _name_of(put, delete)
         await self.database.write(unit)
         await self._note_deleted(delete)
+
+    async def keeps_history(self) -> bool:
+        """Say whether what happens is noted; it is, unless the person switched that off."""
+        chosen = await self.find(PREFERENCE, HISTORY)
+        return chosen is None or bool(chosen.content["on"])
+
+    async def keep_history(self, *, on: bool) -> None:
+        """Note what happens from now on, or do not; what was noted before stays either way.
+
+        Raises:
+            Conflict: somebody else changed it at the same time.
+        """
+        chosen = await self.find(PREFERENCE, HISTORY)
+        await self.put(PREFERENCE, HISTORY, {"on": on}, version=chosen.version + 1 if chosen else 1)
 
     async def all(self, kind: str) -> list[Kept]:
         """Return every record of a kind that opens, oldest first; see :meth:`read_all`."""
@@ -165,3 +185,7 @@ def _name_of(put: Sequence[Sheet], delete: Sequence[tuple[str, str]]) -> str:
         "drop": [kind for kind, _ in delete],
     }
     return ".".join(".".join((verb, *dict.fromkeys(named))) for verb, named in kinds.items() if named)
+
+
+def _may_be_left_out(sheet: Sheet) -> bool:
+    return sheet.kind == HISTORY and sheet.content.get("what") not in ALWAYS_NOTED

@@ -113,6 +113,8 @@ def new_once() -> str:
 async def read(request: Request, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
     """Return the form in the body of ``request``; whose it is, is not checked here.
 
+    More than :data:`MAX_FORM_BYTES` may be sent as files only.
+
     Raises:
         Malformed: ``too_large``; ``unsupported_media_type``; ``malformed``: not a form, too many fields, a NUL.
     """
@@ -135,6 +137,6 @@ async def read(request: Request, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
             raise Malformed(Code.MALFORMED, "the form holds a NUL character")
         form.values[name] = value
         form.lists[name] = (*form.lists.get(name, ()), value)
-    if sum(len(each) for group in form.lists.values() for each in group) > max_bytes:
+    if sum(len(each) for group in form.lists.values() for each in group) > min(max_bytes, MAX_FORM_BYTES):
         raise Malformed(Code.TOO_LARGE, "the form is larger than allowed")
     return form

@@ -9,17 +9,14 @@ from typing import Any
 
 import qrcode
 import zxingcpp
-from PIL import Image, UnidentifiedImageError
 from qrcode.constants import ERROR_CORRECT_M
 
 from comity.errors import Code, Malformed
+from comity.web import pictures
 
 MAX_TEXT_BYTES = 2331
 """What version 40 holds at error correction M in byte mode (ISO/IEC 18004)."""
-MAX_IMAGE_BYTES = 8 << 20
-MAX_PIXELS = 25_000_000
 _QUIET_ZONE = 4
-_IMAGE_TYPES = ("PNG", "JPEG", "WEBP")
 _QR_ONLY = zxingcpp.barcode_formats_from_str("QRCode")
 
 
@@ -84,7 +81,7 @@ def read_all(image: bytes) -> tuple[str, ...]:
         Malformed: ``malformed``: not such an image; ``too_large``: too many bytes or pixels (catalogue Q08).
     """
     found: Sequence[zxingcpp.Barcode] = zxingcpp.read_barcodes(
-        _grey(image), formats=_QR_ONLY, text_mode=zxingcpp.TextMode.Plain
+        pictures.decoded(image, "L"), formats=_QR_ONLY, text_mode=zxingcpp.TextMode.Plain
     )
     return tuple(code.text for code in found if code.text)
 
@@ -119,18 +116,3 @@ async def read_async(image: bytes) -> str:
 async def read_all_async(image: bytes) -> tuple[str, ...]:
     """Do as :func:`read_all`, in a thread."""
     return await asyncio.to_thread(read_all, image)
-
-
-def _grey(data: bytes) -> Image.Image:
-    """Decode the image after its size was looked at: a small file can unfold into gigabytes."""
-    if len(data) > MAX_IMAGE_BYTES:
-        raise Malformed(Code.TOO_LARGE, "the image is larger than allowed")
-    try:
-        with Image.open(io.BytesIO(data), formats=_IMAGE_TYPES) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Malformed(Code.TOO_LARGE, "the image has more pixels than allowed")
-            return image.convert("L")
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Malformed(Code.TOO_LARGE, "the image has more pixels than allowed") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        raise Malformed(Code.MALFORMED, "the image is not a readable PNG, JPEG or WebP") from None

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from issuer import approving, looking_up, signing_in
 from issuer.api.access import deployment_of
+from issuer.console import issuing
 from issuer.console.desk import Desk
 from issuer.deployment import Deployment
 from issuer.operators import Right
@@ -22,11 +23,17 @@ def add_routes(routes: APIRouter, desk: Desk) -> None:
 
     @routes.get("/")
     async def home(request: Request) -> Response:
-        clerk, deployment = await desk.clerk(request, Right.LOOK_UP), deployment_of(request)
-        today = await looking_up.offers_since(deployment, clerk.authority, since=_midnight(deployment))
-        ends_soon = await looking_up.expiring(deployment, clerk.authority, days=SOON_DAYS)
-        waiting = await approving.waiting(deployment, clerk.authority)
-        return desk.render(request, "home.html", today=today, ends_soon=ends_soon, waiting=waiting, searched="")
+        session, deployment = await desk.session(request, Right.LOOK_UP), deployment_of(request)
+        authority = session.clerk.authority
+        return desk.render(
+            request,
+            "home.html",
+            today=await looking_up.offers_since(deployment, authority, since=_midnight(deployment)),
+            ends_soon=await looking_up.expiring(deployment, authority, days=SOON_DAYS),
+            waiting=await approving.waiting(deployment, authority),
+            begun=issuing.begun(deployment, session),
+            searched="",
+        )
 
     @routes.post("/search")
     async def search(request: Request) -> Response:

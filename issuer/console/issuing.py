@@ -14,6 +14,7 @@ from comity.errors import Code, ComityError, Malformed, NotFound
 from comity.web.forms import ONCE, Form
 from issuer import catalog, fields, offering_once, signing_in
 from issuer.api.access import deployment_of
+from issuer.console import photos
 from issuer.console.desk import Desk, time_of, type_of
 from issuer.deployment import Deployment
 from issuer.fields import Field
@@ -72,11 +73,15 @@ def add_taking(routes: APIRouter, desk: Desk) -> None:
 
     @routes.post("/issue/{slug}/{version}")
     async def take(request: Request) -> Response:
-        form = await desk.pages.form(request)
+        form = await desk.pages.form(request, max_bytes=photos.MAX_FORM_BYTES)
         session = await desk.session(request, Right.ISSUE)
         chosen = type_of(request, session.clerk)
+        await photos.take(form)
         if "fetch" in form.values:
             return await _from_record(request, desk, session.clerk, chosen, form)
+        if "keep" in form.values and form.is_genuine:  # half a form is no error: it goes on later in this session
+            await _keep(deployment_of(request), session, chosen, form, is_made=False)
+            return desk.to(request, "/?kept=yes")
         filled = _read(request, chosen, form)
         if form.is_ok and not _can_begin(request, chosen, filled):
             form.fail("", "console.rule_ended")
@@ -96,6 +101,9 @@ def add_making(routes: APIRouter, desk: Desk) -> None:
         draft = _draft_of(deployment_of(request), session, chosen)
         if draft is None:
             return desk.to(request, f"/issue/{chosen.slug}/{chosen.version}")
+        filled = _read(request, chosen, draft.form)
+        if not draft.form.is_ok or not _can_begin(request, chosen, filled):
+            return desk.to(request, f"/issue/{chosen.slug}/{chosen.version}?draft=yes")
         return _review_page(request, desk, chosen, draft.form)
 
     @routes.get("/issue/{slug}/{version}/offer")
@@ -109,6 +117,8 @@ def add_making(routes: APIRouter, desk: Desk) -> None:
         form = await desk.pages.form(request)
         session, deployment = await desk.session(request, Right.ISSUE), deployment_of(request)
         chosen = type_of(request, session.clerk)
+        draft = _draft_of(deployment, session, chosen)
+        await photos.take(form, kept=draft.form.values.get(photos.DRAWN, "") if draft else "")
         filled, when = _read(request, chosen, form), form.choice("when", (NOW, LATER))
         if not form.is_ok:
             is_fit = set(form.errors) <= {"when", ""} and _can_begin(request, chosen, filled)
@@ -131,6 +141,15 @@ async def _keep(deployment: Deployment, session: Session, chosen: CredentialType
     values = {**form.typed(), ONCE: form.once}
     kept = {"type": f"{chosen.slug}/{chosen.version}", "values": values, "is_made": is_made}
     await signing_in.keep_draft(deployment, session, kept)
+
+
+def begun(deployment: Deployment, session: Session) -> CredentialType | None:
+    """Return the type of the form that this clerk began and has made no offer of, if there is one."""
+    kept = signing_in.kept_draft(deployment, session)
+    if kept is None or kept["is_made"]:
+        return None
+    types = deployment.authority(session.clerk.authority).description.types
+    return next((each for each in types if f"{each.slug}/{each.version}" == kept["type"]), None)
 
 
 def _draft_of(deployment: Deployment, session: Session, chosen: CredentialType) -> Draft | None:
@@ -184,10 +203,12 @@ def _read(request: Request, chosen: CredentialType, form: Form) -> Filled:
             form.fail(entry.name, _words(rule))
     for rule in problems.values():
         form.fail("", _words(rule))
+    photo = form.values.get(photos.DRAWN, "") if photos.is_wanted(chosen) else ""
     record = form.text(RECORD, is_needed=False, most=MAX_RECORD)
     if not record.isprintable():
         form.fail(RECORD, "console.rule_pattern")
-    return Filled(typed=typed, claims=reading.claims, record_reference=record)
+    claims = {**reading.claims, photos.CLAIM: photo} if photo else reading.claims
+    return Filled(typed=typed, claims=claims, record_reference=record)
 
 
 def _words(rule: str) -> str:
@@ -215,10 +236,13 @@ async def _from_record(request: Request, desk: Desk, clerk: Clerk, chosen: Crede
             form.fail(RECORD, "console.record_unreachable")
         else:
             _fill(form, chosen, claims)
+            await photos.take(form)
     return _form_page(request, desk, chosen, form)
 
 
 def _fill(form: Form, chosen: CredentialType, claims: Mapping[str, Any]) -> None:
+    if photos.is_wanted(chosen) and isinstance(claims.get(photos.CLAIM), str):
+        form.values[photos.DRAWN] = claims[photos.CLAIM]
     for entry in entries_of(chosen):
         value = claims.get(entry.field.name)
         if isinstance(value, list):
@@ -249,6 +273,7 @@ def _form_page(
         has_source=clerk.authority in deployment_of(request).sources,
         counts_ages=fields.counts_ages(chosen),
         has_draft=has_draft,
+        takes_photo=photos.is_wanted(chosen),
     )
 
 
@@ -263,7 +288,8 @@ def _review_page(request: Request, desk: Desk, chosen: CredentialType, form: For
         form=form,
         chosen=chosen,
         record_reference=filled.record_reference,
-        claims=shown_claims(chosen, filled.claims, language),
+        claims=shown_claims(chosen, {k: v for k, v in filled.claims.items() if k != photos.CLAIM}, language),
+        photo=filled.claims.get(photos.CLAIM),
         ends=catalog.end_of_validity(chosen, filled.claims, None, deployment.clock.now()),
         later_days=deployment.limits.long_offer_seconds // 86_400,
         now_minutes=deployment.limits.offer_seconds // 60,

@@ -16,6 +16,7 @@ from issuer.api.access import deployment_of
 from issuer.console.desk import Desk, time_of
 from issuer.operators import Right, Role
 from issuer.store import clerks as store
+from issuer.store.audit import Event
 from issuer.store.clerks import Clerk
 from issuer.store.desk import LogFilter
 
@@ -30,6 +31,14 @@ ACTIONS = (
     "authorization_refused", "token_given", "token_refreshed", "code_replayed", "refresh_token_replayed", "restored",
 )  # fmt: skip
 """What the log may hold; the pages have words for each."""
+ABOUT_OFFERS = frozenset(
+    {"offer_created", "offer_cancelled", "credential_issued", "slip_opened", "offer_approved", "offer_denied"}
+)
+ABOUT_RECORDS = frozenset(
+    {"suspended", "reinstated", "revocation_asked", "revocation_started", "revocation_refused", "revocation_undone"}
+    | {"revoked"}
+)
+"""Actions whose subject has a page that leads on from the log."""
 
 
 def add_log(routes: APIRouter, desk: Desk) -> None:
@@ -56,6 +65,7 @@ def add_log(routes: APIRouter, desk: Desk) -> None:
             more=more,
             export=f"?{urlencode(typed)}" if typed else "",
             actions=ACTIONS,
+            leads_to=_page_of,
         )
 
     @routes.get("/log/export")
@@ -75,6 +85,13 @@ def add_log(routes: APIRouter, desk: Desk) -> None:
         )
         headers = {"content-disposition": 'attachment; filename="log.csv"'}
         return Response(data, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _page_of(event: Event) -> str:
+    """Return the page of what a line of the log is about; empty when that has none."""
+    if event.action in ABOUT_OFFERS:
+        return f"/offers/{event.subject}"
+    return f"/records/{event.subject}" if event.action in ABOUT_RECORDS else ""
 
 
 def _typed(request: Request) -> dict[str, str]:

@@ -17,10 +17,12 @@ from tests.support.stage import standing
 
 NewVisitor = Callable[..., Awaitable[Visitor]]
 HERE = Path(__file__).parent
+LAST = "test_every_page.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of this folder together: one worker, one event loop."""
+    """Keep the tests of this folder together: one worker, one event loop; the account of all pages comes last."""
+    items.sort(key=lambda item: item.path.name == LAST and item.path.is_relative_to(HERE))
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.xdist_group("browser"))

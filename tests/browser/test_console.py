@@ -3,11 +3,13 @@
 import re
 
 import pytest
+from playwright.async_api import FilePayload
 
 from comity.demo.founding import Stage
 from tests.browser import console_steps as hands
 from tests.browser.conftest import NewVisitor
 from tests.browser.visitor import DESKTOP, Visitor
+from tests.unit.issuer.test_photos import taken
 
 SHEET = """File number;Licence number;Class;Issued on;Expires on;Family name, or single name;Date of birth
 F-1-{tag};DEMO-1;G (full);2026-11-01;2031-11-01;Lee;1990-01-01
@@ -29,10 +31,11 @@ async def find(clerk: Visitor, text: str) -> None:
     await clerk.page.wait_for_url("**/search")
 
 
-async def in_french(clerk: Visitor) -> None:
+async def in_french(clerk: Visitor, name: str) -> None:
     """Look at the same page in the other language, and come back."""
     await clerk.page.get_by_role("link", name="Français").click()
     await clerk.page.locator("html[lang=fr-CA]").wait_for()
+    await clerk.shoot(name)
     await clerk.check()
     await clerk.page.get_by_role("link", name="English").click()
     await clerk.page.locator("html[lang=en-CA]").wait_for()
@@ -42,7 +45,7 @@ async def look(clerk: Visitor, name: str) -> None:
     """Judge the page in both languages, and keep its picture for ``make screenshots``."""
     await clerk.check()
     await clerk.shoot(name)
-    await in_french(clerk)
+    await in_french(clerk, name)
 
 
 async def test_a_clerk_issues_by_hand_and_sees_it_collected(visitor: NewVisitor, stage: Stage) -> None:
@@ -54,7 +57,10 @@ async def test_a_clerk_issues_by_hand_and_sees_it_collected(visitor: NewVisitor,
     await hands.fill_in_licence(clerk, record)
     await look_at_form(clerk)
     await hands.fill_in_licence(clerk, record)
+    photo = FilePayload(name="me.png", mimeType="image/png", buffer=taken(kind="PNG"))
+    await clerk.page.get_by_label("Photo").set_input_files(photo)
     await clerk.press("Go on to review")
+    await clerk.page.get_by_role("img", name="Photo for the credential").wait_for()
     await clerk.check()
     await clerk.shoot("console-review")
     await clerk.press("Make the offer")
@@ -181,8 +187,15 @@ async def test_issuing_needs_no_mouse(visitor: NewVisitor, stage: Stage, languag
         await clerk.page.get_by_label(re.compile(f"^{label}")).first.focus()
         await keys.type(text)
     await fill_dates_and_choices(clerk)
+    if language == "fr":  # in English another test looks at these two
+        await clerk.check()
+        await clerk.shoot("console-form")
     await clerk.walk_to(review)
     await keys.press("Enter")
+    await clerk.page.wait_for_url("**/review")
+    if language == "fr":
+        await clerk.check()
+        await clerk.shoot("console-review")
     await clerk.walk_to(make)
     await keys.press("Enter")
     await clerk.walk_to(code)

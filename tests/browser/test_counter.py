@@ -94,6 +94,7 @@ async def test_a_code_that_is_over_is_drawn_anew(visitor: NewVisitor, play: Play
 
 async def test_the_verdict_leaves_the_screen_unless_it_is_kept(visitor: NewVisitor, play: Play) -> None:
     till, (adult, chosen) = await till_at(visitor, play), await customer(play, 38)
+    await till.at.page.clock.install()
     await till.go("/counter/settings")
     await till.at.page.get_by_label("A verdict leaves the screen").select_option("10")
     await till.at.page.get_by_label("Sound").check()
@@ -102,7 +103,10 @@ async def test_the_verdict_leaves_the_screen_unless_it_is_kept(visitor: NewVisit
     await till.tap("age-alcohol")
     await adult.agree(await adult.consent(await till.link()), chosen)
     await till.verdict("green")
-    await till.at.page.wait_for_url("**/counter", timeout=20_000)
+    await till.at.page.clock.run_for(9_000)
+    assert await till.at.page.locator(".counter-green").is_visible()
+    await till.at.page.clock.run_for(2_000)
+    await till.at.page.wait_for_url("**/counter")
     till.at.check_quiet()
 
 

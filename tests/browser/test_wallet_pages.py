@@ -5,6 +5,7 @@ from comity.demo.play import Play
 from tests.browser.conftest import NewVisitor
 from tests.browser.visitor import Visitor
 from tests.browser.wallets import Citizen, person_offer
+from wallet.pages.home import MANY
 
 CLOSED = ("/", "/sign-up", "/sign-in", "/recover", "/help", "/offline", "/nowhere", "/sign-in?locked=yes")
 OPEN = ("/", "/door", "/history", "/settings", "/settings/passphrase", "/settings/backup", "/settings/restore")
@@ -98,3 +99,20 @@ async def test_several_cards_that_would_do(visitor: NewVisitor, play: Play) -> N
     await maya.at.page.get_by_role("radio").nth(1).check()
     await maya.at.press("Share this")
     assert await maya.at.heading() == "Shared"
+
+
+async def test_among_many_cards_one_is_found(visitor: NewVisitor, play: Play) -> None:
+    maya = Citizen(at=await visitor(), url=play.stage.urls["wallet"], play=play, language="fr")
+    await maya.settle()
+    licence = await play.desk.offer("ca-on/services", "drivers-licence/1", cast.drivers_licence(cast.ELISE, 38, "79"))
+    for offered in [licence, *[await person_offer(play, given_names=f"Éloïse {number}") for number in range(MANY - 1)]]:
+        await maya.keep(offered)
+    await maya.go("/")
+    shown = maya.at.page.locator("#cards > li:visible")
+    assert await shown.count() == MANY
+    await maya.at.shoot("wallet-many")
+    await maya.at.check()
+    for typed, left in (("eloise 3", 1), ("PERMIS ontario", 1), ("fjord", 0), ("", MANY)):
+        await maya.at.type("Trouver une carte", typed)
+        assert await shown.count() == left, typed
+    assert await maya.at.page.get_by_text("Aucune carte ne correspond").count() == 0

@@ -26,7 +26,8 @@ new Promise((resolve) => {
 """Everything that this browser keeps of the copy, as text."""
 SHELL_IS_KEPT = """
 (async () => {
-  while (!navigator.serviceWorker.controller || !(await caches.match("/fr/offline"))) await new Promise(requestAnimationFrame);
+  const isKept = async () => navigator.serviceWorker.controller && (await caches.match("/fr/offline"));
+  while (!(await isKept())) await new Promise(requestAnimationFrame);
 })()
 """
 COOKIE, EVIL = "comity_wallet", "http://evil.example"
@@ -260,6 +261,22 @@ async def test_a_passkey_opens_the_vault(visitor: NewVisitor, play: Play) -> Non
         .or_(maya.at.page.get_by_role("heading", name="passphrase"))
         .first.wait_for()
     )
+    maya.at.check_quiet()
+
+
+async def test_a_wallet_begins_with_a_passkey_and_nothing_to_remember(visitor: NewVisitor, play: Play) -> None:
+    maya = Citizen(at=await visitor(), url=play.stage.urls["wallet"], play=play)
+    await maya.go("/sign-up")
+    await authenticator(maya.at, has_prf=True)
+    await maya.at.type("Account name", f"key {id(maya)}")
+    await maya.at.press("Create it with a passkey")
+    await maya.at.page.locator("#recovery-code").wait_for()
+    await maya.at.press("I have written it down")
+    await maya.collect()
+    await maya.at.press("Lock", exact=True)
+    await maya.at.press("Unlock with a passkey")
+    await maya.at.page.get_by_role("heading", name="My cards").wait_for()
+    assert "Person" in await maya.text()
     maya.at.check_quiet()
 
 

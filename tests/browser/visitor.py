@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Request
 
@@ -17,6 +18,8 @@ AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practi
 AXE_COLOURS = ("color-contrast", "link-in-text-block")
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 Scheme = Literal["light", "dark"]
+JUDGED: set[tuple[str, str]] = set()
+"""Origin and path of every page that was found clean in this run, for ``test_every_page``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +72,8 @@ class Visitor:
         assert await self.findings() == []
         assert await self.sideways() == []
         self.check_quiet()
+        parts = urlsplit(self.page.url)
+        JUDGED.add((f"{parts.scheme}://{parts.netloc}", parts.path))
 
     def check_quiet(self) -> None:
         """Fail unless nothing was blocked by the policy, no script failed, and nobody else was asked anything."""

@@ -10,10 +10,13 @@ from comity.web import i18n
 from verifier import policies
 from verifier.counter.face import Face
 
-HERE = Path(__file__).parent
+_HERE = Path(__file__).parent
 SNIPPETS = {"curl": "ask.sh.txt", "Python": "ask.py.txt", "JavaScript": "ask.mjs.txt"}
 """Language → file; ``tests/services/verifier/test_snippets.py`` runs each of them."""
 _HOUR = "public, max-age=3600"
+_TEXTS = {each.name: each.read_text(encoding="utf-8") for each in sorted((_HERE / "snippets").iterdir())}
+_BUTTON = (_HERE / "static" / "button.js").read_bytes()
+"""Both are read once: what is shown belongs to the software that runs."""
 
 
 def router(face: Face) -> APIRouter:
@@ -36,14 +39,14 @@ def router(face: Face) -> APIRouter:
         """Return the script of the button, which pages of other sites load."""
         headers = {"cache-control": _HOUR, "cross-origin-resource-policy": "cross-origin"}
         headers["access-control-allow-origin"] = "*"  # a module script of another site is fetched with CORS
-        return Response((HERE / "static" / "button.js").read_bytes(), media_type="text/javascript", headers=headers)
+        return Response(_BUTTON, media_type="text/javascript", headers=headers)
 
     return routes
 
 
 def snippet(file: str, base: str) -> str:
     """Return one example for the verifier at ``base``."""
-    return (HERE / "snippets" / file).read_text(encoding="utf-8").replace("@BASE@", base)
+    return _TEXTS[file].replace("@BASE@", base)
 
 
 def button(base: str, language: str) -> str:

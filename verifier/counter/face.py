@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import schemas
+from comity.errors import Code, NotFound
 from comity.trust.places import PROVINCES_AND_TERRITORIES
 from comity.web import csrf, i18n
 from comity.web.pages import Pages
@@ -46,6 +47,16 @@ class Face:
         """Return what the device can ask in its place."""
         return presets.of_place(self.place(device))
 
+    def demo_party(self) -> str:
+        """Return the relying party of the demonstration.
+
+        Raises:
+            NotFound: this installation is none.
+        """
+        if not self.deployment.settings.demo_counter:
+            raise NotFound(Code.NOT_FOUND, "there is no demonstration here")
+        return self.deployment.settings.demo_counter
+
     def sign_in(self, response: Response, session: str) -> None:
         """Hand out the session: readable by no script, sent by no foreign page."""
         response.set_cookie(
@@ -70,9 +81,15 @@ def open_face(deployment: Deployment) -> Face:
         session_cookie=COOKIE,
         sign_in="/counter/sign-in",
         max_form_bytes=MAX_FORM_BYTES,
-        extra=lambda _: {"demo": settings.demo_counter},
+        extra=lambda _: {"demo": settings.demo_counter, "device_name": device_name},
     )
     return Face(deployment=deployment, pages=pages)
+
+
+def device_name(device: Device, language: str) -> str:
+    """Return what a device is called; one of a demonstration got its name from us, in the language it was opened in."""
+    ours = {i18n.text("counter.demo_device", each) for each in i18n.LANGUAGES}
+    return i18n.text("counter.demo_device", language) if device.name in ours else device.name
 
 
 def place_name(place: str, language: str) -> str:

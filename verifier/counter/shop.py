@@ -31,7 +31,7 @@ def router(face: Face) -> APIRouter:
 
     @routes.get("")
     async def show(request: Request) -> Response:
-        _party(face)
+        face.demo_party()
         return pages.render(request, "shop.html", code=button(pages.public_url, pages.language(request)))
 
     @routes.get("/prove")
@@ -56,15 +56,9 @@ def router(face: Face) -> APIRouter:
     return routes
 
 
-def _party(face: Face) -> str:
-    if not face.deployment.settings.demo_counter:
-        raise NotFound(Code.NOT_FOUND, "there is no demonstration here")
-    return face.deployment.settings.demo_counter
-
-
 async def _prove(face: Face, request: Request) -> Response:
     """Start a request for this browser; what a shop's own server does when the button is pressed."""
-    name, pages, settings = _party(face), face.pages, face.deployment.settings
+    name, pages, settings = face.demo_party(), face.pages, face.deployment.settings
     check_origin(request, pages.public_url)
     language = pages.language(request)
     back = f"{pages.public_url}/{language}/shop/done"
@@ -94,7 +88,7 @@ def _remember(face: Face, response: Response, started: Started) -> None:
 
 async def _begin_digital(face: Face, request: Request) -> Response:
     """Start a request for the browser's own dialogue with wallets (OpenID4VP 1.0 Appendix A); only the signed one."""
-    name, pages = _party(face), face.pages
+    name, pages = face.demo_party(), face.pages
     if not (await pages.form(request)).is_genuine:
         raise Conflict(Code.CONFLICT, "the page is older than the session; load it again")
     terms = Terms(policy=POLICY, place=PLACE, flow=Flow.DIGITAL_CREDENTIALS, origins=(pages.public_url,))
@@ -107,7 +101,7 @@ async def _begin_digital(face: Face, request: Request) -> Response:
 
 async def _take_digital(face: Face, request: Request) -> Response:
     """Take what the browser got from a wallet for this customer's own request, and say where it goes on."""
-    name, pages = _party(face), face.pages
+    name, pages = face.demo_party(), face.pages
     check_origin(request, pages.public_url)
     data = (await body.json_object(request)).get("data")
     if not isinstance(data, dict):
@@ -119,7 +113,7 @@ async def _take_digital(face: Face, request: Request) -> Response:
 
 async def _result(face: Face, request: Request) -> dict[str, Any] | None:
     """Return the report for this very browser, or None: no cookie, no code, or they do not belong together."""
-    name, code = _party(face), request.query_params.get("response_code")
+    name, code = face.demo_party(), request.query_params.get("response_code")
     transaction = request.cookies.get(COOKIE, "")
     if not transaction:
         return None

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from comity.errors import Code, Denied, NotFound
+from comity.errors import Denied
 from comity.web import i18n
 from comity.web.forms import Form
 from comity.web.pages import next_path
@@ -51,9 +51,7 @@ async def _pair(face: Face, request: Request) -> Response:
 
 async def _demo(face: Face, request: Request) -> Response:
     """Open a counter without a code, where the installation is a demonstration."""
-    party = face.deployment.settings.demo_counter
-    if not party:
-        raise NotFound(Code.NOT_FOUND, "there is no demonstration here")
+    party = face.demo_party()
     form = await face.pages.form(request)
     if not form.is_ok:
         return _page(face, request, form, status=422)

@@ -49,11 +49,11 @@ def _add_new(routes: APIRouter, face: Face) -> None:
             except ComityError as error:
                 beside(form, error)
             else:
-                return await _first_steps(face, request, wallet, code)
+                return await first_steps(face, request, wallet, code)
         return pages.render(request, "sign_up.html", status=422, form=form)
 
 
-async def _first_steps(face: Face, request: Request, wallet: OpenWallet, code: str) -> Response:
+async def first_steps(face: Face, request: Request, wallet: OpenWallet, code: str) -> Response:
     """Show the recovery code, this once: no page leads here a second time."""
     cookie = await face.deployment.custody.begin_session(wallet)
     face.pages.belongs_to(request, cookie)

@@ -15,6 +15,9 @@ from wallet.pages.face import Face
 from wallet.records import HISTORY, MESSAGE, OpenWallet
 from wallet.watching import state_of
 
+MANY = 8
+"""From this number of cards on there is a field to find one."""
+
 
 def router(face: Face) -> APIRouter:
     """Return the routes."""
@@ -44,6 +47,7 @@ def _add_home(routes: APIRouter, face: Face) -> None:
             request,
             "home.html",
             cards=drawn,
+            has_many=len(drawn) >= MANY,
             damaged=len(damaged),
             messages=await _messages(wallet, language),
             on_the_way=on_the_way,

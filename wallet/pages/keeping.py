@@ -11,8 +11,15 @@ from wallet.api.session import clear_cookie, set_cookie
 from wallet.pages.entering import beside
 from wallet.pages.face import SIGN_IN, Face
 from wallet.records import OpenWallet
+from wallet.vault import PASSPHRASE, RECOVERY
 
 _FILE = "wallet-backup.json"
+_QUESTIONS = {
+    "/settings/passphrase": "passphrase.html",
+    "/settings/backup": "backup.html",
+    "/settings/delete": "wallet_delete.html",
+}
+"""Pages of an open wallet that hold one form and nothing else."""
 
 
 def router(face: Face) -> APIRouter:
@@ -28,6 +35,8 @@ def router(face: Face) -> APIRouter:
     async def help_page(request: Request) -> Response:
         return pages.render(request, "help.html", contact=face.shown.contact)
 
+    for path, template in _QUESTIONS.items():
+        _add_question(routes, face, path, template)
     _add_passphrase(routes, face)
     _add_backup(routes, face)
     _add_restore(routes, face)
@@ -35,13 +44,16 @@ def router(face: Face) -> APIRouter:
     return routes
 
 
+def _add_question(routes: APIRouter, face: Face, path: str, template: str) -> None:
+    @routes.get(path)
+    async def ask(request: Request) -> Response:
+        wallet = await face.wallet(request)
+        has_passphrase = await face.deployment.custody.has_passphrase(wallet)
+        return face.pages.render(request, template, has_passphrase=has_passphrase)
+
+
 def _add_passphrase(routes: APIRouter, face: Face) -> None:
     pages, custody = face.pages, face.deployment.custody
-
-    @routes.get("/settings/passphrase")
-    async def ask(request: Request) -> Response:
-        await face.wallet(request)
-        return pages.render(request, "passphrase.html")
 
     @routes.post("/settings/passphrase")
     async def change(request: Request) -> Response:
@@ -58,29 +70,30 @@ def _add_passphrase(routes: APIRouter, face: Face) -> None:
                 response: Response = pages.to(request, "/settings")
                 set_cookie(response, await custody.begin_session(wallet), face.shown.public_url)
                 return response
-        return pages.render(request, "passphrase.html", status=422, form=form)
+        has_passphrase = await custody.has_passphrase(wallet)
+        return pages.render(request, "passphrase.html", status=422, form=form, has_passphrase=has_passphrase)
 
 
 async def _confirmed(face: Face, wallet: OpenWallet, form: Form, passphrase: str) -> bool:
-    """Ask once more: an open wallet on an unattended phone is not enough for what cannot be taken back."""
+    """Ask once more: an open wallet on an unattended phone is not enough for what cannot be taken back.
+
+    Where there is no passphrase the recovery code is asked for.
+    """
+    custody = face.deployment.custody
+    by = PASSPHRASE if await custody.has_passphrase(wallet) else RECOVERY
     try:
-        await face.deployment.custody.confirm(wallet, passphrase)
+        await custody.confirm(wallet, passphrase, by=by)
     except ComityError as error:
         if error.code not in {Code.PASSPHRASE_WRONG, Code.TOO_MANY_ATTEMPTS}:
             raise
-        is_wrong = error.code is Code.PASSPHRASE_WRONG
-        form.fail("current", "wallet.enter.wrong" if is_wrong else "wallet.enter.too_many")
+        wrong = "wallet.enter.wrong" if by == PASSPHRASE else "wallet.enter.code_wrong"
+        form.fail("current", wrong if error.code is Code.PASSPHRASE_WRONG else "wallet.enter.too_many")
         return False
     return True
 
 
 def _add_backup(routes: APIRouter, face: Face) -> None:
     pages, custody = face.pages, face.deployment.custody
-
-    @routes.get("/settings/backup")
-    async def ask(request: Request) -> Response:
-        await face.wallet(request)
-        return pages.render(request, "backup.html")
 
     @routes.post("/settings/backup")
     async def make(request: Request) -> Response:
@@ -133,18 +146,14 @@ def _explain(form: Form, error: ComityError) -> None:
 def _add_end(routes: APIRouter, face: Face) -> None:
     pages, custody = face.pages, face.deployment.custody
 
-    @routes.get("/settings/delete")
-    async def ask(request: Request) -> Response:
-        await face.wallet(request)
-        return pages.render(request, "wallet_delete.html")
-
     @routes.post("/settings/delete")
     async def delete(request: Request) -> Response:
         form = await pages.form(request)
         wallet = await face.wallet(request)
         current = form.secret("current")
         if not form.is_ok or not await _confirmed(face, wallet, form, current):
-            return pages.render(request, "wallet_delete.html", status=422, form=form)
+            has_passphrase = await custody.has_passphrase(wallet)
+            return pages.render(request, "wallet_delete.html", status=422, form=form, has_passphrase=has_passphrase)
         await custody.delete(wallet)
         response = pages.to(request, f"{SIGN_IN}?locked=gone")
         response.headers["clear-site-data"] = '"cache", "storage"'  # also the copy for reading without network

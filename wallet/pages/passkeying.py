@@ -8,9 +8,12 @@ from starlette.responses import JSONResponse, Response
 from comity import strict_json
 from comity.errors import Code, Conflict, Denied, Malformed
 from comity.web.forms import Form
-from wallet.pages.entering import kept_in, let_in
+from wallet.custody import MAX_NAME
+from wallet.pages.entering import beside, first_steps, kept_in, let_in
 from wallet.pages.face import Face
 from wallet.passkeys import MAX_LABEL
+
+_MAX_USER = 100
 
 
 def router(face: Face) -> APIRouter:
@@ -18,6 +21,7 @@ def router(face: Face) -> APIRouter:
     routes = face.routes()
     _add_keeping(routes, face)
     _add_sign_in(routes, face)
+    _add_account(routes, face)
     return routes
 
 
@@ -67,6 +71,31 @@ def _add_sign_in(routes: APIRouter, face: Face) -> None:
             else:
                 return await let_in(face, request, wallet, form)
         return pages.render(request, "sign_in.html", status=422, form=form, kept=kept_in(form), is_locked=False)
+
+
+def _add_account(routes: APIRouter, face: Face) -> None:
+    pages, passkeys = face.pages, face.passkeys
+
+    @routes.post("/sign-up/passkey/begin")
+    async def begin_account(request: Request) -> Response:
+        form = await pages.form(request)
+        _genuine(form)
+        return JSONResponse(await passkeys.begin_account(form.text("name", most=MAX_NAME)))
+
+    @routes.post("/sign-up/passkey")
+    async def open_account(request: Request) -> Response:
+        form = await pages.form(request)
+        name, user = form.text("name", most=MAX_NAME), form.text("user", most=_MAX_USER)
+        if form.is_ok:
+            try:
+                wallet, code = await passkeys.open_account(name, user, _answer(form), form.secret("secret"))
+            except (Denied, Malformed):
+                form.fail("", "wallet.passkey.failed")
+            except Conflict as error:
+                beside(form, error)
+            else:
+                return await first_steps(face, request, wallet, code)
+        return pages.render(request, "sign_up.html", status=422, form=form)
 
 
 def _answer(form: Form) -> dict[str, Any]:

@@ -35,7 +35,16 @@ def router(face: Face) -> APIRouter:
         wallet, language = await face.wallet(request), face.language(request)
         held = {each.id: each for each in await holdings.all_held(wallet)}
         lines = [_line(each, held, language) for each in reversed(await wallet.all(HISTORY))]
-        return pages.render(request, "history.html", lines=lines)
+        return pages.render(request, "history.html", lines=lines, is_kept=await wallet.keeps_history())
+
+    @routes.post("/history/switch")
+    async def switch(request: Request) -> Response:
+        form = await pages.form(request)
+        wallet = await face.wallet(request)
+        wish = form.choice("wish", ("on", "off"))
+        if form.is_ok:
+            await wallet.keep_history(on=wish == "on")
+        return pages.to(request, "/history")
 
     @routes.post("/history/{line_id}/delete")
     async def delete(request: Request) -> Response:

@@ -46,9 +46,9 @@ for (const button of document.querySelectorAll("[data-print]")) {
 }
 
 // Instants in the reader's own time; without scripts they stand there in UTC.
-const ownTime = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
 for (const time of document.querySelectorAll("time[datetime*=T]")) {
-  time.textContent = ownTime.format(new Date(time.dateTime));
+  const how = { dateStyle: "clock" in time.dataset ? undefined : "long", timeStyle: "short" };
+  time.textContent = new Intl.DateTimeFormat(time.closest("[lang]").lang, how).format(new Date(time.dateTime));
 }
 
 document.querySelector("[data-focus]")?.focus();

@@ -10,6 +10,7 @@ for (const place of document.querySelectorAll("[data-scan]")) {
   const said = place.querySelector("[data-said]");
   const start = place.querySelector("[data-start]");
   const stop = place.querySelector("[data-stop]");
+  const torch = place.querySelector("[data-torch]");
   const canvas = document.createElement("canvas");
   let stream;
   place.hidden = false;
@@ -17,10 +18,21 @@ for (const place of document.querySelectorAll("[data-scan]")) {
   const end = () => {
     stream?.getTracks().forEach((track) => track.stop());
     stream = undefined;
-    video.hidden = stop.hidden = true;
+    video.hidden = stop.hidden = torch.hidden = true;
     start.hidden = false;
   };
   stop.addEventListener("click", () => { end(); said.textContent = ""; start.focus(); });
+
+  // A light, where the camera has one (Image Capture §"torch"): an old card in a dim bar is read all the same.
+  torch.addEventListener("click", async () => {
+    const isOn = torch.getAttribute("aria-pressed") !== "true";
+    try {
+      await stream.getVideoTracks()[0].applyConstraints({ advanced: [{ torch: isOn }] });
+      torch.setAttribute("aria-pressed", String(isOn));
+    } catch {
+      torch.hidden = true;
+    }
+  });
 
   start.addEventListener("click", async () => {
     try {
@@ -32,6 +44,8 @@ for (const place of document.querySelectorAll("[data-scan]")) {
     video.srcObject = stream;
     video.hidden = stop.hidden = false;
     start.hidden = true;
+    torch.hidden = !stream.getVideoTracks()[0].getCapabilities?.().torch;
+    torch.setAttribute("aria-pressed", "false");
     said.textContent = place.dataset.searching;
     await video.play();
     const text = await search(place, video, canvas, () => stream !== undefined);

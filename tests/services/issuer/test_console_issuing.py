@@ -6,12 +6,13 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from comity import strict_json
+from comity import base64url, strict_json
 from comity.credential import CredentialType
 from issuer import signing_in
 from issuer.console.issuing import entries_of
-from tests.services.issuer.clerks import PASSWORD, AtDesk, employ, hidden, sign_in, words
+from tests.services.issuer.clerks import ORIGIN, PASSWORD, AtDesk, employ, hidden, sign_in, words
 from tests.services.issuer.deployed import ON, Deployed, Place, running
+from tests.unit.issuer.test_photos import taken
 
 LICENCE = CredentialType(slug="drivers-licence", version=1)
 FORM = "/issue/drivers-licence/1"
@@ -72,6 +73,48 @@ async def test_the_events_of_an_offer_tell_when_it_is_settled(desk: AtDesk, issu
     answer = await desk.get(f"/offers/{offer_id}/events")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert strict_json.parse_object(answer.text.removeprefix("data: ")) == {"state": "cancelled", "final": True}
+
+
+async def test_half_a_form_is_kept_for_later_in_this_session_only(desk: AtDesk, issuer: Deployed) -> None:
+    home = await desk.post(FORM, typed({"family_name": "Gagné"}, record="F-9") | {"keep": "yes"})
+    assert home.url.path == "/en/"
+    assert "You began a form Driver’s licence" in words(home)
+    assert "Gagné" not in home.text
+    form = await desk.get(f"{FORM}?draft=yes")
+    assert 'value="Gagné"' in form.text
+    early = await desk.get(f"{FORM}/review")  # half a form is never reviewed
+    assert early.url.query == b"draft=yes"
+    colleague = await sign_in(issuer, "supervisor")
+    assert "You began a form" not in words(await colleague.get("/"))
+    assert 'value="Gagné"' not in (await colleague.get(f"{FORM}?draft=yes")).text
+    await offer_of(desk, issuer)
+    assert "You began a form" not in words(await desk.get("/")), "what was offered is no longer begun"
+
+
+async def test_a_photo_at_the_desk_goes_into_the_credential_and_its_file_nowhere(
+    desk: AtDesk, issuer: Deployed
+) -> None:
+    fields = hidden((await desk.get(FORM)).text) | typed(CLAIMS, record="F-1")
+    url = f"/en{FORM}"
+    broken = await desk.client.post(url, data=fields, files={"photo_file": ("me.jpg", b"no picture")}, headers=ORIGIN)
+    assert broken.status_code == 422
+    assert "not a readable PNG, JPEG or WebP" in words(broken)
+    files = {"photo_file": ("me.jpg", taken())}
+    review = await desk.client.post(url, data=fields, files=files, headers=ORIGIN, follow_redirects=True)
+    assert review.url.path.endswith("/review")
+    (shown,) = re.findall(r'<img src="(data:image/jpeg;base64,[^"]+)"', review.text)
+    sent = hidden(review.text) | {"when": "now"}
+    assert sent["photo"] == shown
+    page = await desk.send(f"{FORM}/offer", sent)
+    again = await desk.send(f"{FORM}/offer", sent)
+    assert again.url == page.url, "the photo does not make it another offer"
+    offer_id = str(page.url).rpartition("/")[2]
+    offer = (await issuer.client.get(f"/api/v1/offers/{offer_id}", headers=issuer.as_role("clerk"))).json()
+    (code,) = re.findall(r'code-big">(\d{6})<', page.text)
+    received = await issuer.receive(offer, token=await issuer.token(offer, tx_code=code))
+    assert received.status_code == 200
+    disclosed = [base64url.decode(each) for each in received.json()["credentials"][0]["credential"].split("~")[1:-1]]
+    assert [each for each in disclosed if b'"portrait"' in each and shown.encode() in each]
 
 
 async def test_the_review_shows_what_will_be_signed_in_the_clerks_language(desk: AtDesk) -> None:
@@ -253,5 +296,5 @@ async def test_a_form_made_from_a_schema_offers_every_type(desk: AtDesk) -> None
     for kind in ("person/1", "drivers-licence/1"):
         page = await desk.get(f"/issue/{kind}")
         assert "age_over" not in page.text
-        assert "portrait" not in page.text
+        assert page.text.count('type="file"') == 1, "a photo is uploaded, not typed"
     assert (await desk.get("/issue/cat/1")).status_code == 404

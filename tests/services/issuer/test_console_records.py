@@ -63,6 +63,11 @@ async def test_suspend_and_reinstate_take_effect_at_once_on_every_copy(issuer: D
     assert await statuses(issuer) == {"valid"}
     history = words(back)
     assert history.index("Reinstated") < history.index("Suspended") < history.index("Offer made")
+    auditor = await sign_in(issuer, "auditor")
+    links = set(re.findall(r'href="/en(/(?:offers|records)/[^"]+)"', (await auditor.get("/log")).text))
+    assert len(links) == 3, "the offer, and each of its two copies"
+    for link in links:
+        assert (await auditor.get(link)).status_code == 200, link
 
 
 async def test_one_person_revokes_for_good_where_that_is_the_rule(issuer: Deployed) -> None:

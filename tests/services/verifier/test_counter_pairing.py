@@ -137,6 +137,9 @@ async def test_a_demonstration_opens_without_a_code(verifier: Deployed, place: P
         answer = await till.post("/counter/demo", {"next": "/en/counter/scan"}, drawn_at="/counter/sign-in")
         assert answer.headers["location"] == "/en/counter/scan"
         assert (await till.get("/counter/scan")).status_code == 200
+        assert "Demonstration counter" in await till.read("/counter")
+        till.language = "fr"
+        assert "Comptoir de démonstration" in await till.read("/counter/settings"), "its name is a word of ours"
 
 
 @pytest.mark.parametrize("name", ["demo_counter", "demo_host"])

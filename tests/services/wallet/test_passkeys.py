@@ -1,5 +1,6 @@
 """Passkeys that open the vault: what a device answers, and every way in which an answer is none."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -7,11 +8,13 @@ import pytest
 
 from comity import base64url, strict_json
 from comity.errors import Code, ComityError, Conflict, Denied, Malformed
+from tests.services.wallet.test_pages import token_in
 from tests.services.wallet.town import PASSPHRASE, WALLET, Person, Town
 from tests.support.authenticator import Authenticator
 from wallet import passkeys as module
 from wallet.passkeys import Passkeys
 from wallet.records import OpenWallet
+from wallet.vault import RECOVERY
 
 
 @pytest.fixture
@@ -172,3 +175,53 @@ async def test_the_database_holds_neither_the_secret_nor_the_data_key(
     text = strict_json.serialise(list(rows))
     assert device.secret.encode() not in text
     assert base64url.encode(wallet.data_key).encode() not in text
+
+
+async def test_an_account_may_begin_with_a_passkey_and_have_no_passphrase(
+    town: Town, passkeys: Passkeys, device: Authenticator
+) -> None:
+    asked = await passkeys.begin_account("Élise")
+    answer, user = device.create(asked), str(asked["user"]["id"])
+    wallet, code = await passkeys.open_account("Élise", user, answer, device.secret)
+    assert not await passkeys.custody.has_passphrase(wallet)
+    opened = await passkeys.sign_in(device.get(await passkeys.begin_sign_in()), device.secret)
+    assert opened.citizen == wallet.citizen
+    assert (await passkeys.custody.unlock("élise", code, by=RECOVERY)).citizen == wallet.citizen
+    assert await code_of(passkeys.custody.unlock("élise", PASSPHRASE)) is Code.PASSPHRASE_WRONG
+    assert await code_of(passkeys.open_account("Maya", user, answer, device.secret)) is Code.NOT_PERMITTED, "once"
+    again = await passkeys.begin_account("ÉLISE")
+    taken = passkeys.open_account("ÉLISE", str(again["user"]["id"]), device.create(again), device.secret)
+    assert await code_of(taken) is Code.ACCOUNT_EXISTS
+
+
+async def test_a_question_about_one_account_opens_no_other(
+    passkeys: Passkeys, wallet: OpenWallet, device: Authenticator
+) -> None:
+    asked = await passkeys.begin_account("new")
+    answer = device.create(asked)
+    existing = base64url.encode(wallet.citizen.encode())
+    assert await code_of(passkeys.open_account("new", existing, answer, device.secret)) is Code.NOT_PERMITTED
+    of_mine = device.create(await passkeys.begin(wallet))  # asked for another purpose
+    assert await code_of(passkeys.open_account("new", existing, of_mine, device.secret)) is Code.NOT_PERMITTED
+    assert await code_of(passkeys.begin_account("")) is Code.MALFORMED
+
+
+async def test_the_pages_ask_whoever_has_no_passphrase_for_the_recovery_code(town: Town, device: Authenticator) -> None:
+    browser = await town.visit()
+    token = token_in((await browser.client.get("/en/sign-up")).text)
+    headers = {"origin": WALLET}
+    begun = {"form_token": token, "name": "key"}
+    asked = (await browser.client.post("/en/sign-up/passkey/begin", data=begun, headers=headers)).json()
+    sent = begun | {"user": asked["user"]["id"], "secret": device.secret}
+    made = device.create(asked)
+    refused = await browser.client.post("/en/sign-up/passkey", data={**sent, "answer": "{}"}, headers=headers)
+    assert refused.status_code == 422
+    sent["answer"] = strict_json.serialise(made).decode()
+    first = await browser.client.post("/en/sign-up/passkey", data=sent, headers=headers)
+    (code,) = re.findall(r'id="recovery-code">([A-Z2-7-]{39})<', first.text)
+    page = await browser.client.get("/en/settings/delete")
+    assert "Recovery code" in page.text
+    for current, status in ((PASSPHRASE, 422), (code, 303)):
+        form = {"form_token": token_in(page.text), "current": current}
+        answer = await browser.client.post("/en/settings/delete", data=form, headers=headers)
+        assert answer.status_code == status

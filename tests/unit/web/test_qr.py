@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from comity.errors import Code, Malformed
-from comity.web import qr
+from comity.web import pictures, qr
 
 LINK = "openid4vp://?client_id=x509_hash%3AWl7_mGmXjzXDvJm&request_uri=https%3A%2F%2Fverifier.example%2Fr%2F1"
 
@@ -100,7 +100,13 @@ def bomb(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize(
     "picture",
-    [bomb(50_000, 50_000), bomb(10_000, 10_000), bomb(9000, 9000), bomb(5001, 5000), b"\0" * (qr.MAX_IMAGE_BYTES + 1)],
+    [
+        bomb(50_000, 50_000),
+        bomb(10_000, 10_000),
+        bomb(9000, 9000),
+        bomb(5001, 5000),
+        b"\0" * (pictures.MAX_IMAGE_BYTES + 1),
+    ],
 )
 def test_pictures_that_unfold_into_gigabytes_are_refused(picture: bytes) -> None:
     with pytest.raises(Malformed) as refused:

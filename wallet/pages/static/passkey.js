@@ -19,8 +19,15 @@ for (const form of document.querySelectorAll("[data-passkey]")) {
 async function ask(form) {
   const said = form.querySelector("[data-said]");
   said.textContent = "";
+  if (form.dataset.named) {  // a new account: its name stands in the form above
+    const named = document.getElementById(form.dataset.named);
+    if (!named.reportValidity()) return;
+    form.elements.name.value = named.value;
+  }
   try {
-    const options = prepared(await question(form));
+    const asked = await question(form);
+    if (form.elements.user) form.elements.user.value = asked.user.id;
+    const options = prepared(asked);
     const found = form.dataset.how === "create" ? await made(options) : await navigator.credentials.get({ publicKey: options });
     const secret = found.getClientExtensionResults().prf?.results?.first ?? found.secret;
     if (!secret) {
@@ -55,6 +62,7 @@ async function made(options) {
 
 async function question(form) {
   const body = new URLSearchParams({ form_token: form.elements.form_token.value });
+  if (form.dataset.named) body.set("name", form.elements.name.value);
   const answer = await fetch(form.dataset.passkey, { method: "POST", body });
   if (!answer.ok) throw new Error("refused");
   return answer.json();
