@@ -28,7 +28,7 @@ async def test_three_times_the_capacity(place: Place) -> None:
         port = int(service.process.url.rpartition(":")[2])
         wanted = {"authority": ON, "type": "person/1", "claims": PERSON, "transaction_code": False}
         request = load.post("/api/v1/offers", strict_json.serialise(wanted), token=place.tokens["clerk"])
-        calm = await load.steady(port, request, people=MAX_IN_FLIGHT // 2, seconds=MEASURED_SECONDS)
+        calm = await load.steady(port, request, people=MAX_IN_FLIGHT, seconds=MEASURED_SECONDS)
         assert set(calm.statuses) == {201}
         capacity = calm.rate(201, MEASURED_SECONDS)
         told = await load.storm(port, request, rate=3 * capacity, seconds=STORM_SECONDS)
