@@ -213,13 +213,20 @@ def _busy_or(error: BaseException) -> BaseException:
 def use_file(url: URL) -> None:
     """Create the file of ``url`` unless it exists, readable by its owner only, before SQLite makes it for everyone.
 
+    A file that exists is never opened here: whoever closes any descriptor of a file gives up all locks that this
+    process has on it (fcntl), those of SQLite too. Then another program that closes the database takes itself for the
+    last one and removes the write-ahead log, and what this process commits after that is lost (decision record 0033).
+
     Raises:
         Misconfigured: it cannot be opened.
     """
     path = Path(url.database or "")
     try:
         make_private_folder(path.parent)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+            raise Misconfigured(Code.MISCONFIGURED, f"the database file {path} cannot be opened") from None
     except OSError as error:
         raise Misconfigured(
             Code.MISCONFIGURED, f"the database file {path} cannot be opened: {error.strerror}"

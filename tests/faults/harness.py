@@ -98,9 +98,9 @@ class Flow(Generic[W]):
         raise NotImplementedError
 
     async def round(self, is_dead: Callable[[], bool]) -> None:
-        """Let everybody who is not done go on, and somebody new come, until the service dies."""
-        somebody = self.begin()
-        self.walks.append(somebody)
+        """Let everybody who is not done go on, or somebody new come, until the service dies."""
+        if all(walk.is_over for walk in self.walks):
+            self.walks.append(self.begin())
         for walk in self.walks:
             await self.go(walk, is_dead)
 

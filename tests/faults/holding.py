@@ -75,7 +75,11 @@ class Person:
 def _cards() -> list[Card]:
     number = f"{next(_numbers):06}"
     licence = cast.drivers_licence(cast.ELISE, 38, number)
-    health = {"family_name": "Chen", "coverage_number": f"DEMO-{number}", "eligible_since": "2026-01-05"}
+    health: dict[str, Any] = {
+        "family_name": "Chen",
+        "coverage_number": f"DEMO-{number}",
+        "eligible_since": "2026-01-05",
+    }
     health |= {"resident_region": "PE", "address_verified": True}
     fare = {"record_reference": federation.FARE_FILE, "batch": 1}
     return [

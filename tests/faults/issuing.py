@@ -32,8 +32,8 @@ FAILPOINTS = (
 """Every place between two durable steps, in the order in which one walk reaches them."""
 
 
-def of_place(place: Place) -> Service:
-    """Return the issuer of a deployment as a service under test, on a port of its own."""
+def of_place(place: Place, **changes: str) -> Service:
+    """Return the issuer of a deployment as a service under test, on a port of its own; ``changes`` are settings."""
     port = free_ports(1)[0]
 
     def make(more: dict[str, str]) -> Process:
@@ -44,7 +44,7 @@ def of_place(place: Place) -> Service:
             name="issuer",
             url=f"http://localhost:{port}",
             arguments=["issuer", "serve", "--port", str(port)],
-            settings={**values, **more},
+            settings={**values, **changes, **more},
             log=place.folder / "log",
         )
 

@@ -102,6 +102,10 @@ def document() -> str:
         "",
         *(f"- {name}: {', '.join(f'`{each}`' for each in places)}" for name, places in failpoints().items()),
         "",
+        "Not broken:",
+        "",
+        *(f"- {group['why']} ({', '.join(f'`{each}`' for each in group['units'])})" for group in unbroken()),
+        "",
         "## The last long run",
         "",
         *_long(_read("long.toml")),
@@ -120,6 +124,12 @@ def failpoints() -> dict[str, tuple[str, ...]]:
         "wallet": holding.FAILPOINTS,
         "verifier": verifying.FAILPOINTS,
     }
+
+
+def unbroken() -> list[dict[str, Any]]:
+    """Return the durable steps at which nothing is broken, by the reason (``why``, ``units``)."""
+    found: list[dict[str, Any]] = _read("unbroken.toml")["group"]
+    return found
 
 
 def _line(row: Row) -> str:

@@ -22,7 +22,7 @@ from tests.faults.harness import Service, client
 from tests.faults.holding import PASSPHRASE
 from tests.faults.issuing import Issuing, Walk
 from tests.faults.nursery import Child, Grown
-from tests.services.issuer.deployed import Deployed, Place
+from tests.services.issuer.deployed import ON, Deployed, Place
 from tests.services.issuer.test_workers import listed, settings
 
 SPARE_FILES = 12
@@ -156,9 +156,7 @@ async def test_a_service_whose_log_has_no_room_works_and_keeps_its_audit(place: 
             await process.wait_ready(connection)
             issuer = issuing.deployed(place, connection)
             await revoke(issuer, await received(issuer))
-            told = await connection.get(
-                "/api/v1/audit", params={"authority": issuing.ON}, headers=issuer.as_role("auditor")
-            )
+            told = await connection.get("/api/v1/audit", params={"authority": ON}, headers=issuer.as_role("auditor"))
             assert {"credential_issued", "revoked"} <= {each["action"] for each in told.json()["events"]}
     finally:
         process.stop()

@@ -1,15 +1,23 @@
 """Many at the same moment: exactly the promised outcome, 200 rounds of it in ``make test-long``."""
 
 import asyncio
+import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from tests.faults import issuing
+from tests.faults.harness import Service, client
 from tests.faults.matrix import LONG
-from tests.services.issuer.deployed import Place, running
+from tests.services.issuer import test_workers
+from tests.services.issuer.deployed import Deployed, Place, running
 
-ROUNDS = 200 if LONG else 2
+ROUNDS = int(os.environ.get("COMITY_ROUNDS", "200")) if LONG else 2
+REVOKING_ROUNDS = ROUNDS if LONG else 1
+REVOKED = 504 if LONG else 48
 GUESSES = 500 if LONG else 50
 
 
@@ -45,3 +53,62 @@ async def test_of_many_wrong_pins_at_once_five_are_heard(started: Place) -> None
             assert (await issuer.redeem(offer, tx_code=right)).status_code == 400  # dead, even for who knows it
             heard = [each for each in answers if "too many" not in each.json()["error_description"]]
             assert len(heard) == 4
+
+
+@pytest.mark.fault("F11", "F37")
+@pytest.mark.both_databases
+async def test_of_many_revocations_in_two_processes_what_was_acknowledged_is_published(place: Place) -> None:
+    """Two processes of one issuer take revocations; one of them is killed in the middle."""
+    first, second = issuing.of_place(place), issuing.of_place(place)
+    try:
+        await second.start([])
+        for number in range(REVOKING_ROUNDS):
+            await first.start([])
+            await _revoke_at_once(place, first, second, f"round-{number}")
+    finally:
+        first.end()
+        second.end()
+
+
+async def _revoke_at_once(place: Place, first: Service, second: Service, reference: str) -> None:
+    assert first.process is not None
+    assert second.process is not None
+    limits = httpx.Limits(max_connections=100)
+    async with (
+        client(first.process.url, limits=limits) as one,
+        client(second.process.url, limits=limits) as other,
+    ):
+        workers = issuing.deployed(place, one), issuing.deployed(place, other)
+        records = await test_workers.issued(workers[1:], reference, REVOKED // test_workers.BATCH)
+        acknowledged: list[dict[str, Any]] = []
+
+        async def end(number: int, record: dict[str, Any]) -> None:
+            if await _is_revoked(workers[number % 2], record):
+                acknowledged.append(record)
+            if len(acknowledged) == REVOKED // 4 and not first.is_dead():
+                running: Any = first.process
+                running._process.kill()
+
+        await asyncio.gather(*(end(number, record) for number, record in enumerate(records)))
+        assert len(acknowledged) >= REVOKED // 2  # at least what the other process was asked
+        async with asyncio.timeout(120):
+            while {test_workers.listed(place, each) for each in acknowledged} != {1}:
+                await asyncio.sleep(0.05)
+        again = [
+            await workers[1].client.get(f"/api/v1/credentials/{each['id']}", headers=_auditor(place))
+            for each in records
+        ]
+        stands = {each.json()["id"]: each.json()["status"] for each in again}
+        assert {stands[each["id"]] for each in acknowledged} == {"revoked"}
+
+
+def _auditor(place: Place) -> dict[str, str]:
+    return {"authorization": f"Bearer {place.tokens['auditor']}"}
+
+
+async def _is_revoked(worker: Deployed, record: dict[str, Any]) -> bool:
+    """Say whether the revocation was acknowledged; told to come back later, it is asked once more."""
+    for _ in range(3):
+        if await test_workers.revoked(worker, record):
+            return True
+    return False

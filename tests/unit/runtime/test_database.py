@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from comity.errors import Code, Unreachable
@@ -311,3 +312,30 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
             await database.close()
 
     assert set(acknowledged) <= asyncio.run(survivors())
+
+
+_READ = """
+import sqlite3, sys
+
+file = sqlite3.connect(sys.argv[1])
+print(*file.execute("SELECT id FROM rows"))
+file.close()
+"""
+
+
+@pytest.mark.fault("F14", "F16")
+async def test_another_program_that_closes_the_file_takes_nothing_along(tmp_path: Path) -> None:
+    """A second look at the file in this process (a migration at the start) must not give up SQLite's locks on it."""
+    path = tmp_path / "rows.sqlite3"
+
+    def other() -> str:
+        done = subprocess.run([sys.executable, "-c", _READ, str(path)], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    database = open_database(f"sqlite:///{path}")
+    await database.write(METADATA.create_all)
+    module.use_file(make_url(f"sqlite:///{path}"))
+    assert await asyncio.to_thread(other) == ""
+    await database.write(put(1))
+    assert await asyncio.to_thread(other) == "(1,)"
+    await database.close()
