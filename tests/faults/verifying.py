@@ -121,7 +121,7 @@ class Verifying(Flow[Check]):
             assert answer.status_code >= 500, f"a request could not be fetched again (E): {answer.text}"
             return
         verified = request_object.verify(answer.text, client=link.client_id, at=SystemClock().now())
-        assert not isinstance(verified, request_object.NeedsDocument)
+        assert isinstance(verified, request_object.VerifiedRequest)
         walk.asked = verified.request
 
     def _body(self, asked: RequestObject, *, nonce: str | None = None) -> str:
