@@ -182,6 +182,8 @@ def _attestation(file: Path | None, signer: Signer) -> tuple[str, VerifierAttest
         raise Misconfigured(Code.MISCONFIGURED, "the attestation file cannot be used") from None
     if public_keys.thumbprint(found.jwk) != public_keys.thumbprint(signer.public_jwk):
         raise Misconfigured(Code.MISCONFIGURED, "the attestation is that of another key than this verifier's")
+    if found.redirect_uris is not None:  # ours has another address for each request, which no list can hold
+        raise Misconfigured(Code.MISCONFIGURED, "the attestation allows fixed addresses only; have one without any")
     return encoded, found
 
 

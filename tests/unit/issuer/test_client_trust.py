@@ -44,10 +44,12 @@ def test_both_files(tmp_path: Path) -> None:
     assert found.registered == {"portal": {KEY.thumbprint: KEY.public_jwk, "k1": KEY.public_jwk}}
     assert found.named == {CLIENT_ID, "portal"}
     described = found.described(SERVER)
-    assert described.methods == ("attest_jwt_client_auth", "private_key_jwt")
+    assert described.methods == ("attest_jwt_client_auth", "attest_jwt_client_auth_dpop", "private_key_jwt")
     assert described.challenge_endpoint == f"{SERVER}/challenge"
     assert not found.attesters[0].ignores_status
     assert read(tmp_path, [PROVIDER.entry(ignores_status=True)]).attesters[0].ignores_status
+    lists = ["https://wallet.example/status"]
+    assert read(tmp_path, [PROVIDER.entry(status_lists=lists)]).attesters[0].status_lists == tuple(lists)
 
 
 def test_nobody_by_default(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from comity import jose
+from comity import base64url, jose
 from comity.errors import Code
 from comity.keys import KeySigner
 from comity.openid.presentation import client_id, digital_credentials, request, verifier_attestation
@@ -223,3 +225,25 @@ def test_nonsense_is_not_signed(verifier: Verifier, change: dict[str, Any], code
     with pytest.raises(Exception) as caught:  # noqa: PT011 - the code says which
         verifier_attestation.sign(ATTESTER, issuer=ISSUER, subject=SUBJECT, **terms)
     assert getattr(caught.value, "code", None) is code
+
+
+@given(st.text() | st.binary().map(lambda data: ".".join([base64url.encode(data)] * 3)) | st.none() | st.integers())
+def test_anything_is_read_or_refused(shown: Any) -> None:
+    with pytest.raises(OAuthError):
+        verifier_attestation.own(shown)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.none() | st.integers() | st.text() | st.lists(st.text()) | st.dictionaries(st.text(), st.text())
+            for name in ("iss", "sub", "exp", "nbf", "iat", "cnf", "redirect_uris", "name")
+        },
+    )
+)
+def test_claims_of_any_shape_are_refused(claims: dict[str, Any]) -> None:
+    encoded = jose.sign({"typ": verifier_attestation.TYP}, claims, ATTESTER)
+    with pytest.raises(OAuthError) as caught:
+        verifier_attestation.verify(verifier_attestation.read(encoded), [ATTESTER.public_jwk], subject=SUBJECT, at=AT)
+    assert caught.value.error.value == "invalid_request"

@@ -164,9 +164,14 @@ def test_a_file_that_holds_no_attestation(store: FileKeyStore, tmp_path: Path, t
             identity.load(store, URL, Prefix.VERIFIER_ATTESTATION, given)
 
 
-@pytest.mark.parametrize("change", [{"jwk": keys.KeySigner.generate().public_jwk}, {"subject": "a b"}])
-def test_an_attestation_of_another_key_or_of_no_name(
-    store: FileKeyStore, tmp_path: Path, change: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"jwk": keys.KeySigner.generate().public_jwk},
+        {"subject": "a b"},
+        {"redirect_uris": ("https://verifier.example/counter/openid/responses/1",)},
+    ],
+)
+def test_an_attestation_that_is_of_no_use_here(store: FileKeyStore, tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(Misconfigured):
         identity.load(store, URL, Prefix.VERIFIER_ATTESTATION, attested(store, tmp_path, **change))
