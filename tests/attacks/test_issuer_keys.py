@@ -149,6 +149,7 @@ def relate(world: World, relationship: str) -> None:
 
 
 @pytest.mark.clause("2a-2")
+@pytest.mark.good_twin("R07", "R08", "R16")
 def test_the_document_served_again_is_the_good_twin(world: World) -> None:
     served(world)
     accepted(held_in(world, licence(world, VC).encoded))
@@ -192,6 +193,7 @@ def test_a_certificate_where_the_registry_says_did(world: World) -> None:
 
 @pytest.mark.parametrize("relationship", ["authentication", "keyAgreement", "capabilityInvocation"])
 @pytest.mark.clause("2a-2")
+@pytest.mark.attack("R08")
 def test_a_key_under_another_relationship(world: World, relationship: str) -> None:
     relate(world, relationship)
     judged(world, licence(world, VC), Code.KEY_RELATIONSHIP_MISSING)
@@ -199,6 +201,7 @@ def test_a_key_under_another_relationship(world: World, relationship: str) -> No
     accepted(held_in(world, licence(world, VC).encoded))
 
 
+@pytest.mark.attack("R16")
 def test_a_key_that_the_registry_does_not_pin(world: World) -> None:
     thief = KeySigner.generate()
     served(world, publicKeyJwk=dict(thief.public_jwk))
@@ -223,11 +226,13 @@ def test_a_key_past_its_end(world: World, member: str) -> None:
 
 
 @pytest.mark.clause("2a-5")
+@pytest.mark.attack("R07")
 def test_a_key_with_another_controller(world: World) -> None:
     served(world, controller=world.stranger.did)
     judged(world, licence(world, VC), Code.DID_DOCUMENT_MISMATCH)
 
 
+@pytest.mark.attack("R07")
 def test_the_document_of_another_did_at_the_address(world: World) -> None:
     for other in (world.bc, world.stranger):
         world.put(world.on.document_url, other.document)

@@ -40,9 +40,11 @@ def _ruff(source: str, name: str) -> str:
 
 @pytest.mark.parametrize("call", BANNED)
 @pytest.mark.parametrize("name", ["comity/planted.py", "wallet/planted.py"])
+@pytest.mark.attack("R18")
 def test_a_banned_call_is_reported(call: str, name: str) -> None:
     assert f"`{call}` is banned" in _ruff(BANNED[call], name)
 
 
+@pytest.mark.good_twin("R18")
 def test_what_is_wanted_instead_passes() -> None:
     assert "All checks passed" in _ruff("from comity.ports import Clock\n\nX = Clock\n", "comity/planted.py")

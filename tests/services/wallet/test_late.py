@@ -44,6 +44,7 @@ async def test_a_credential_that_ends_between_consent_and_answer_is_not_sent(
 async def test_a_revoked_credential_does_not_stand_before_a_good_one(town: Town, maya: Person) -> None:
     lost = await town.offer()
     (first,) = await maya.receive(lost)
+    town.clock.advance(timedelta(seconds=1))
     (second,) = await maya.receive(await town.offer())
     for offer, expected in ((None, first), (lost, second)):
         if offer is not None:

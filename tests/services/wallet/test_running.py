@@ -95,6 +95,7 @@ async def test_production_does_not_migrate_by_itself(ground: Ground) -> None:
     await asyncio.to_thread(migrations.upgrade, settings.database, "wallet")
 
 
+@pytest.mark.good_twin("R18")
 async def test_without_another_door_requests_leave_through_the_guarded_one(ground: Ground) -> None:
     opened = open_deployment(of_settings(ground.wallet_settings()), SystemClock())
     assert isinstance(opened.presenting.outbound.fetcher, GuardedFetcher)

@@ -55,6 +55,7 @@ def malformed(body: bytes) -> Code:
 
 
 @pytest.mark.clause("7-1")
+@pytest.mark.good_twin("R07")
 def test_what_we_publish_we_resolve() -> None:
     published = did.web_document(DID, {"key-1": SIGNER.public_jwk, "key-2": OTHER.public_jwk}, ["assertionMethod"])
     found = did.document(DID, json.dumps(published).encode())
@@ -98,6 +99,7 @@ def test_unknown_members_and_foreign_methods_do_no_harm() -> None:
     "identifier",
     ["did:web:issuer.example", "did:web:other.example", f"{DID}/", URL, DID.upper(), "", None, 1, [DID], ...],
 )
+@pytest.mark.attack("R07")
 def test_a_document_about_another_did_is_refused(identifier: Any) -> None:
     with pytest.raises(Malformed) as raised:
         document(id=identifier)
@@ -173,6 +175,8 @@ def test_the_controller_is_the_document(controller: str) -> None:
 
 @pytest.mark.parametrize("name", ["authentication", "keyAgreement", "capabilityInvocation", "capabilityDelegation"])
 @pytest.mark.clause("7-1")
+@pytest.mark.attack("R08")
+@pytest.mark.good_twin("R08")
 def test_a_key_for_another_use_is_refused(name: str) -> None:
     found = document(assertionMethod=..., **{name: [URL]})
     assert refusal(found) is Code.KEY_RELATIONSHIP_MISSING

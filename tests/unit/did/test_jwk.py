@@ -47,6 +47,7 @@ def test_the_published_example() -> None:
 
 
 @pytest.mark.parametrize("algorithm", keys.ALGORITHMS)
+@pytest.mark.good_twin("R09")
 def test_every_key_type_goes_there_and_back(algorithm: str) -> None:
     signer = KeySigner.generate(algorithm)
     text = did.jwk.did_of(signer.public_jwk)
@@ -87,6 +88,7 @@ def test_use_decides_the_relationships() -> None:
 
 
 @pytest.mark.clause("C2")
+@pytest.mark.attack("R09")
 def test_a_private_key_in_a_did_is_refused() -> None:
     with pytest.raises(Malformed) as raised:
         did.local_document(did_of(SIGNER.private_jwk()))
@@ -113,6 +115,7 @@ def test_a_private_key_in_a_did_is_refused() -> None:
         {**EXAMPLE_JWK, "key_ops": [["verify"]]},
     ],
 )
+@pytest.mark.attack("R09")
 def test_what_is_not_a_jwk_is_refused(value: Any) -> None:
     with pytest.raises(Malformed) as raised:
         did.local_document(did_of(value))

@@ -51,6 +51,7 @@ def test_the_published_example_is_the_published_key() -> None:
 
 
 @pytest.mark.parametrize("algorithm", keys.ALGORITHMS)
+@pytest.mark.good_twin("R09")
 def test_every_key_type_goes_there_and_back(algorithm: str) -> None:
     text = did.key.did_of(SIGNERS[algorithm].public_jwk)
     document = did.local_document(did.parse(text))
@@ -114,6 +115,7 @@ RAW = keys.point_of_jwk(SIGNERS["EdDSA"].public_jwk)
         "z" + "z" * 200,
     ],
 )
+@pytest.mark.attack("R09")
 def test_every_other_identifier_is_refused(identifier: str) -> None:
     with pytest.raises(Malformed) as raised:
         did.local_document(f"did:key:{identifier}")

@@ -25,6 +25,7 @@ SIGNER = KeySigner.generate()
     ],
 )
 @pytest.mark.clause("7-1-did-web")
+@pytest.mark.good_twin("R05")
 def test_where_the_document_stands(text: str, url: str) -> None:
     assert did.document_url(text) == url
     assert did.document_url(f"{text}#key-1") == url
@@ -96,6 +97,7 @@ def test_addresses_are_not_hosts(host: str) -> None:
     ],
 )
 @pytest.mark.clause("7-1-did-web")
+@pytest.mark.attack("R02", "R05")
 def test_tricks_are_refused(identifier: str) -> None:
     with pytest.raises(Malformed) as raised:
         did.document_url(f"did:web:{identifier}")

@@ -96,11 +96,13 @@ PUBLIC = [
 
 
 @pytest.mark.parametrize("text", NOT_PUBLIC)
+@pytest.mark.attack("R01")
 def test_special_addresses_are_not_public(text: str) -> None:
     assert not is_public(ipaddress.ip_address(text))
 
 
 @pytest.mark.parametrize("text", PUBLIC)
+@pytest.mark.good_twin("R01")
 def test_neighbours_of_special_ranges_are_public(text: str) -> None:
     assert is_public(ipaddress.ip_address(text))
 
@@ -118,6 +120,7 @@ async def test_every_address_of_a_public_name_is_handed_out_in_order() -> None:
 
 @pytest.mark.parametrize("inside", ["127.0.0.1", "10.1.2.3", "::ffff:10.0.0.1", "fd00::1"])
 @pytest.mark.parametrize("allow_loopback", [False, True])
+@pytest.mark.attack("R03")
 async def test_one_private_address_among_public_ones_refuses_the_name(inside: str, *, allow_loopback: bool) -> None:
     for addresses in ((inside,), ("8.8.8.8", inside), (inside, "8.8.8.8")):
         with pytest.raises(Unreachable) as refused:

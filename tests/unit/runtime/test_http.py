@@ -11,6 +11,7 @@ from comity.runtime.http import GuardedFetcher
 from tests.unit.runtime.loopback import AT, CLOCK, Behaviour, Writer, answering, serving
 
 
+@pytest.mark.good_twin("R06")
 async def test_an_answer_arrives_as_it_was_served(fetcher: GuardedFetcher) -> None:
     async with serving(answering(ETag='"1"')) as server:
         fetched = await fetcher.fetch(FetchRequest(url=server.url("/a?b=c"), accept=("text/plain", "text/html")))
@@ -67,6 +68,7 @@ async def test_a_wrong_content_type_is_refused_only_on_success(fetcher: GuardedF
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity, gzip"])
+@pytest.mark.attack("R06")
 async def test_a_compressed_body_is_refused(fetcher: GuardedFetcher, encoding: str) -> None:
     async with serving(answering(Content_Encoding=encoding)) as server:
         with pytest.raises(Malformed):
@@ -74,6 +76,7 @@ async def test_a_compressed_body_is_refused(fetcher: GuardedFetcher, encoding: s
 
 
 @pytest.mark.parametrize("declared", ["5", ""])
+@pytest.mark.attack("R06")
 async def test_a_body_one_byte_too_large_is_refused(fetcher: GuardedFetcher, declared: str) -> None:
     async def closing(head: bytes, writer: Writer) -> None:
         await answering(Content_Length=declared, Connection="" if declared else "close")(head, writer)
@@ -87,6 +90,7 @@ async def test_a_body_one_byte_too_large_is_refused(fetcher: GuardedFetcher, dec
     assert refused.value.code is Code.TOO_LARGE
 
 
+@pytest.mark.attack("R06")
 async def test_a_huge_declared_length_is_refused_before_reading(fetcher: GuardedFetcher) -> None:
     async with serving(answering(Content_Length="100000000000")) as server:
         started = time.monotonic()
@@ -96,6 +100,7 @@ async def test_a_huge_declared_length_is_refused_before_reading(fetcher: Guarded
 
 
 @pytest.mark.clause("C4")
+@pytest.mark.attack("R06")
 async def test_an_endless_body_stops_at_the_limit(fetcher: GuardedFetcher) -> None:
     sent = 0
 
@@ -134,6 +139,7 @@ async def silence(_head: bytes, writer: Writer) -> None:
 
 
 @pytest.mark.parametrize("behave", [drip_body, drip_head, silence])
+@pytest.mark.attack("R06")
 async def test_a_slow_server_is_given_up_in_time(hurried_fetcher: GuardedFetcher, behave: Behaviour) -> None:
     async with serving(behave) as server:
         started = time.monotonic()

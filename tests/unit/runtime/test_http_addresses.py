@@ -46,6 +46,7 @@ class Resolver:
 
 @pytest.mark.parametrize("inside", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:7f00:1"])
 @pytest.mark.clause("C4")
+@pytest.mark.attack("R03")
 async def test_a_public_name_that_leads_inside_is_refused(inside: str) -> None:
     async with serving(answering()) as server:
         for answer in ([inside], ["93.184.215.14", inside]):
@@ -94,6 +95,8 @@ def loopback_counts_as_public(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("loopback_counts_as_public")
+@pytest.mark.attack("R03")
+@pytest.mark.good_twin("R03")
 async def test_host_and_server_name_stay_while_the_checked_address_is_connected_to(tmp_path: Path) -> None:
     theirs, ours = certificate_for("a.example", tmp_path)
     names: list[str | None] = []
@@ -111,6 +114,8 @@ async def test_host_and_server_name_stay_while_the_checked_address_is_connected_
 
 
 @pytest.mark.usefixtures("loopback_counts_as_public")
+@pytest.mark.attack("R03")
+@pytest.mark.good_twin("R03")
 async def test_the_name_that_flips_to_an_inner_address_is_refused_at_the_next_connection(tmp_path: Path) -> None:
     theirs, ours = certificate_for("a.example", tmp_path)
     resolver = Resolver(["127.0.0.1"], ["10.0.0.1"])
@@ -128,6 +133,7 @@ async def test_the_name_that_flips_to_an_inner_address_is_refused_at_the_next_co
 
 
 @pytest.mark.usefixtures("loopback_counts_as_public")
+@pytest.mark.good_twin("R19")
 async def test_an_internationalised_name_is_one_name(tmp_path: Path) -> None:
     theirs, ours = certificate_for("xn--qubec-csa.example", tmp_path)
     resolver = Resolver(["127.0.0.1"])
@@ -136,6 +142,7 @@ async def test_an_internationalised_name_is_one_name(tmp_path: Path) -> None:
     assert fetched.status == 200
 
 
+@pytest.mark.attack("R02")
 async def test_an_address_that_two_parsers_read_differently_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def misread(url: str, **_options: object) -> AllowedUrl:
         return AllowedUrl(text=url, scheme="https", host="other.example", port=443)

@@ -24,6 +24,7 @@ def redirecting(*locations: str) -> Behaviour:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.attack("R04")
 async def test_redirects_are_refused_by_default(fetcher: GuardedFetcher, status: int) -> None:
     async with serving(answering(f"{status} x", b"", Location="/b")) as server:
         with pytest.raises(Unreachable) as refused:
@@ -32,6 +33,7 @@ async def test_redirects_are_refused_by_default(fetcher: GuardedFetcher, status:
         assert len(server.heads) == 1
 
 
+@pytest.mark.good_twin("R04")
 async def test_a_limited_number_is_followed_without_credentials(fetcher: GuardedFetcher) -> None:
     async with serving(redirecting("/b", "c?d=e")) as server:
         request = FetchRequest(
@@ -49,6 +51,7 @@ async def test_a_limited_number_is_followed_without_credentials(fetcher: Guarded
         assert refused.value.code is Code.REDIRECT_REFUSED
 
 
+@pytest.mark.attack("R04")
 async def test_a_loop_ends(fetcher: GuardedFetcher) -> None:
     async with serving(answering("302 Found", b"", Location="/")) as server:
         with pytest.raises(Unreachable):
@@ -71,6 +74,7 @@ async def test_a_loop_ends(fetcher: GuardedFetcher) -> None:
     ],
 )
 @pytest.mark.clause("C4")
+@pytest.mark.attack("R04")
 async def test_every_hop_is_checked_again(fetcher: GuardedFetcher, location: str, code: Code) -> None:
     async with serving(answering("302 Found", b"", Location=location)) as server:
         with pytest.raises(Unreachable) as refused:
@@ -79,6 +83,7 @@ async def test_every_hop_is_checked_again(fetcher: GuardedFetcher, location: str
         assert len(server.heads) == 1
 
 
+@pytest.mark.attack("R04")
 async def test_a_post_is_never_redirected(fetcher: GuardedFetcher) -> None:
     async with serving(redirecting("/b")) as server:
         with pytest.raises(Unreachable) as refused:

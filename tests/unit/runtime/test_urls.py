@@ -18,6 +18,7 @@ from comity.runtime.urls import MAX_URL_LENGTH, AllowedUrl, is_loopback_host, re
         ("https://a_b.example/%2e%2e/x", "a_b.example", 443),
     ],
 )
+@pytest.mark.good_twin("R01", "R02", "R19")
 def test_public_https_is_allowed(url: str, host: str, port: int) -> None:
     allowed = require_allowed(url)
     assert (allowed.scheme, allowed.host, allowed.port, allowed.text) == ("https", host, port, url)
@@ -36,6 +37,8 @@ LOOPBACK = [
 
 
 @pytest.mark.parametrize("url", LOOPBACK)
+@pytest.mark.attack("R01")
+@pytest.mark.good_twin("R01")
 def test_loopback_passes_only_when_it_is_allowed(url: str) -> None:
     assert is_loopback_host(require_allowed(url, allow_loopback_http=True).host)
     with pytest.raises(Unreachable) as refused:
@@ -117,6 +120,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("url", REFUSED)
+@pytest.mark.attack("R01", "R02", "R19")
 def test_everything_else_is_refused_with_and_without_loopback(url: str) -> None:
     for allow in (False, True):
         with pytest.raises(Unreachable) as refused:
