@@ -2,11 +2,11 @@
 
 import sys
 
-from benchmarks import check, credentials, lists, peers
+from benchmarks import check, cold_start, credentials, lists, peers
 from benchmarks.credentials import report
 
 if __name__ == "__main__":
-    rows = [*credentials.measure(), *lists.measure(), *peers.measure()]
+    rows = [*credentials.measure(), *lists.measure(), *peers.measure(), *cold_start.measure()]
     if "--check" in sys.argv:
         check.main(rows)
     table = report(rows)
