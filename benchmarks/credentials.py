@@ -29,7 +29,7 @@ from comity.verification.status import StatusDemand
 from tests.support.world import AUDIENCE, LICENCE, NONCE, NOW, World
 from wallet.holdings import take_apart
 
-CALLS, ROUNDS = 10, 600
+CALLS, ROUNDS = 10, 400
 HOLDERS = 1200
 """More than :mod:`comity.keys` keeps keys, so that every holder's is fresh."""
 
