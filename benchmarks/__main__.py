@@ -2,11 +2,11 @@
 
 import sys
 
-from benchmarks import check, credentials, flows, issued_rows, lists, node_peers, peers
+from benchmarks import check, cold_start, credentials, flows, issued_rows, lists, node_peers, peers
 from benchmarks.credentials import report
 
 if __name__ == "__main__":
-    rows = [*credentials.measure(), *lists.measure(), *peers.measure(), *node_peers.measure()]
+    rows = [*credentials.measure(), *lists.measure(), *peers.measure(), *node_peers.measure(), *cold_start.measure()]
     if "--check" in sys.argv:  # the ratios of CPU only: minutes of a busy machine are not compared
         check.main(rows)
     busy = flows.load()

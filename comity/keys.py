@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from jwt.algorithms import OKPAlgorithm
 
 import schemas
-from comity import base64url
+from comity import base64url, edwards
 from comity.errors import Code, Malformed, Misconfigured
 from comity.ports import Jwk
 
@@ -39,8 +39,6 @@ PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """JWK members that nobody may show (RFC 7518 §6.2.2, §6.3.2, §6.4; RFC 8037 §2)."""
 
 _KEY_CACHE_SIZE = 64
-_FIELD_PRIME = 2**255 - 19
-_EDWARDS_D = -121665 * pow(121666, -1, _FIELD_PRIME) % _FIELD_PRIME
 
 
 class _Curve(NamedTuple):
@@ -170,7 +168,7 @@ def supported(key: object) -> PublicKey:
         Malformed: ``malformed_key`` for RSA, other curves, Ed25519 points that prove nothing.
     """
     if isinstance(key, Ed25519PublicKey):
-        _check_edwards_point(key.public_bytes_raw())
+        edwards.check_point(key.public_bytes_raw())
         return key
     if isinstance(key, ec.EllipticCurvePublicKey):
         curve_of(key)
@@ -382,36 +380,13 @@ def _key_object(curve: str, coordinates: tuple[str, ...]) -> PublicKey:
     known = _CURVES[curve]
     numbers = [_octets(coordinate, known.size) for coordinate in coordinates]
     if known.object is None:
-        _check_edwards_point(numbers[0])
+        edwards.check_point(numbers[0])
         return Ed25519PublicKey.from_public_bytes(numbers[0])
     try:
         # SEC 1 §2.3.4: an uncompressed point; one that is not on the curve is refused.
         return ec.EllipticCurvePublicKey.from_encoded_point(known.object, b"\x04" + b"".join(numbers))
     except ValueError:
         raise _refused("the key is not a point of its curve") from None
-
-
-def _check_edwards_point(data: bytes) -> None:
-    """Refuse bytes that are no point (RFC 8032 §5.1.3), and points of small order, under which anything verifies."""
-    y = int.from_bytes(data, "little") & (2**255 - 1)  # the highest bit is the sign of x
-    if y >= _FIELD_PRIME:
-        raise _refused("the key is not a canonical point of its curve")
-    # RFC 8032 §5.1.3 step 2: x^2 = (y^2 - 1) / (d y^2 + 1) must be a square.
-    y2 = y * y % _FIELD_PRIME
-    x2 = (y2 - 1) * pow(_EDWARDS_D * y2 + 1, -1, _FIELD_PRIME) % _FIELD_PRIME
-    if pow(x2, (_FIELD_PRIME - 1) // 2, _FIELD_PRIME) not in (0, 1):
-        raise _refused("the key is not a point of its curve")
-    if _has_small_order(x2, y2):
-        raise _refused("the key is a point of small order")
-
-
-def _has_small_order(x2: int, y2: int) -> bool:
-    """Say whether eight times the point is the neutral element, from the squares of its coordinates.
-
-    Order 1, 2: x = 0. Order 4: y = 0. Order 8: doubling gives a point of order 4, whose y is 0; the y of the double
-    is (y^2 + x^2) / (1 - d x^2 y^2), so y^2 = -x^2.
-    """
-    return x2 == 0 or y2 == 0 or (x2 + y2) % _FIELD_PRIME == 0
 
 
 def _private_key(curve: _Curve, secret: bytes) -> PrivateKey:

@@ -39,7 +39,7 @@ def payload_of(encoded: str) -> dict[str, Any]:
 def compact(header: Mapping[str, Any], payload: Mapping[str, Any] | bytes, sign: Sign) -> str:
     """Return a JWS over exactly these members, whatever they say."""
     body = payload if isinstance(payload, bytes) else strict_json.serialise(payload)
-    signing_input = f"{base64url.encode(strict_json.serialise(header))}.{base64url.encode(body)}"
+    signing_input = f"{base64url.encode(strict_json.serialise(dict(header)))}.{base64url.encode(body)}"
     return f"{signing_input}.{base64url.encode(sign(signing_input.encode()))}"
 
 

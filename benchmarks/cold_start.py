@@ -1,0 +1,94 @@
+"""From the start of a service's process to its first answer, beside a bare ASGI application under the same server.
+
+The issuer is started a first time before, so that keys, database and lists are there, as they are when an installation
+is started again. What counts is the CPU of the process until it answers, from ``/proc``; both read compiled bytecode.
+"""
+
+import http.client
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.credentials import Row
+from comity.demo.processes import HOST, command, environment, free_ports
+from tests.services.issuer.deployed import Place
+
+ROUNDS, PATIENCE_SECONDS = 5, 60.0
+_TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
+_BARE = """
+import sys, uvicorn
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+uvicorn.run(app, host=sys.argv[1], port=int(sys.argv[2]), log_level="error", lifespan="off")
+"""
+
+
+def measure() -> list[Row]:
+    """Start each in turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Path(folder) / "place")
+        place.prepare()
+        settings = _settings(place)
+        _issuer(settings)
+        started = [(_issuer(settings), _bare()) for _ in range(ROUNDS)]
+    return [
+        Row(
+            measure="cold start of the issuer to its first answer",
+            against="bare ASGI application under uvicorn",
+            ours_us=min(ours for ours, _ in started),
+            yardstick_us=min(bare for _, bare in started),
+            must=3.0,
+        )
+    ]
+
+
+def _settings(place: Place) -> Mapping[str, str]:
+    named = place.settings().model_dump(exclude_none=True)
+    plain = {name: value for name, value in named.items() if isinstance(value, str | int | float | Path)}
+    return {f"ISSUER_{name.upper()}": str(value) for name, value in plain.items()}
+
+
+def _issuer(settings: Mapping[str, str]) -> float:
+    (port,) = free_ports(1)
+    return _until_answered(command("issuer", "serve", "--port", str(port)), port, environment(settings))
+
+
+def _bare() -> float:
+    (port,) = free_ports(1)
+    return _until_answered([sys.executable, "-c", _BARE, HOST, str(port)], port, environment({}))
+
+
+def _until_answered(arguments: list[str], port: int, variables: Mapping[str, str]) -> float:
+    """Return the CPU, in microseconds, that the process took until it answered; it is stopped then."""
+    process = subprocess.Popen(  # noqa: S603  # our own commands
+        arguments, env=dict(variables), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not _answers(port):
+            if process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"{arguments[-4:]} does not answer")
+            time.sleep(0.01)
+        # proc(5): after the name in parentheses, user and system time are the 12th and 13th field.
+        fields = Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * _TICK_US
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
