@@ -110,12 +110,9 @@ def reserve(
         )
     )
     records = _intents(offer, issuance_id, credential_format=credential_format, holder_digests=holder_digests, now=now)
+    slots = _place(connection, offer.authority, records)
     return Reservation(
-        issuance_id=issuance_id,
-        notification_id=notification_id,
-        issued_at=now,
-        slots=_place(connection, offer.authority, records),
-        is_new=True,
+        issuance_id=issuance_id, notification_id=notification_id, issued_at=now, slots=slots, is_new=True
     )
 
 

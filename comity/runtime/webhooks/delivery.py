@@ -90,8 +90,11 @@ class Webhooks:
         return await self.database.read(wanted)
 
     async def erase(self) -> int:
-        """Erase old lines of the log; return how many."""
-        return await self.database.write(partial(self.outbox.erase, settled_before=self._now() - KEPT_SECONDS))
+        """Erase old lines of the log; return how many. Nothing is written where nothing is old."""
+        before = self._now() - KEPT_SECONDS
+        if not await self.database.read(partial(self.outbox.holds_old, settled_before=before)):
+            return 0
+        return await self.database.write(partial(self.outbox.erase, settled_before=before))
 
     async def deliver_due(self) -> int:
         """Send what is due now, to all endpoints side by side; return how much was heard."""

@@ -233,6 +233,11 @@ class Outbox:
         ordered = wanted.order_by(row.created_at.desc(), row.event_id).limit(limit)
         return tuple(_delivery(each) for each in connection.execute(ordered).mappings())
 
+    def holds_old(self, connection: Connection, *, settled_before: int) -> bool:
+        """Say whether there is anything to erase."""
+        old = select(self.deliveries.c.event_id).where(self.deliveries.c.settled_at < settled_before).limit(1)
+        return connection.execute(old).first() is not None
+
     def erase(self, connection: Connection, *, settled_before: int) -> int:
         """Erase the log of what was heard or given up before an instant; return how many lines."""
         old = self.deliveries.c.settled_at < settled_before
