@@ -46,5 +46,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory, created: Callable[[], str])
 
 
 @pytest.fixture
-def stage(stages: Callable[[str], Stage], database_kind: str) -> Stage:
-    return stages(database_kind)
+async def stage(stages: Callable[[str], Stage], database_kind: str) -> Stage:
+    found = stages(database_kind)
+    await federation.all_up(found)
+    return found

@@ -36,8 +36,8 @@ def _quick(stage: Stage, name: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def standing(folder: Path, databases: Mapping[str, str]) -> Iterator[Stage]:
-    """Found a federation of forked processes in ``folder``, and stop it at the end."""
+def _ours() -> Iterator[None]:
+    """Let the demo's founding fork its processes, and give them short times; for as long as this lasts only."""
     authorities = cast.deployment()
     next(each for each in authorities if each["authority"] == FARE_AUTHORITY)["source"] = {"people": cast.PEOPLE_FILE}
     people = {**cast.people(), FARE_FILE: {"fare-subsidy": dict(FARE)}}
@@ -48,24 +48,46 @@ def standing(folder: Path, databases: Mapping[str, str]) -> Iterator[Stage]:
         mock.patch.object(cast, "people", return_value=people),
         mock.patch.object(Stage, "settings", _quick),
     ):
+        yield
+
+
+@contextlib.contextmanager
+def standing(folder: Path, databases: Mapping[str, str]) -> Iterator[Stage]:
+    """Found a federation of forked processes in ``folder``, and stop it at the end."""
+    with _ours():
         stage = asyncio.run(founding.found(folder, databases=databases))
-        try:
-            yield stage
-        finally:
-            stage.stop()
+    try:
+        yield stage
+    finally:
+        stage.stop()
+
+
+async def all_up(stage: Stage) -> None:
+    """Start again what an earlier trial left dead."""
+    async with httpx.AsyncClient(trust_env=False) as connection:
+        for name, process in list(stage.processes.items()):
+            if process._process is None or process._process.poll() is not None:
+                stage.processes[name] = again = _process(stage, name)
+                again.start()
+                await again.wait_ready(connection)
 
 
 def service(stage: Stage, name: str) -> Service:
-    """Return one service of a federation as the one under test; it is running again when the trial is over."""
+    """Return one service of a federation as the one under test."""
     stage.processes[name].stop()
 
     def make(more: dict[str, str]) -> Process:
-        found = stage.process(name)
+        found = _process(stage, name)
         found.settings = {**found.settings, **more}
         stage.processes[name] = found
         return found
 
     return Service(make, name.upper())
+
+
+def _process(stage: Stage, name: str) -> Process:
+    with _ours():
+        return stage.process(name)
 
 
 def desk(stage: Stage, connection: httpx.AsyncClient) -> Desk:

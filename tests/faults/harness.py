@@ -97,9 +97,13 @@ class Flow(Generic[W]):
         """Hold the ledger against a service that runs again; raises AssertionError."""
         raise NotImplementedError
 
+    def unfinished(self) -> list[W]:
+        """Return who is still on the way."""
+        return [walk for walk in self.walks if not walk.is_over]
+
     async def round(self, is_dead: Callable[[], bool]) -> None:
         """Let everybody who is not done go on, or somebody new come, until the service dies."""
-        if all(walk.is_over for walk in self.walks):
+        if not self.unfinished():
             self.walks.append(self.begin())
         for walk in self.walks:
             await self.go(walk, is_dead)
@@ -132,8 +136,10 @@ class Trial(Generic[W]):
                 left = await self._broken(left)
             await self.service.start([])
             await self.flow.round(self.service.is_dead)
-            unfinished = [walk for walk in self.flow.walks if not walk.is_over]
-            assert not unfinished, unfinished
+            for _ in range(IDLE_ROUNDS):
+                if self.flow.unfinished():
+                    await self.flow.round(self.service.is_dead)
+            assert not self.flow.unfinished(), self.flow.unfinished()
             await self.flow.judge()
         finally:
             self.service.end()

@@ -154,6 +154,7 @@ class Holding(Flow[Person]):
             if card.members.get("decide_later"):
                 with suppress(Refused):  # decided already, or never asked for
                     await desk.decide(card.offer["offer_id"], "approve")
+                await asyncio.sleep(0.2)  # the issuer is asked once a second
             card.held = (await self.held(wallet)).get(card.type_id)
             if card.held is None and not await self._is_coming(desk, card, walk.name):
                 card.offer = None  # the token was lost before anything was asked with it: a new offer (E)

@@ -64,7 +64,7 @@ class Nursery:
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
         self._parent.stdin.close()
-        self._parent.wait(10)
+        self._parent.wait()
         self._parent.stdout.close()
 
 
@@ -151,6 +151,7 @@ def main() -> None:
             _live(order)
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
+    os._exit(0)  # there is nothing to tidy up, and much that was imported
 
 
 def _live(order: Mapping[str, Any]) -> None:

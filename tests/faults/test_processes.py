@@ -213,9 +213,3 @@ async def test_the_old_passphrase_opens_or_the_new_one(stage: Stage, place_to_di
             assert opened == ([200, 401] if step.endswith(".run") else [401, 200])
         finally:
             service.end()
-            await _again(service)
-
-
-async def _again(service: Service) -> None:
-    """Leave the federation as it was found."""
-    await service.start([])
