@@ -1,7 +1,7 @@
 """Reissuing: everything that a lost key signed is offered anew, with today's claims, and the old is revoked.
 
 A thing is settled in the very transaction that stores its new offer, by a statement that only a ready thing lets
-through: a stopped run, a second run or two runs at once never give two offers for one thing (decision record 0036).
+through: a stopped run, a second run or two runs at once never give two offers for one thing (decision record 0031).
 What cannot be offered, because the authority's own system does not know it or nobody wrote a file number down, is
 refused with its reason, and is for the counter. What is suspended is not given out anew.
 """
