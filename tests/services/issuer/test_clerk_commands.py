@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from comity.errors import Conflict, Denied, Malformed, Misconfigured, NotFound
+from comity.runtime.clock import FixedClock, SystemClock
 from issuer import signing_in
 from issuer.cli import cli
 from tests.services.issuer.deployed import ON, Place, running
@@ -34,7 +35,7 @@ def sign_in(place: Place, name: str, password: str) -> str:
     """Sign in at a running deployment, and return the authority that the clerk acts for."""
 
     async def enter() -> str:
-        async with running(place) as issuer:
+        async with running(place, FixedClock(SystemClock().now())) as issuer:  # the commands know no other time
             return (await signing_in.sign_in(issuer.deployment, name, password)).clerk.authority
 
     return asyncio.run(enter())
