@@ -15,6 +15,7 @@ from comity.demo.founding import Stage
 from comity.demo.processes import Process
 from tests.faults import nursery
 from tests.faults.harness import Service
+from tests.faults.matrix import LONG
 from tests.faults.nursery import Grown
 
 FARE_AUTHORITY = "ca-on/peel/services"
@@ -23,7 +24,7 @@ FARE_FILE = "fare"
 """The record of the fare subsidy in its authority's register, from which further copies are issued."""
 SHORT = {
     "issuer": {"ISSUER_DEFERRED_INTERVAL_SECONDS": "1"},
-    "verifier": {"VERIFIER_RESULT_SECONDS": "10", "VERIFIER_ERASE_EVERY_SECONDS": "0.3"},
+    "verifier": {"VERIFIER_RESULT_SECONDS": "60" if LONG else "20", "VERIFIER_ERASE_EVERY_SECONDS": "0.3"},
 }
 
 

@@ -185,6 +185,6 @@ def both(*units: str) -> tuple[str, ...]:
     return tuple(f"{unit}.{step}" for unit in units for step in ("run", "committed"))
 
 
-def client(service_url: str, **more: Any) -> httpx.AsyncClient:
+def client(service_url: str, *, timeout: float = 30, **more: Any) -> httpx.AsyncClient:
     """Return somebody's connection to a service."""
-    return httpx.AsyncClient(base_url=service_url, trust_env=False, timeout=30, **more)
+    return httpx.AsyncClient(base_url=service_url, trust_env=False, timeout=timeout, **more)

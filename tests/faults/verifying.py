@@ -203,7 +203,7 @@ class Verifying(Flow[Check]):
 
     async def _erased(self, walk: Check, verifier: httpx.AsyncClient) -> None:
         """B: what is to be erased is, after whatever happened to the purge; the verdict stays."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             found = await self._outcome(walk, verifier)
             if found is not None and found["result"].get("erased"):
