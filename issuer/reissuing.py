@@ -81,8 +81,9 @@ class Reissuing:
                 "this key still signs here: move its file away, run `comity issuer keys init`, start the service anew "
                 "and tell the registry",
             )
-        wanted = partial(reissues.begin, key=self.key, scopes=await self.scopes(), only_known=self.only_known)
-        return await self.deployment.database.write(partial(wanted, now=self.deployment.now()))
+        scopes, now = await self.scopes(), self.deployment.now()
+        begin = partial(reissues.begin, key=self.key, scopes=scopes, only_known=self.only_known, now=now)
+        return await self.deployment.database.write(begin)
 
     async def again(self) -> int:
         """Make ready again what was offered and can no longer be collected; return how much."""

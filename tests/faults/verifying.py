@@ -26,7 +26,7 @@ GRANT = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 QUERY, CLAIMS = "drivers-licence_sdjwt", ("class", "expires_on")
 FAILPOINTS = (
-    *both("store.save_request", "store.claim_browser", "store.mark_fetched", "store.answer"),
+    *both("store.save_request", "store.claim_browser", "store.mark_fetched", "telling.answer_and_tell"),
     *both("store.mark_returned", "store.erase"),
 )
 """Every durable step: start, a browser takes it up, fetched, answered, the browser is back, purged."""
