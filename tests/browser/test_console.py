@@ -164,8 +164,9 @@ async def test_the_pages_of_those_who_oversee(visitor: NewVisitor, stage: Stage)
     ):
         await admin.page.get_by_role("link", name=link, exact=True).click()
         await look(admin, name)
-    await admin.go(f"{stage.urls['issuer']}/en/api")
-    await look(admin, "console-api")
+    for path, name in (("/log/refusals", "console-refusals"), ("/api", "console-api")):
+        await admin.go(f"{stage.urls['issuer']}/en{path}")
+        await look(admin, name)
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

@@ -29,6 +29,7 @@ NO_PAGES = {
         "/files/{job_id}/links": "a file",
         "/files/{job_id}/codes": "a file",
         "/log/export": "a file",
+        "/log/refusals/export": "a file",
         "/offers/{offer_id}/record": "leads on to the record",
         "/issue/{slug}/{version}/offer": "leads back to the review",
     },
