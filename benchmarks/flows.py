@@ -71,6 +71,7 @@ def rows(found: list[Measured]) -> list[Row]:
             against="1 worker",
             ours_us=by[what, "PostgreSQL", 2],
             yardstick_us=by[what, "PostgreSQL", 1],
+            must=1.15,
         )
         for what in WHATS
         if (what, "PostgreSQL", 2) in by

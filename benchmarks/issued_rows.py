@@ -71,6 +71,7 @@ def measure(rows: int = ROWS) -> list[Row]:
             against="empty database",
             ours_us=statistics.median(of_full),
             yardstick_us=statistics.median(of_empty),
+            must=1.5,
         )
         for what, (of_empty, of_full) in took.items()
     ]
