@@ -7,6 +7,7 @@ says and keeps (promises A to H of the catalogue, section 2; decision record 003
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,26 +79,26 @@ class Service:
         return log.read_text("utf-8", "replace") if log.exists() else ""
 
 
-class Flow(Generic[W]):
+class Flow(ABC, Generic[W]):
     """What people do, and the judgement over it."""
 
     def __init__(self) -> None:
         self.walks: list[W] = []
 
+    @abstractmethod
     def begin(self) -> W:
         """Return somebody new."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def step(self, walk: W) -> None:
         """Do the next thing, or find out that it has been done; may raise ``httpx.TransportError``."""
-        raise NotImplementedError
 
     def look(self) -> None:
         """Look at what readers see while the service lies dead."""
 
+    @abstractmethod
     async def judge(self) -> None:
         """Hold the ledger against a service that runs again; raises AssertionError."""
-        raise NotImplementedError
 
     def unfinished(self) -> list[W]:
         """Return who is still on the way."""
