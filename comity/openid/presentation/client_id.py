@@ -44,7 +44,7 @@ class Prefix(StrEnum):
 
 _WRITTEN = frozenset({"x509_hash", "x509_san_dns", "decentralized_identifier", "verifier_attestation", "redirect_uri"})
 _ATTESTED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~/-]{0,254}\Z")
-_PRE_REGISTERED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,254}\Z")
+_PRE_REGISTERED = re.compile(r"[A-Za-z0-9._~-]{1,255}\Z")  # unreserved characters; any of them may come first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

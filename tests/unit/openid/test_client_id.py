@@ -39,7 +39,7 @@ def test_parse(text: str, prefix: Prefix) -> None:
     [  # P14 and VP 6.2: everything else is refused
         "",
         "a b",
-        "-verifier",
+        "verifier/1",
         "a" * 256,
         "pre-registered:verifier.example",
         f":{HASH}",
