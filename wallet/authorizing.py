@@ -23,9 +23,10 @@ from comity.openid.token_request import CodeRequest, RefreshRequest
 from comity.ports import Clock
 from wallet import holdings
 from wallet.holdings import Held
+from wallet.keeping import Received
 from wallet.offers import Offers, Preview
 from wallet.outbound import FORM, Outbound, accepted, error_of
-from wallet.receiving import Received, Receiving, Terms
+from wallet.receiving import Receiving, Terms
 from wallet.records import GRANT, SIGN_IN, Kept, OpenWallet, Sheet
 from wallet.tokens import Exchange
 

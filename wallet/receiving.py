@@ -2,10 +2,10 @@
 
 The order of writes is what makes a lost reply or a crash harmless. The holder key and a journal line with the access
 token are durable before the proof leaves, so that the same credential can be asked for again; what came is in the
-journal before it is judged; the credential is stored and the journal line goes in one step (catalogue F06, F07).
+journal before :mod:`wallet.keeping` judges it (catalogue F06, F07).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,9 +13,8 @@ from typing import Any
 import structlog
 
 import schemas
-from comity import formats
-from comity.credential import CredentialType, SignedCredential
-from comity.errors import Code, ComityError, Conflict, Denied, Malformed, NotFound, Unreachable
+from comity.credential import CredentialType
+from comity.errors import Code, ComityError, Conflict, Denied, Malformed, NotFound
 from comity.keys import KeySigner, thumbprint
 from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.credential_response import Deferred, Issued
@@ -24,28 +23,17 @@ from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest
 from comity.ports import Clock, Signer
 from comity.runtime.evidence import EvidenceShell
 from comity.trust.snapshot import RegistrySnapshot
-from comity.verification import report
-from comity.verification.checks import CheckName, Result
-from comity.verification.credential import Demand
-from comity.verification.presentation import verify_held
-from comity.verification.status import StatusDemand
 from wallet import deferred, holdings, journal
 from wallet.asking import Asking
 from wallet.attesting import WalletProvider
-from wallet.copies import copies_wanted, holder_of, kept_with
+from wallet.copies import copies_wanted
 from wallet.journal import Line, line_of
-from wallet.judging import foreign, mismatches, reasons
+from wallet.keeping import Keeping, Received
 from wallet.notifying import Notifying
 from wallet.offers import Offers, Preview
 from wallet.outbound import Outbound, error_of
-from wallet.records import CREDENTIAL, HISTORY, KEY, PENDING, Kept, OpenWallet, Sheet
+from wallet.records import HISTORY, KEY, PENDING, Kept, OpenWallet, Sheet
 from wallet.tokens import Exchange
-
-ON_REQUEST_ONLY = frozenset({Code.ISSUER_UNKNOWN, Code.NOT_ACCREDITED_FOR_TYPE})
-"""What may be wrong with a credential that is kept all the same, when the person says so (decision record 0014)."""
-
-PASSING = frozenset({Code.DID_UNRESOLVED, Code.REGISTRY_EXPIRED})
-"""What cannot be told now but later: the credential stays in the journal and is judged at the next unlocking."""
 
 ASKED_FOR = timedelta(days=1)  # how long a credential is asked for whose answers cannot be read
 
@@ -67,14 +55,6 @@ class Terms:
     configuration_ids: tuple[str, ...] = ()
     same_key_as: str | None = None
     keep_unrecognised: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """One credential that was kept, and what its verification found."""
-
-    credential_id: str
-    report: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +80,11 @@ class Receiving:
     def notifying(self) -> Notifying:
         """What tells issuers what became of their credentials."""
         return Notifying(outbound=self.outbound, clock=self.clock)
+
+    @property
+    def keeping(self) -> Keeping:
+        """What judges what came, and stores or refuses it."""
+        return Keeping(clock=self.clock, snapshot=self.snapshot, shell=self.shell, notifying=self.notifying)
 
     async def preview(self, link: str) -> Preview:
         """Read an offer; see :meth:`wallet.offers.Offers.preview`."""
@@ -252,7 +237,7 @@ class Receiving:
         """Go on with a line of the journal; a line that the issuer will not answer any more is dropped."""
         line = record.content
         if "encoded" in line:
-            return await self._judge(wallet, record.id, line)
+            return await self.keeping.judge(wallet, record.id, line)
         if deferred.is_waiting(line):
             return await self._ask_after(wallet, record)
         try:
@@ -291,98 +276,7 @@ class Receiving:
             return None
         came = {"encoded": list(answer.credentials), "notification_id": answer.notification_id}
         record = await journal.rewritten(wallet, record, {**line, **came})
-        return await self._judge(wallet, record.id, record.content)
-
-    # --- judging what came
-
-    async def _judge(self, wallet: OpenWallet, line_id: str, line: Line) -> Received:
-        """Verify what came as a verifier would, then keep or refuse it."""
-        refusals, undecided = set[Code](), set[Code]()
-        try:
-            copies = [SignedCredential(format=formats.of(each), encoded=each) for each in journal.came(line)]
-            for each in copies:
-                refusals |= mismatches(each, line, self.clock.now()) | foreign(each, line, self.snapshot())
-        except Malformed as problem:
-            raise await self._refused(wallet, line_id, line, {problem.code}) from None
-        results = [await self._verify(each) for each in copies]
-        for result in results:
-            failed, unknown = reasons(result)
-            refusals |= failed | (unknown - PASSING)
-            undecided |= unknown
-        bound = {holder_of(each) for each in copies}
-        if len(bound) != len(copies):
-            refusals.add(Code.HOLDER_KEY_MISMATCH)
-        if refusals - ON_REQUEST_ONLY or (refusals and not line["keep_unrecognised"]):
-            raise await self._refused(wallet, line_id, line, refusals)
-        if undecided:
-            detail = "the credential came but cannot be verified now; the wallet tries again when it is unlocked"
-            raise Unreachable(min(undecided), detail)
-        return await self._keep(wallet, line_id, line, copies, results[0])
-
-    async def is_acceptable(self, signed: SignedCredential, line: Line) -> bool:
-        """Say whether a further copy of a card passes what its first copy did; what cannot be told now does not."""
-        failed, undecided = reasons(await self._verify(signed))
-        return not undecided and (not failed or (failed <= ON_REQUEST_ONLY and bool(line["keep_unrecognised"])))
-
-    async def _verify(self, signed: SignedCredential) -> Result:
-        demand = Demand(at=self.clock.now(), place=None, holder=None)
-        outcome = verify_held(
-            signed.encoded,
-            demand=demand,
-            status=StatusDemand(),
-            snapshot=self.snapshot(),
-            expected_format=signed.format,
-        )
-        return await self.shell.settle(outcome)
-
-    async def _keep(
-        self, wallet: OpenWallet, line_id: str, line: Line, copies: Sequence[SignedCredential], result: Result
-    ) -> Received:
-        credential_id, keys = holdings.new_id(), journal.keys_of(line)
-        named = [keys[holder_of(each)] for each in copies]
-        content = {
-            "format": copies[0].format.value,
-            "encoded": copies[0].encoded,
-            "about": about(result, issuer=line["issuer"], key=named[0], at=self.clock.now().isoformat())
-            | {"grant": line.get("grant"), "configuration_id": line["configuration_id"]},
-            **kept_with(line, copies[1:], named[1:]),
-        }
-        codes = [code.value for code in result.codes]
-        history = {"what": "received", "credential": credential_id, "issuer": line["issuer"], "codes": codes}
-        sheets = [
-            Sheet(kind=CREDENTIAL, id=credential_id, content=content),
-            Sheet(kind=HISTORY, id=holdings.new_id(), content=history),
-        ]
-        sheets += self.notifying.notice(line, NotificationEvent.ACCEPTED)
-        unused = [(KEY, each) for each in keys.values() if each not in named]
-        await wallet.commit(put=sheets, delete=[(PENDING, line_id), *unused])
-        await self.notifying.send_all(wallet)
-        return Received(credential_id=credential_id, report=report.document(result, with_claims=False))
-
-    async def _refused(self, wallet: OpenWallet, line_id: str, line: Line, refusals: set[Code]) -> Denied:
-        """Drop what came, tell the issuer, and return what to raise."""
-        codes = sorted(code.value for code in refusals)
-        history = {"what": "refused", "issuer": line["issuer"], "codes": codes}
-        sheet = Sheet(kind=HISTORY, id=holdings.new_id(), content=history)
-        notices = self.notifying.notice(line, NotificationEvent.FAILURE)
-        await wallet.commit(put=[sheet, *notices], delete=journal.leftovers(line_id, line))
-        await self.notifying.send_all(wallet)
-        return Denied(Code.CREDENTIAL_REFUSED, f"what the issuer sent is not kept: {', '.join(codes)}")
-
-
-def about(result: Result, *, issuer: str, key: str, at: str) -> dict[str, Any]:
-    """Return what the wallet notes beside a credential: who issued it, whether the registry vouches, its status."""
-    (credential,) = result.credentials
-    status = credential.check(CheckName.STATUS)
-    return {
-        "issuer": issuer,
-        "issuer_name": credential.about.get("issuer_name"),
-        "key": key,
-        "recognised": not (set(result.codes) & ON_REQUEST_ONLY),
-        "codes": [code.value for code in result.codes],
-        "status": status.code.value,
-        "checked_at": at,
-    }
+        return await self.keeping.judge(wallet, record.id, record.content)
 
 
 def _chosen(preview: Preview, terms: Terms) -> tuple[CredentialConfiguration, ...]:

@@ -91,7 +91,7 @@ class Refilling:
             return False
         if any(holdings.process(each).issuer != held.processed.issuer for each in came):
             return False
-        return all([await self.receiving.is_acceptable(each, line) for each in came])
+        return all([await self.receiving.keeping.is_acceptable(each, line) for each in came])
 
     async def _stop(self, wallet: OpenWallet, held: Held) -> None:
         """Note that this card gets no further copies."""

@@ -21,7 +21,7 @@ from comity.verification.presentation import verify_held
 from comity.verification.status import StatusDemand
 from wallet import holdings
 from wallet.holdings import Held
-from wallet.receiving import about
+from wallet.keeping import about
 from wallet.records import CREDENTIAL, MESSAGE, OpenWallet, Sheet
 
 TOLD = frozenset({Code.OK, Code.REVOKED, Code.SUSPENDED, Code.EXPIRED, Code.ISSUER_WITHDRAWN, Code.ISSUER_UNKNOWN})

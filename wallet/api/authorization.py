@@ -11,7 +11,8 @@ from wallet import deferred, holdings, shown
 from wallet.api import read
 from wallet.api.session import check_origin, members, wallet_of
 from wallet.deployment import Deployment
-from wallet.receiving import Received, Terms
+from wallet.keeping import Received
+from wallet.receiving import Terms
 from wallet.records import OpenWallet
 
 _BROUGHT = ("code", "state", "iss", "error", "error_description")

@@ -12,6 +12,7 @@ from comity.ports import Fetched, FetchRequest
 from tests.services.wallet.test_receiving import opened
 from tests.services.wallet.town import PASSPHRASE, Person, Town
 from tests.support.in_process import fetched
+from wallet.keeping import Keeping
 from wallet.notifying import Notifying
 from wallet.receiving import Receiving
 from wallet.records import CREDENTIAL, PENDING, OpenWallet
@@ -86,10 +87,12 @@ async def journal(town: Town) -> list[_Line]:
     return [_Line("came" if "encoded" in each.content else "waiting") for each in await wallet.all(PENDING)]
 
 
-@pytest.mark.parametrize("method", ["_take", "_judge", "_verify", "_keep"])
+@pytest.mark.parametrize(
+    ("of", "method"), [(Receiving, "_take"), (Keeping, "judge"), (Keeping, "_verify"), (Keeping, "_keep")]
+)
 @pytest.mark.fault("F07")
 async def test_a_crash_at_any_step_loses_nothing(
-    town: Town, maya: Person, monkeypatch: pytest.MonkeyPatch, method: str
+    town: Town, maya: Person, monkeypatch: pytest.MonkeyPatch, of: type, method: str
 ) -> None:
     """F07: after the answer, after it is in the journal, after it was judged."""
 
@@ -97,7 +100,7 @@ async def test_a_crash_at_any_step_loses_nothing(
         raise RuntimeError("the power went out")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Receiving, method, crash)
+        patched.setattr(of, method, crash)
         await take(town, maya, 500)
     assert await maya.credentials() == []
     await unlock(maya)
