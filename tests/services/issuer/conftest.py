@@ -19,6 +19,14 @@ def empty_place(tmp_path: Path) -> Place:
     return found
 
 
+@pytest.fixture
+def environment(empty_place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A folder in which nothing ran yet, named in the variables that commands read."""
+    for name, value in empty_place.settings().model_dump(exclude_none=True).items():
+        monkeypatch.setenv(f"ISSUER_{name.upper()}", str(value))
+    return empty_place
+
+
 async def _start_and_stop(place: Place) -> None:
     async with running(place):
         pass

@@ -14,13 +14,6 @@ from issuer.cli import cli
 from tests.services.issuer.deployed import ON, Place, running
 
 
-@pytest.fixture
-def environment(empty_place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
-    for name, value in empty_place.settings().model_dump(exclude_none=True).items():
-        monkeypatch.setenv(f"ISSUER_{name.upper()}", str(value))
-    return empty_place
-
-
 def run(*arguments: str) -> str:
     result = CliRunner().invoke(cli, ["clerk", *arguments])
     assert result.exit_code == 0, (result.output, result.exception)

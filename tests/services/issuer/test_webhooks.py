@@ -143,13 +143,6 @@ async def test_every_type_is_described(issuer: Deployed) -> None:
 # --- the commands
 
 
-@pytest.fixture
-def environment(empty_place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
-    for name, value in empty_place.settings().model_dump(exclude_none=True).items():
-        monkeypatch.setenv(f"ISSUER_{name.upper()}", str(value))
-    return empty_place
-
-
 def run(*arguments: str) -> str:
     result = CliRunner().invoke(cli, ["webhook", *arguments])
     assert result.exit_code == 0, (result.output, result.exception)

@@ -1,11 +1,19 @@
 """What the tests of this folder share."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from comity.runtime.http import GuardedFetcher
 from tests.unit.runtime.loopback import CLOCK
+from tests.unit.runtime.registry_world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A registry of its own, and its host."""
+    return World(tmp_path)
 
 
 @pytest.fixture

@@ -12,12 +12,14 @@ from typing import Any
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Targets
 
+from comity.credential import CredentialType
 from comity.errors import Code, ComityError, Malformed, Unreachable
 from comity.ports import Fetched, Fetcher, FetchRequest
 from comity.runtime.clock import FixedClock
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.registry_folder import AnyMetadata, RegistryFolder, read_root, read_targets, read_timestamp
 from comity.runtime.registry_repository import RegistryRepository
+from comity.trust.snapshot import RegistrySnapshot
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 URL = "http://localhost:8104"
@@ -25,6 +27,8 @@ ONTARIO_DID = "did:web:issuer.example:ca-on:services"
 TORONTO_DID = "did:web:issuer.example:ca-on:toronto:services"
 BC_DID = "did:web:issuer.example:ca-bc:services"
 TYPES = ["person/1"]
+PERSON = CredentialType(slug="person", version=1)
+TIMESTAMP = "metadata/timestamp.json"
 
 
 def named(text: str) -> dict[str, str]:
@@ -198,6 +202,17 @@ class World:
 
 def stranger() -> CryptoSigner:
     return CryptoSigner.generate_ed25519()
+
+
+async def refused(client: RegistryClient, code: Code, before: RegistrySnapshot) -> None:
+    """Expect that a refresh changes nothing and says why."""
+    assert await client.refresh() is before
+    assert client.last_error is not None
+    assert client.last_error.code is code
+
+
+def is_known(snapshot: RegistrySnapshot, did: str) -> bool:
+    return snapshot.find_issuer(did, "vc+jwt") is not None
 
 
 LONG_AGO = NOW - timedelta(days=30)

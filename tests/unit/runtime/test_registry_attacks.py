@@ -10,41 +10,23 @@ import pytest
 from tuf.api.metadata import Key, TargetFile, Targets
 
 from comity import strict_json, trust
-from comity.credential import CredentialType
 from comity.errors import Code, Malformed, Misconfigured
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.registry_folder import read_snapshot
-from comity.trust import RegistrySnapshot
 from tests.unit.runtime.registry_world import (
     BC_DID,
     NOW,
     ONTARIO_DID,
+    PERSON,
+    TIMESTAMP,
     TORONTO_DID,
     URL,
     WITHDRAWAL,
     World,
+    is_known,
+    refused,
     stranger,
 )
-
-PERSON = CredentialType(slug="person", version=1)
-TIMESTAMP = "metadata/timestamp.json"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
-async def refused(client: RegistryClient, code: Code, before: RegistrySnapshot) -> None:
-    """Expect that a refresh changes nothing and says why."""
-    assert await client.refresh() is before
-    assert client.last_error is not None
-    assert client.last_error.code is code
-
-
-def is_known(snapshot: RegistrySnapshot, did: str) -> bool:
-    return snapshot.find_issuer(did, "vc+jwt") is not None
-
 
 # --- T01: arbitrary metadata
 

@@ -30,11 +30,6 @@ from tests.unit.runtime.registry_world import (
 PERSON = CredentialType(slug="person", version=1)
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
 def decide(snapshot: RegistrySnapshot, did: str, world: World) -> Code:
     entry = snapshot.find_issuer(did, "vc+jwt")
     assert entry is not None

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,11 +10,6 @@ import pytest
 from comity.errors import Code, Conflict
 from comity.runtime.registry_host import RegistryHost
 from tests.unit.runtime.registry_world import World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
 
 
 def client(host: RegistryHost) -> httpx.AsyncClient:

@@ -12,41 +12,22 @@ from tuf.api.exceptions import DownloadLengthMismatchError
 from tuf.api.metadata import DelegatedRole, Delegations, TargetFile, Targets
 
 from comity import strict_json, trust
-from comity.credential import CredentialType
 from comity.errors import Code
 from comity.runtime import registry_updater
-from comity.runtime.registry_client import RegistryClient
-from comity.trust import RegistrySnapshot
 from comity.trust.documents import MAX_DOCUMENT_BYTES
 from tests.unit.runtime.registry_world import (
     BC_DID,
     NOW,
     ONTARIO_DID,
+    PERSON,
+    TIMESTAMP,
     TORONTO_DID,
     URL,
     World,
+    is_known,
+    refused,
     stranger,
 )
-
-PERSON = CredentialType(slug="person", version=1)
-TIMESTAMP = "metadata/timestamp.json"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
-async def refused(client: RegistryClient, code: Code, before: RegistrySnapshot) -> None:
-    """Expect that a refresh changes nothing and says why."""
-    assert await client.refresh() is before
-    assert client.last_error is not None
-    assert client.last_error.code is code
-
-
-def is_known(snapshot: RegistrySnapshot, did: str) -> bool:
-    return snapshot.find_issuer(did, "vc+jwt") is not None
-
 
 # --- T07: too much, too slow
 

@@ -18,12 +18,6 @@ from tests.unit.runtime.registry_world import (
     stranger,
 )
 
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
 # --- several holders of keys
 
 

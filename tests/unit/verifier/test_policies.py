@@ -15,28 +15,11 @@ from comity.errors import Code, Malformed
 from comity.formats.opened import ProcessedCredential
 from comity.trust.places import PROVINCES_AND_TERRITORIES
 from comity.verification.checks import Check, CheckName, Outcome
+from tests.support.ages import AGES, PURPOSES
 from verifier import policies
 from verifier.policies import HEALTH, IDENTIFICATION, LICENCE, PERSON, POLICIES, SERVER, Ask, prepare
 
 TODAY = date(2026, 11, 23)
-
-# Typed from the provincial and territorial acts' public summaries, not from schemas/rules: majority, alcohol, cannabis.
-AGES = {
-    "ca-ab": (18, 18, 18),
-    "ca-bc": (19, 19, 19),
-    "ca-mb": (18, 18, 19),
-    "ca-nb": (19, 19, 19),
-    "ca-nl": (19, 19, 19),
-    "ca-ns": (19, 19, 19),
-    "ca-nt": (19, 19, 19),
-    "ca-nu": (19, 19, 19),
-    "ca-on": (18, 19, 19),
-    "ca-pe": (18, 19, 19),
-    "ca-qc": (18, 18, 21),
-    "ca-sk": (18, 19, 19),
-    "ca-yt": (19, 19, 19),
-}
-PURPOSES = ("majority", "alcohol", "cannabis")
 
 
 def processed(credential_type: CredentialType, claims: Mapping[str, Any]) -> ProcessedCredential:
