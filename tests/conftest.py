@@ -1,13 +1,13 @@
 """What holds for every test: how hard Hypothesis tries, and the account of the published vectors."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import postgres, vectors
+from tests.support import kept, postgres, vectors
 from tests.support.databases import (  # noqa: F401  (pytest finds them here; no __all__: nested runs take everything)
     copied,
     created,
@@ -26,6 +26,13 @@ settings.load_profile("long" if os.environ.get("COMITY_LONG") == "1" else "short
 
 MADE_OF_RANDOM = 30
 """From this length on a text in a parameter may be a key or a digest, different in each worker: it names no test."""
+
+
+@pytest.fixture(autouse=True, scope="package")
+def nothing_that_all_share_is_changed() -> Iterator[None]:
+    """Name the folder whose tests changed what others read."""
+    yield
+    assert kept.changed() == []
 
 
 def pytest_configure(config: pytest.Config) -> None:
