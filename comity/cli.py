@@ -8,7 +8,7 @@ it needs when it runs (``tests/house/test_loaded.py`` says what must not be ther
 import logging
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, distribution, entry_points
 
 import structlog
 import typer
@@ -36,11 +36,21 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     first = next((each for each in arguments if each != "--"), "-")
     called = None if first.startswith("-") else first
     known = _list_own_commands(app) if called is None else _add_own_command(app, called)
-    for service in sorted(entry_points(group=SERVICES), key=lambda each: each.name):
-        if called in {None, service.name}:
-            app.add_typer(service.load(), name=service.name)
-            known = True
+    for service in () if called in OWN else _services(called):
+        app.add_typer(service.load(), name=service.name)
+        known = True
     return app if known else build([])
+
+
+def _services(called: str | None) -> list[EntryPoint]:
+    """Return the services that ``called`` names, all when it is None.
+
+    Those of this very distribution are looked for first: to look through every distribution that is installed takes as
+    long as to load a small one.
+    """
+    ours = [each for each in distribution("comity").entry_points if (each.group, each.name) == (SERVICES, called)]
+    everywhere = () if ours else entry_points(group=SERVICES)
+    return ours or sorted((each for each in everywhere if called in {None, each.name}), key=lambda each: each.name)
 
 
 OWN = {
