@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from comity.errors import Code
-from comity.runtime import backup
-from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
 from comity.terminal import Worded
 from comity.web import i18n
+
+if TYPE_CHECKING:
+    from comity.runtime.backup import Scheme
 
 _File = Annotated[Path, typer.Argument(help="The backup. / La sauvegarde.")]
 _Passphrase = Annotated[
@@ -21,18 +22,22 @@ _Passphrase = Annotated[
 _Language = Annotated[str, typer.Option("--lang", help="en | fr")]
 
 
-def mount(cli: typer.Typer, scheme: Callable[[], Scheme]) -> None:
+def mount(cli: typer.Typer, scheme: "Callable[[], Scheme]") -> None:
     """Add ``backup`` and ``restore`` to the commands of one service; ``scheme`` reads its settings when called."""
 
     @cli.command("backup")
     def create(file: _File, passphrase_file: _Passphrase = None, lang: _Language = "en") -> None:
         """Write an encrypted backup of the database while the service runs. / Sauvegarder la base de données."""
+        from comity.runtime import backup
+
         secret = _passphrase(passphrase_file, lang, confirm=True)
         _tell("cli.backup_made", backup.create(scheme(), file, secret, SystemClock()), file, lang)
 
     @cli.command("restore")
     def restore(file: _File, passphrase_file: _Passphrase = None, lang: _Language = "en") -> None:
         """Fill a new, empty database from a backup; the service must not run. / Restaurer la base de données."""
+        from comity.runtime import backup
+
         secret = _passphrase(passphrase_file, lang, confirm=False)
         _tell("cli.backup_restored", backup.restore(scheme(), file, secret, SystemClock()), file, lang)
 

@@ -1,19 +1,21 @@
 """The ``comity`` command: what every jurisdiction, citizen and relying party starts with.
 
 Services are mounted by entry point, so that this module never imports one; and only the one that is called, so that
-``comity verify`` does not pay for a web framework.
+``comity verify`` does not pay for a web framework. A list of the commands loads none of them, and a command loads what
+it needs when it runs (``tests/house/test_loaded.py`` says what must not be there before).
 """
 
 import logging
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, distribution, entry_points
 
 import structlog
 import typer
 from typer.exceptions import TyperException
 
 from comity.errors import ComityError
+from comity.runtime.loading import loading
 from comity.terminal import Exit, stop, stop_usage
 from comity.web import i18n
 
@@ -22,7 +24,7 @@ SERVICES = "comity.services"
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
-    """Return the application with the commands that ``arguments`` may call; all of them when it asks for help."""
+    """Return the application with the commands that ``arguments`` may call; the list of all when it asks for help."""
     app = typer.Typer(
         no_args_is_help=True,
         add_completion=False,
@@ -31,47 +33,77 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         epilog="Begin with `comity demo`. / Commencez par `comity demo --lang fr`.",
     )
     app.callback()(lambda: None)  # without it a single command would take the place of the group
-    called = arguments[0] if arguments and not arguments[0].startswith("-") else None
-    known = _add_own_commands(app, called)
-    for service in sorted(entry_points(group=SERVICES), key=lambda each: each.name):
-        if called in {None, service.name}:
-            app.add_typer(service.load(), name=service.name)
-            known = True
+    first = next((each for each in arguments if each != "--"), "-")
+    called = None if first.startswith("-") else first
+    known = _list_own_commands(app) if called is None else _add_own_command(app, called)
+    for service in () if called in OWN else _services(called):
+        app.add_typer(service.load(), name=service.name)
+        known = True
     return app if known else build([])
 
 
-_OWN = ("demo", "serve", "verify", "inspect", "doctor", "registry", "entitlement", "verifier-attestation")
+def _services(called: str | None) -> list[EntryPoint]:
+    """Return the services that ``called`` names, all when it is None.
+
+    Those of this very distribution are looked for first: to look through every distribution that is installed takes as
+    long as to load a small one.
+    """
+    ours = [each for each in distribution("comity").entry_points if (each.group, each.name) == (SERVICES, called)]
+    everywhere = () if ours else entry_points(group=SERVICES)
+    return ours or sorted((each for each in everywhere if called in {None, each.name}), key=lambda each: each.name)
 
 
-def _add_own_commands(app: typer.Typer, called: str | None) -> bool:
-    """Add what ``called`` names, everything when it is None; say whether it names a command of the library."""
-    if called in {None, "demo", "serve"}:
+OWN = {
+    "demo": "Issue, hold, present, verify, revoke, across eight jurisdictions. / Démonstration complète.",
+    "serve": (
+        "Start registry, status host, issuer, wallet and verifier, and leave them up. / Démarrer tous les services."
+    ),
+    "verify": "Verify one credential: a verdict and the checks behind it. / Vérifier une attestation.",
+    "inspect": "Show what a credential says, without verifying any of it. / Afficher le contenu, sans rien vérifier.",
+    "doctor": (
+        "Look at this installation, or explain a code or a scan. / Examiner cette installation ou expliquer un code."
+    ),
+    "registry": "The trust registry. / Le registre de confiance.",
+    "entitlement": "What verifiers may ask, attested. / Ce que les vérificateurs peuvent demander.",
+    "verifier-attestation": "Who verifiers are, attested. / L’identité des vérificateurs, attestée.",
+}
+"""The library's own commands with the first line of their help, so that a list of them loads none."""
+
+
+def _list_own_commands(app: typer.Typer) -> bool:
+    """Add the names, with nothing behind them: after an option of ``comity`` itself no command is ever run."""
+    for name, words in OWN.items():
+        app.command(name, help=words)(lambda: None)
+    return True
+
+
+def _add_own_command(app: typer.Typer, called: str) -> bool:
+    """Add what ``called`` names; say whether it names a command of the library."""
+    if called in {"demo", "serve"}:
         from comity.demo_cli import demo, serve
 
-        app.command()(demo)
-        app.command()(serve)
-    if called in {None, "verify", "inspect"}:
+        app.command(called)(demo if called == "demo" else serve)
+    if called in {"verify", "inspect"}:
         from comity.verify_cli import inspect, verify
 
-        app.command()(verify)
-        app.command()(inspect)
-    if called in {None, "doctor"}:
+        app.command(called)(verify if called == "verify" else inspect)
+    if called == "doctor":
         from comity.doctor_cli import doctor
 
         app.command()(doctor)
-    if called in {None, "registry"}:
+    if called == "registry":
         from comity.registry_cli import registry
 
         app.add_typer(registry, name="registry")
-    if called in {None, "entitlement"}:
+    if called == "entitlement":
         from comity.entitlement_cli import entitlement
 
         app.add_typer(entitlement, name="entitlement")
-    if called in {None, "verifier-attestation"}:
+    if called == "verifier-attestation":
         from comity.verifier_attestation_cli import attestation
 
         app.add_typer(attestation, name="verifier-attestation")
-    return called in {None, *_OWN}
+    return called in OWN
 
 
 def language_of(arguments: Sequence[str]) -> str:
@@ -91,7 +123,9 @@ def main() -> None:
     language = language_of(arguments)
     _keep_quiet()
     try:
-        code = build(arguments)(prog_name="comity", standalone_mode=False)
+        with loading():
+            app = build(arguments)
+        code = app(prog_name="comity", standalone_mode=False)
     except ComityError as error:
         stop(error, language, as_json="--json" in arguments)
     except TyperException as error:

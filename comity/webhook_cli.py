@@ -5,16 +5,18 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from comity import strict_json
 from comity.errors import Code, Malformed, NotFound
-from comity.runtime.urls import require_allowed
-from comity.runtime.webhooks.delivery import Webhooks
-from comity.runtime.webhooks.outbox import EVERYONE, Delivery, Endpoint, State
+from comity.runtime.webhooks.state import EVERYONE, State
 from comity.web import i18n
+
+if TYPE_CHECKING:
+    from comity.runtime.webhooks.delivery import Webhooks
+    from comity.runtime.webhooks.outbox import Delivery, Endpoint
 
 T = TypeVar("T")
 _MOST = 1000
@@ -30,7 +32,7 @@ class Desk:
         allow_loopback_http: whether this machine may be told; development only.
     """
 
-    webhooks: Webhooks
+    webhooks: "Webhooks"
     scopes: Collection[str]
     allow_loopback_http: bool
 
@@ -43,13 +45,13 @@ _Id = Annotated[str, typer.Argument(help="The id that `list` prints. / L’ident
 _Types = Annotated[list[str] | None, typer.Option("--event", help="Absent: every type. / Absent : tous les types.")]
 
 
-def mount(cli: typer.Typer, opened: Open, types: Sequence[str], *, scope_option: str) -> None:
+def mount(cli: typer.Typer, opened: Open, types: Callable[[], Sequence[str]], *, scope_option: str) -> None:
     """Add ``webhook`` to the commands of one service; ``opened`` reads its settings when called.
 
     Args:
         cli: the service's commands.
         opened: opens the database for one command.
-        types: every type of event.
+        types: returns every type of event; asked when a command needs them.
         scope_option: what the option is called that names whose records: ``--authority``, ``--relying-party``.
     """
     webhook = typer.Typer(no_args_is_help=True, help="Who is told what happens. / Qui est averti de ce qui se passe.")
@@ -58,7 +60,7 @@ def mount(cli: typer.Typer, opened: Open, types: Sequence[str], *, scope_option:
     _mount_reading(webhook, opened)
 
 
-def _mount_changes(webhook: typer.Typer, opened: Open, types: Sequence[str], scope_option: str) -> None:
+def _mount_changes(webhook: typer.Typer, opened: Open, types: Callable[[], Sequence[str]], scope_option: str) -> None:
     @webhook.command("add")
     def add(
         url: Annotated[str, typer.Argument(help="https://…")],
@@ -68,8 +70,8 @@ def _mount_changes(webhook: typer.Typer, opened: Open, types: Sequence[str], sco
     ) -> None:
         """Add an address and print its secret once. / Ajouter une adresse et afficher son secret une seule fois."""
 
-        async def act(desk: Desk) -> tuple[Endpoint, str]:
-            wanted = _wanted(desk, url, event or (), types, scope)
+        async def act(desk: Desk) -> "tuple[Endpoint, str]":
+            wanted = _wanted(desk, url, event or (), types(), scope)
             return await desk.webhooks.add(url, scope=scope, types=wanted)
 
         endpoint, secret = _do(opened, act)
@@ -127,6 +129,8 @@ async def _known(desk: Desk, endpoint_id: str, act: Awaitable[T]) -> T:
 
 def _wanted(desk: Desk, url: str, given: Sequence[str], types: Sequence[str], scope: str) -> Sequence[str]:
     """Check what an endpoint is added with; return of which types it is told."""
+    from comity.runtime.urls import require_allowed
+
     require_allowed(url, allow_loopback_http=desk.allow_loopback_http)
     unknown = sorted(set(given) - set(types))
     if unknown:
@@ -136,7 +140,7 @@ def _wanted(desk: Desk, url: str, given: Sequence[str], types: Sequence[str], sc
     return given
 
 
-def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+def _endpoint(endpoint: "Endpoint") -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "url": endpoint.url,
@@ -146,7 +150,7 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _delivery(delivery: Delivery) -> dict[str, Any]:
+def _delivery(delivery: "Delivery") -> dict[str, Any]:
     return {
         "event": delivery.event_id,
         "type": delivery.type,

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
@@ -16,8 +17,8 @@ from comity.ports import ClaimsSource, Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from comity.runtime.database import Database, open_database
+from comity.runtime.fetching import FetcherAtFirstUse
 from comity.runtime.files import alone_in
-from comity.runtime.http import GuardedFetcher
 from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
 from comity.runtime.periodic import periodic
@@ -41,6 +42,9 @@ from issuer.secrecy import Secrecy
 from issuer.settings import IssuerSettings
 from issuer.status_lists import ListRules, Publisher
 from issuer.store import offers, refused, restoring, webhooks
+
+if TYPE_CHECKING:
+    from comity.runtime.http import GuardedFetcher
 
 _log = structlog.get_logger("issuer")
 
@@ -156,9 +160,7 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
     async with contextlib.AsyncExitStack() as stack:
         database = open_database(settings.database)
         stack.push_async_callback(database.close)
-        fetcher = GuardedFetcher(
-            clock, allow_loopback_http=settings.allow_loopback_http, neighbour=settings.neighbour()
-        )
+        fetcher = _fetcher(settings, clock)
         stack.push_async_callback(fetcher.close)
         epoch = await database.read(restoring.epoch)
         deployment = _deployment(settings, clock, database, fetcher, epoch)
@@ -184,7 +186,7 @@ async def open_for_command(settings: IssuerSettings, clock: Clock) -> AsyncItera
     async with contextlib.AsyncExitStack() as stack:
         database = open_database(settings.database)
         stack.push_async_callback(database.close)
-        fetcher = GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http)
+        fetcher = _fetcher(settings, clock)
         stack.push_async_callback(fetcher.close)
         epoch = await database.read(restoring.epoch)
         yield _deployment(settings, clock, database, fetcher, epoch)
@@ -243,6 +245,18 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
             outbox=webhooks.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=secrecy.webhook_key()
         ),
     )
+
+
+def _fetcher(settings: IssuerSettings, clock: Clock) -> FetcherAtFirstUse:
+    """Return what fetches; many issuers never do."""
+    neighbour = settings.neighbour()
+
+    def make() -> "GuardedFetcher":
+        from comity.runtime.http import GuardedFetcher  # noqa: PLC0415  (comity.runtime.fetching says why)
+
+        return GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http, neighbour=neighbour)
+
+    return FetcherAtFirstUse(make)
 
 
 def _limits(settings: IssuerSettings) -> Limits:

@@ -3,20 +3,19 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from comity import strict_json
 from comity.errors import Code, Conflict, Misconfigured
 from comity.runtime.clock import SystemClock
-from comity.runtime.settings import load
 from comity.web import i18n
-from issuer import passwords, signing_in
-from issuer.deployment import Deployment
 from issuer.operators import Role
-from issuer.settings import IssuerSettings
-from issuer.store import clerks
+
+if TYPE_CHECKING:
+    from issuer.deployment import Deployment
+    from issuer.settings import IssuerSettings
 
 cli = typer.Typer(no_args_is_help=True, help="Accounts at the console. / Comptes du bureau de délivrance.")
 
@@ -27,15 +26,22 @@ ACTOR = "command_line"
 _Language = Annotated[str, typer.Option("--lang", help="en | fr")]
 
 
+def _settings() -> "IssuerSettings":
+    from comity.runtime.settings import load
+    from issuer.settings import IssuerSettings
+
+    return load(IssuerSettings)
+
+
 @contextlib.asynccontextmanager
-async def _opened() -> AsyncIterator[Deployment]:
+async def _opened() -> "AsyncIterator[Deployment]":
     from issuer.app import open_for_command
 
-    async with open_for_command(load(IssuerSettings), SystemClock()) as deployment:
+    async with open_for_command(_settings(), SystemClock()) as deployment:
         yield deployment
 
 
-def _do(act: Callable[[Deployment], Awaitable[None]]) -> None:
+def _do(act: "Callable[[Deployment], Awaitable[None]]") -> None:
     async def run() -> None:
         async with _opened() as deployment:
             await act(deployment)
@@ -51,9 +57,11 @@ def add(
     lang: _Language = "en",
 ) -> None:
     """Open an account and print its first password once. / Ouvrir un compte et afficher son mot de passe une fois."""
+    from issuer import passwords, signing_in
+
     password = passwords.new()
 
-    async def act(deployment: Deployment) -> None:
+    async def act(deployment: "Deployment") -> None:
         await signing_in.add(deployment, name=name, role=role, authority=authority, password=password, actor=ACTOR)
 
     _do(act)
@@ -64,8 +72,9 @@ def add(
 @cli.command("list")
 def show() -> None:
     """List the accounts. / Lister les comptes."""
+    from issuer.store import clerks
 
-    async def act(deployment: Deployment) -> None:
+    async def act(deployment: "Deployment") -> None:
         for each in await deployment.database.read(lambda connection: clerks.of_authority(connection, None)):
             typer.echo(f"{each.name}  {each.role}  {each.authority}{'  –' if each.is_disabled else ''}")
 
@@ -75,8 +84,9 @@ def show() -> None:
 @cli.command()
 def disable(name: str, lang: _Language = "en") -> None:
     """Close an account; its sessions end at once. / Fermer un compte; ses séances prennent fin aussitôt."""
+    from issuer import signing_in
 
-    async def act(deployment: Deployment) -> None:
+    async def act(deployment: "Deployment") -> None:
         await signing_in.set_disabled(deployment, name, authority=None, disabled=True, actor=ACTOR)
 
     _do(act)
@@ -86,9 +96,11 @@ def disable(name: str, lang: _Language = "en") -> None:
 @cli.command()
 def reset(name: str, lang: _Language = "en") -> None:
     """Give an account a new password and print it once. / Remettre un nouveau mot de passe, affiché une fois."""
+    from issuer import passwords, signing_in
+
     password = passwords.new()
 
-    async def act(deployment: Deployment) -> None:
+    async def act(deployment: "Deployment") -> None:
         await signing_in.reset(deployment, name, authority=None, password=password, actor=ACTOR)
 
     _do(act)
@@ -99,12 +111,14 @@ def reset(name: str, lang: _Language = "en") -> None:
 @cli.command()
 def demo() -> None:
     """Open an account of each role for each authority, with a known password; never in production. / Démo seulement."""
-    if load(IssuerSettings).is_production:
+    from issuer import passwords, signing_in
+
+    if _settings().is_production:
         raise Misconfigured(Code.MISCONFIGURED, "accounts with a known password are for demonstrations only")
     stored = passwords.hash_of(DEMO_PASSWORD)
     accounts: list[dict[str, str]] = []
 
-    async def act(deployment: Deployment) -> None:
+    async def act(deployment: "Deployment") -> None:
         for path in deployment.authorities:
             for role in Role:
                 name = demo_name(role, path)

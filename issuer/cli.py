@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from comity import backup_cli, strict_json, webhook_cli
-from comity.runtime import migrations
-from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
-from comity.runtime.database import require_shared
-from comity.runtime.logging import configure
-from comity.runtime.settings import load
+from comity.runtime.loading import loading
 from comity.web import i18n
 from issuer import clerk_cli, reissue_cli
 from issuer.operators import Role
-from issuer.settings import IssuerSettings
-from issuer.store import webhooks
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from comity.runtime.backup import Scheme
+    from issuer.settings import IssuerSettings
 
 cli = typer.Typer(no_args_is_help=True, help="Issue credentials. / Délivrer des attestations.")
 _keys = typer.Typer(no_args_is_help=True, help="Keys of the authorities. / Clés des autorités.")
@@ -32,12 +29,19 @@ cli.add_typer(clerk_cli.cli, name="clerk")
 reissue_cli.mount(cli)
 
 
-def _backup() -> Scheme:
+def _settings() -> "IssuerSettings":
+    from comity.runtime.settings import load
+    from issuer.settings import IssuerSettings
+
+    return load(IssuerSettings)
+
+
+def _backup() -> "Scheme":
     from issuer.app import open_authorities, open_keys
     from issuer.authorities import SECRET
     from issuer.backup import scheme
 
-    settings = load(IssuerSettings)
+    settings = _settings()
     return scheme(
         url=settings.database,
         secret=open_keys(settings).secret(SECRET),
@@ -53,7 +57,7 @@ backup_cli.mount(cli, _backup)
 async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
     from issuer.app import open_for_command
 
-    settings = load(IssuerSettings)
+    settings = _settings()
     async with open_for_command(settings, SystemClock()) as deployment:
         yield webhook_cli.Desk(
             webhooks=deployment.webhooks,
@@ -62,7 +66,13 @@ async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
         )
 
 
-webhook_cli.mount(cli, _webhooks, webhooks.TYPES, scope_option="--authority")
+def _events() -> tuple[str, ...]:
+    from issuer.store import webhooks
+
+    return webhooks.TYPES
+
+
+webhook_cli.mount(cli, _webhooks, _events, scope_option="--authority")
 
 _Language = Annotated[str, typer.Option("--lang", help="en | fr")]
 _Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL. / Processus.")]
@@ -75,7 +85,9 @@ def serve(host: _Host = "localhost", port: int = 8101, workers: _Workers = 1) ->
     from comity.web import serving
 
     if workers > 1:
-        require_shared(load(IssuerSettings).database, workers)
+        from comity.runtime.database import require_shared
+
+        require_shared(_settings().database, workers)
         serving.serve_workers("issuer.cli:worker", host, port, workers=workers, name="issuer")
     else:
         serving.serve(worker(), host, port, name="issuer")
@@ -83,11 +95,13 @@ def serve(host: _Host = "localhost", port: int = 8101, workers: _Workers = 1) ->
 
 def worker() -> "FastAPI":
     """Return the application of one process, as its environment sets it."""
-    from issuer.app import create_app
+    with loading():
+        from comity.runtime.logging import configure
+        from issuer.app import create_app
 
-    settings = load(IssuerSettings)
-    configure("issuer", settings.environment)
-    return create_app(settings)
+        settings = _settings()
+        configure("issuer", settings.environment)
+        return create_app(settings)
 
 
 @cli.command("status-host")
@@ -98,6 +112,7 @@ def status_host(
     max_age: Annotated[int, typer.Option(min=0, help="Cache-Control max-age in seconds. / en secondes.")] = 60,
 ) -> None:
     """Serve published status lists, and nothing else. / Servir les listes d’état publiées, et rien d’autre."""
+    from comity.runtime.logging import configure
     from comity.web import serving
     from issuer.status_host import StatusHost
 
@@ -108,14 +123,18 @@ def status_host(
 @cli.command()
 def migrate(lang: _Language = "en") -> None:
     """Bring the database to this version. / Mettre la base de données à jour."""
-    migrations.upgrade(load(IssuerSettings).database, "issuer")
+    from comity.runtime import migrations
+
+    migrations.upgrade(_settings().database, "issuer")
     typer.echo(i18n.text("issuer.migrated", lang))
 
 
 @cli.command()
 def check() -> None:
     """Say whether the database is at this version; exit code 2 when not. / Dire si la base de données est à jour."""
-    migrations.check(load(IssuerSettings).database, "issuer")
+    from comity.runtime import migrations
+
+    migrations.check(_settings().database, "issuer")
 
 
 @_keys.command("init")
@@ -123,7 +142,7 @@ def keys_init(lang: _Language = "en") -> None:
     """Make the keys that are missing; never replaces one. / Créer les clés manquantes, sans en remplacer aucune."""
     from issuer.app import create_missing_keys
 
-    made = create_missing_keys(load(IssuerSettings), SystemClock().now())
+    made = create_missing_keys(_settings(), SystemClock().now())
     for name in made:
         typer.echo(i18n.text("issuer.key_made", lang, name=name))
     if not made:
@@ -135,7 +154,7 @@ def keys_show(lang: _Language = "en") -> None:
     """Show public facts about the keys. / Afficher les données publiques des clés."""
     from issuer.app import open_authorities
 
-    for authority in open_authorities(load(IssuerSettings), SystemClock().now()).values():
+    for authority in open_authorities(_settings(), SystemClock().now()).values():
         typer.echo(f"{authority.path}  {authority.description.name[lang]}")
         ends_at = i18n.date(authority.anchor.not_valid_after_utc.date(), lang)
         typer.echo(f"  {i18n.text('issuer.anchor_until', lang, date=ends_at)}")
@@ -156,7 +175,7 @@ def identifiers(
     """Print what the registry should say of each authority. / Afficher les entrées destinées au registre."""
     from issuer.app import open_authorities
 
-    opened = open_authorities(load(IssuerSettings), SystemClock().now()).values()
+    opened = open_authorities(_settings(), SystemClock().now()).values()
     if json:
         typer.echo(strict_json.serialise([authority.registry_entry() for authority in opened]).decode())
         return
@@ -177,7 +196,7 @@ def operators_add(
     """Add an operator and print the token once. / Ajouter une personne et afficher son jeton une seule fois."""
     from issuer import operators
 
-    file = load(IssuerSettings).operators_file
+    file = _settings().operators_file
     token = operators.add(file, name=name, role=role, authorities=tuple(authority or [operators.EVERY_AUTHORITY]))
     typer.echo(i18n.text("issuer.token_once", lang), err=True)
     typer.echo(token)

@@ -2,6 +2,7 @@
 
 import secrets
 import unicodedata
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -13,7 +14,6 @@ MINIMUM = 12
 MAXIMUM = 200
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's floor for Argon2id
-_NOBODY = _HASHER.hash(secrets.token_hex(16))
 
 
 def hash_of(password: str) -> str:
@@ -35,11 +35,18 @@ def new() -> str:
 
 def is_right(password: str, stored: str | None) -> bool:
     """Say whether ``password`` is the one whose hash is ``stored``; takes as long for a person who does not exist."""
+    nobody = _hash_of_nothing()  # asked for in either case: who comes first must not tell by the time it takes
     try:
-        _HASHER.verify(stored or _NOBODY, _normal(password)[: MAXIMUM + 1])
+        _HASHER.verify(stored or nobody, _normal(password)[: MAXIMUM + 1])
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None
+
+
+@cache
+def _hash_of_nothing() -> str:
+    """Return a hash that no password has; made when the first password is checked, not at every start."""
+    return _HASHER.hash(secrets.token_hex(16))
 
 
 def _normal(password: str) -> str:

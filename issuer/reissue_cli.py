@@ -5,24 +5,21 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from comity import strict_json
 from comity.credential import Format
 from comity.errors import Code, Malformed, Misconfigured
 from comity.runtime.clock import SystemClock
 from comity.runtime.files import replace_file
-from comity.runtime.settings import load
 from comity.web import i18n
-from issuer import spreadsheet
-from issuer.offering import CreatedOffer
-from issuer.reissuing import Reissuing
-from issuer.settings import IssuerSettings
-from issuer.store.reissues import Item, PlanLine, Scope
+
+if TYPE_CHECKING:
+    from issuer.offering import CreatedOffer
+    from issuer.reissuing import Reissuing
+    from issuer.store.reissues import Item, PlanLine
 
 ACTOR = "command_line"
 
@@ -78,7 +75,7 @@ def mount(cli: typer.Typer) -> None:
             raise Malformed(Code.REQUEST_INVALID, "links and codes go into two files, which travel apart")
         if (authority is None) != (credential_format is None):
             raise Malformed(Code.REQUEST_INVALID, "--authority and --format go together")
-        named = (Scope(authority=authority, format=credential_format),) if authority and credential_format else ()
+        named = (authority, credential_format) if authority and credential_format else None
         wish = _Wish(
             key=key, go=go, again=again, revoke=revoke, only_known=only_known, named=named, links=links, codes=codes
         )
@@ -96,20 +93,23 @@ class _Wish:
     again: bool
     revoke: Revoke
     only_known: bool
-    named: tuple[Scope, ...]
+    named: tuple[str, Format] | None
     links: Path | None
     codes: Path | None
 
 
 async def _run(wish: _Wish) -> dict[str, Any]:
+    from comity.runtime.settings import load
     from issuer.app import open_for_command
+    from issuer.reissuing import Reissuing
+    from issuer.settings import IssuerSettings
+    from issuer.store.reissues import Scope
 
+    named = () if wish.named is None else (Scope(authority=wish.named[0], format=wish.named[1]),)
     async with open_for_command(load(IssuerSettings), SystemClock()) as deployment:
-        for each in wish.named:
+        for each in named:
             deployment.authority(each.authority)
-        reissuing = Reissuing(
-            deployment=deployment, key=wish.key, only_known=wish.only_known, named=wish.named, actor=ACTOR
-        )
+        reissuing = Reissuing(deployment=deployment, key=wish.key, only_known=wish.only_known, named=named, actor=ACTOR)
         lines = await reissuing.plan()
         told: dict[str, Any] = {
             "key": wish.key,
@@ -127,7 +127,10 @@ async def _run(wish: _Wish) -> dict[str, Any]:
         }
 
 
-async def _go(reissuing: Reissuing, *, again: bool, revoke: Revoke) -> int:
+async def _go(reissuing: "Reissuing", *, again: bool, revoke: Revoke) -> int:
+    from rich.console import Console
+    from rich.progress import Progress
+
     await reissuing.begin()
     if again:
         await reissuing.again()
@@ -140,8 +143,10 @@ async def _go(reissuing: Reissuing, *, again: bool, revoke: Revoke) -> int:
         return await reissuing.revoke(lambda count: shown.advance(revoking, count), only_collected=only_collected)
 
 
-async def _hand_over(reissuing: Reissuing, links: Path | None, codes: Path | None) -> None:
+async def _hand_over(reissuing: "Reissuing", links: Path | None, codes: Path | None) -> None:
     """Write the links and the codes of what waits to be collected, each into a file of its own."""
+    from issuer import spreadsheet
+
     if links is None and codes is None:
         return
     found = await reissuing.open_offers()
@@ -157,15 +162,15 @@ async def _hand_over(reissuing: Reissuing, links: Path | None, codes: Path | Non
             raise Misconfigured(Code.MISCONFIGURED, f"{path} cannot be written: {error.strerror}") from None
 
 
-def _named(item: Item, made: CreatedOffer) -> tuple[str, str, str, str]:
+def _named(item: "Item", made: "CreatedOffer") -> tuple[str, str, str, str]:
     return item.authority, f"{item.type.slug}/{item.type.version}", item.record_reference or "", made.offer.id
 
 
-def _secret(reissuing: Reissuing, made: CreatedOffer, action: str) -> str:
+def _secret(reissuing: "Reissuing", made: "CreatedOffer", action: str) -> str:
     return reissuing.link_of(made.offer) if action == "file_links" else made.transaction_code or ""
 
 
-def _line(line: PlanLine) -> dict[str, Any]:
+def _line(line: "PlanLine") -> dict[str, Any]:
     return {
         "authority": line.authority,
         "type": f"{line.type.slug}/{line.type.version}",
@@ -178,7 +183,7 @@ def _line(line: PlanLine) -> dict[str, Any]:
     }
 
 
-def _refused(item: Item) -> dict[str, Any]:
+def _refused(item: "Item") -> dict[str, Any]:
     return {
         "authority": item.authority,
         "type": f"{item.type.slug}/{item.type.version}",

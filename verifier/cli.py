@@ -12,25 +12,17 @@ import typer
 
 from comity import backup_cli, strict_json, webhook_cli
 from comity.errors import Code, Malformed, NotFound
-from comity.runtime import migrations
-from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
-from comity.runtime.database import open_database, require_shared
-from comity.runtime.http import GuardedFetcher
-from comity.runtime.logging import configure
-from comity.runtime.refusals import Refusals, Refused
-from comity.runtime.settings import load
-from comity.runtime.webhooks.delivery import Webhooks
-from comity.trust.places import PROVINCES_AND_TERRITORIES
-from comity.web import i18n, serving
-from verifier import identity, policies, policy_file, relying_parties, store, telling
-from verifier.deployment import keys_of
-from verifier.pairing import Pairing
-from verifier.relying_parties import RelyingParties
-from verifier.settings import VerifierSettings
+from comity.runtime.loading import loading
+from comity.web import i18n
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from comity.runtime.backup import Scheme
+    from comity.runtime.refusals import Refused
+    from verifier.pairing import Pairing
+    from verifier.settings import VerifierSettings
 
 cli = typer.Typer(no_args_is_help=True, help="The verifier: ask, verify, answer. / Le vérificateur.")
 keys = typer.Typer(no_args_is_help=True, help="The verifier's own keys. / Les clés du vérificateur.")
@@ -43,10 +35,17 @@ cli.add_typer(counters, name="counter")
 T = TypeVar("T")
 
 
-def _backup() -> Scheme:
+def _settings() -> "VerifierSettings":
+    from comity.runtime.settings import load
+    from verifier.settings import VerifierSettings
+
+    return load(VerifierSettings)
+
+
+def _backup() -> "Scheme":
     from verifier.backup import scheme
 
-    return scheme(url=load(VerifierSettings).database)
+    return scheme(url=_settings().database)
 
 
 backup_cli.mount(cli, _backup)
@@ -54,7 +53,14 @@ backup_cli.mount(cli, _backup)
 
 @asynccontextmanager
 async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
-    settings, clock = load(VerifierSettings), SystemClock()
+    from comity.runtime.database import open_database
+    from comity.runtime.http import GuardedFetcher
+    from comity.runtime.webhooks.delivery import Webhooks
+    from verifier import identity, store
+    from verifier.deployment import keys_of
+    from verifier.relying_parties import RelyingParties
+
+    settings, clock = _settings(), SystemClock()
     database = open_database(settings.database)
     try:
         async with GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http) as fetcher:
@@ -68,7 +74,13 @@ async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
         await database.close()
 
 
-webhook_cli.mount(cli, _webhooks, telling.TYPES, scope_option="--relying-party")
+def _events() -> tuple[str, ...]:
+    from verifier import telling
+
+    return telling.TYPES
+
+
+webhook_cli.mount(cli, _webhooks, _events, scope_option="--relying-party")
 
 LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
 
@@ -80,8 +92,12 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL.")] = 1,
 ) -> None:
     """Serve the verifier until it is told to stop."""
+    from comity.web import serving
+
     if workers > 1:
-        require_shared(load(VerifierSettings).database, workers)
+        from comity.runtime.database import require_shared
+
+        require_shared(_settings().database, workers)
         serving.serve_workers("verifier.cli:worker", host, port, workers=workers, name="comity verifier")
     else:
         serving.serve(worker(), host, port, name="comity verifier")
@@ -89,29 +105,38 @@ def serve(
 
 def worker() -> "FastAPI":
     """Return the application of one process, as its environment sets it."""
-    from verifier.app import create_app
+    with loading():
+        from comity.runtime.logging import configure
+        from verifier.app import create_app
 
-    settings = load(VerifierSettings)
-    configure("verifier", settings.environment)
-    return create_app(settings)
+        settings = _settings()
+        configure("verifier", settings.environment)
+        return create_app(settings)
 
 
 @cli.command()
 def migrate() -> None:
     """Bring the database to the version of this software."""
-    migrations.upgrade(load(VerifierSettings).database, "verifier")
+    from comity.runtime import migrations
+
+    migrations.upgrade(_settings().database, "verifier")
 
 
 @cli.command()
 def check() -> None:
     """Say whether the database is at the version of this software; exit code 2 when it is not."""
-    migrations.check(load(VerifierSettings).database, "verifier")
+    from comity.runtime import migrations
+
+    migrations.check(_settings().database, "verifier")
 
 
 @keys.command("init")
 def init(lang: LanguageOption = "en") -> None:
     """Make the keys and the certificate; what exists is kept."""
-    settings = load(VerifierSettings)
+    from verifier import identity
+    from verifier.deployment import keys_of
+
+    settings = _settings()
     identity.create(keys_of(settings), settings.public_url, SystemClock())
     typer.echo(i18n.text("verifier.keys_ready", i18n.choose(lang), folder=settings.data_folder / "keys"))
 
@@ -119,7 +144,10 @@ def init(lang: LanguageOption = "en") -> None:
 @keys.command("public")
 def public() -> None:
     """Print the public key that signs requests, as a JWK: whoever attests this verifier needs it."""
-    signer = keys_of(load(VerifierSettings)).signer(identity.REQUEST)
+    from verifier import identity
+    from verifier.deployment import keys_of
+
+    signer = keys_of(_settings()).signer(identity.REQUEST)
     sys.stdout.write(strict_json.serialise(dict(signer.public_jwk)).decode() + "\n")
 
 
@@ -129,7 +157,10 @@ def identifiers(
     name_fr: Annotated[str, typer.Option(help="Name in French.")],
 ) -> None:
     """Print this verifier's entry for the trust registry, as JSON."""
-    settings = load(VerifierSettings)
+    from verifier import identity, policies, policy_file
+    from verifier.deployment import keys_of
+
+    settings = _settings()
     others = policy_file.load(settings.policies_file).values()
     entry = identity.registry_entry(
         keys_of(settings),
@@ -145,10 +176,15 @@ def identifiers(
 @cli.command()
 def refusals() -> None:
     """Print what wallets were refused, the newest hour first: hour, endpoint, error code, how often."""
-    settings = load(VerifierSettings)
+    from comity.runtime import migrations
+    from comity.runtime.database import open_database
+    from comity.runtime.refusals import Refusals
+    from verifier import store
+
+    settings = _settings()
     migrations.check(settings.database, "verifier")
 
-    async def read() -> tuple[Refused, ...]:
+    async def read() -> "tuple[Refused, ...]":
         database = open_database(settings.database)
         try:
             return await Refusals(database=database, table=store.refusals, clock=SystemClock()).newest()
@@ -166,7 +202,9 @@ def add(
     file: Annotated[Path | None, typer.Option(help="The relying parties' file; absent: that of the settings.")] = None,
 ) -> None:
     """Register a relying party and print its token, once; a running verifier knows it from its next start."""
-    path = file or load(VerifierSettings).relying_parties_file
+    from verifier import relying_parties
+
+    path = file or _settings().relying_parties_file
     typer.echo(relying_parties.add(path, name))
 
 
@@ -178,10 +216,13 @@ def add_counter(
     lang: LanguageOption = "en",
 ) -> None:
     """Make a pairing code for a device; it works once, within 30 minutes."""
-    settings = load(VerifierSettings)
+    from comity.trust.places import PROVINCES_AND_TERRITORIES
+    from verifier.relying_parties import RelyingParties
+
+    settings = _settings()
     if place and place not in PROVINCES_AND_TERRITORIES:
         raise Malformed(Code.PLACE_UNKNOWN, "no province or territory has this code")
-    if party not in {each.name for each in relying_parties.RelyingParties.load(settings.relying_parties_file).parties}:
+    if party not in {each.name for each in RelyingParties.load(settings.relying_parties_file).parties}:
         raise NotFound(Code.NOT_FOUND, "there is no relying party of this name; see 'comity verifier relying-party'")
     device, code = _with_pairing(settings, lambda pairing: pairing.add(name, relying_party=party, place=place))
     language, url = i18n.choose(lang), f"{settings.public_url}/{i18n.choose(lang)}/counter/sign-in"
@@ -192,7 +233,7 @@ def add_counter(
 @counters.command("list")
 def list_counters() -> None:
     """Print every device: id, name, relying party, and when it was last seen."""
-    for each in _with_pairing(load(VerifierSettings), lambda pairing: pairing.devices()):
+    for each in _with_pairing(_settings(), lambda pairing: pairing.devices()):
         seen = each.seen_at.isoformat() if each.seen_at else "-"
         typer.echo(f"{each.id}\t{each.name}\t{each.relying_party}\t{seen}")
 
@@ -200,12 +241,14 @@ def list_counters() -> None:
 @counters.command("remove")
 def remove_counter(device: Annotated[str, typer.Argument(help="The id that `list` prints.")]) -> None:
     """Sign a device out for good; its history stays with its relying party."""
-    if not _with_pairing(load(VerifierSettings), lambda pairing: pairing.end(device)):
+    if not _with_pairing(_settings(), lambda pairing: pairing.end(device)):
         raise NotFound(Code.NOT_FOUND, "there is no such device")
 
 
-def _with_pairing(settings: VerifierSettings, job: Callable[[Pairing], Awaitable[T]]) -> T:
+def _with_pairing(settings: "VerifierSettings", job: "Callable[[Pairing], Awaitable[T]]") -> T:
     """Run one job on the devices of the installation and close its database."""
+    from comity.runtime.database import open_database
+    from verifier.pairing import Pairing
 
     async def run() -> T:
         database = open_database(settings.database)

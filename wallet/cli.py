@@ -15,32 +15,36 @@ from rich.markup import escape
 
 from comity import backup_cli, strict_json
 from comity.errors import Code, Malformed, Misconfigured
-from comity.runtime import installation, migrations
-from comity.runtime.backup import Scheme
+from comity.runtime import installation
 from comity.runtime.clock import SystemClock
-from comity.runtime.database import require_shared
-from comity.runtime.logging import configure
-from comity.runtime.settings import load
+from comity.runtime.loading import loading
 from comity.terminal import print_report
-from comity.web import i18n, serving
-from wallet import deferred, holdings, local, portable, provider_cli, shown
-from wallet.local import Opened
-from wallet.receiving import Terms
-from wallet.records import HISTORY
-from wallet.settings import WalletSettings
+from comity.web import i18n
+from wallet import provider_cli
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from comity.runtime.backup import Scheme
+    from wallet.local import Opened
+    from wallet.settings import WalletSettings
 
 cli = typer.Typer(no_args_is_help=True, help="The wallet: receive, keep, present. / Le portefeuille.")
 cli.command("provider")(provider_cli.show_provider)
 
 
-def _backup() -> Scheme:
+def _settings() -> "WalletSettings":
+    from comity.runtime.settings import load
+    from wallet.settings import WalletSettings
+
+    return load(WalletSettings)
+
+
+def _backup() -> "Scheme":
     from wallet.backup import scheme
     from wallet.deployment import pepper_of
 
-    settings = load(WalletSettings)
+    settings = _settings()
     return scheme(url=settings.database, pepper=pepper_of(settings.pepper_file), journal=settings.deletions_file)
 
 
@@ -61,8 +65,12 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL.")] = 1,
 ) -> None:
     """Serve the hosted wallet until it is told to stop."""
+    from comity.web import serving
+
     if workers > 1:
-        require_shared(load(WalletSettings).database, workers)
+        from comity.runtime.database import require_shared
+
+        require_shared(_settings().database, workers)
         serving.serve_workers("wallet.cli:worker", host, port, workers=workers, name="comity wallet")
     else:
         serving.serve(worker(), host, port, name="comity wallet")
@@ -70,23 +78,29 @@ def serve(
 
 def worker() -> "FastAPI":
     """Return the application of one process, as its environment sets it."""
-    from wallet.app import create_app
+    with loading():
+        from comity.runtime.logging import configure
+        from wallet.app import create_app
 
-    settings = load(WalletSettings)
-    configure("wallet", settings.environment)
-    return create_app(settings)
+        settings = _settings()
+        configure("wallet", settings.environment)
+        return create_app(settings)
 
 
 @cli.command()
 def migrate() -> None:
     """Bring the database of the hosted wallet to the version of this software."""
-    migrations.upgrade(load(WalletSettings).database, "wallet")
+    from comity.runtime import migrations
+
+    migrations.upgrade(_settings().database, "wallet")
 
 
 @cli.command()
 def check() -> None:
     """Say whether the database is at the version of this software; exit code 2 when it is not."""
-    migrations.check(load(WalletSettings).database, "wallet")
+    from comity.runtime import migrations
+
+    migrations.check(_settings().database, "wallet")
 
 
 @cli.command()
@@ -97,7 +111,7 @@ def create(
     if file.exists():
         raise Misconfigured(Code.ACCOUNT_EXISTS, f"{file} exists")
 
-    async def work(wallet: Opened) -> None:
+    async def work(wallet: "Opened") -> None:
         print_words(lang, "wallet.created", file=file, code=wallet.recovery_code or "")
 
     _with_wallet(file, passphrase_file, lang, work, create=True)
@@ -115,8 +129,9 @@ def receive(
     lang: LanguageOption = "en",
 ) -> None:
     """Take an offered credential: shown first, verified before it is kept."""
+    from wallet.receiving import Terms
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: "Opened") -> None:
         receiving = opened.deployment.receiving
         preview = (await receiving.preview(offer)).document(lang)
         _print_preview(preview, lang)
@@ -141,8 +156,9 @@ def list_credentials(
     json: JsonOption = False,
 ) -> None:
     """List what is held, and say what changed since last time."""
+    from wallet import holdings, shown
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: "Opened") -> None:
         await opened.deployment.refilling.refill(opened.wallet)
         changes = [shown.change(each, lang) for each in await opened.deployment.watching.look(opened.wallet)]
         held = [shown.credential(each, lang, with_claims=False) for each in await holdings.all_held(opened.wallet)]
@@ -170,8 +186,9 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show one credential with its claims."""
+    from wallet import holdings, shown
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: "Opened") -> None:
         held = await holdings.find_held(opened.wallet, credential_id)
         if raw:
             sys.stdout.write(held.signed.encoded + "\n")
@@ -199,7 +216,7 @@ def present(
 ) -> None:
     """Answer a request: who asks, what would leave and what stays are shown first."""
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: "Opened") -> None:
         presenting = opened.deployment.presenting
         consent = await presenting.open_request(opened.wallet, request, language=lang)
         document = consent.document()
@@ -221,8 +238,9 @@ def history(
     json: JsonOption = False,
 ) -> None:
     """List what was received, shared with whom, declined and deleted."""
+    from wallet.records import HISTORY
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: "Opened") -> None:
         lines = await opened.wallet.all(HISTORY)
         if json:
             _print_json({"history": [{"at": each.created_at.isoformat(), **each.content} for each in lines]})
@@ -245,8 +263,9 @@ def delete(
     lang: LanguageOption = "en",
 ) -> None:
     """Delete one credential; it can only be had again from its issuer."""
+    from wallet import holdings
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: "Opened") -> None:
         held = await holdings.find_held(opened.wallet, credential_id)
         _agree(i18n.text("wallet.delete_question", lang, title=held.title(lang)), lang, yes=yes)
         await holdings.forget(opened.wallet, credential_id)
@@ -262,9 +281,11 @@ def export(
     lang: LanguageOption = "en",
 ) -> None:
     """Write everything, encrypted under the same passphrase, to be kept or taken elsewhere."""
+    from wallet import portable
+
     passphrase = _passphrase(passphrase_file, lang)
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: "Opened") -> None:
         exported = await portable.export(opened.deployment.custody, opened.wallet, passphrase)
         await asyncio.to_thread(to.write_bytes, exported)
         print_words(lang, "wallet.exported", file=to)
@@ -281,10 +302,12 @@ def restore(
     lang: LanguageOption = "en",
 ) -> None:
     """Bring an export in; what is there already stays. Makes the wallet file when there is none."""
+    from wallet import portable
+
     passphrase = _passphrase(passphrase_file, lang)
     theirs = _passphrase(export_passphrase_file, lang) if export_passphrase_file else passphrase
 
-    async def work(opened: Opened) -> None:
+    async def work(opened: "Opened") -> None:
         exported = await asyncio.to_thread(source.read_bytes)
         came = await portable.restore(opened.deployment.custody, opened.wallet, exported, theirs)
         print_words(lang, "wallet.imported", count=came)
@@ -294,8 +317,10 @@ def restore(
     _run(file, passphrase, work, create=True)
 
 
-async def _print_on_the_way(opened: Opened, language: str) -> None:
+async def _print_on_the_way(opened: "Opened", language: str) -> None:
     """Say what issuers have promised and not sent yet."""
+    from wallet import deferred
+
     for each in await deferred.on_the_way(opened.wallet):
         waiting = deferred.document(each, language)
         print_words(language, "wallet.on_the_way", title=waiting["title"], issuer=waiting["issuer"])
@@ -310,14 +335,16 @@ def _with_wallet(
     file: Path,
     passphrase_file: Path | None,
     language: str,
-    work: Callable[[Opened], Awaitable[None]],
+    work: "Callable[[Opened], Awaitable[None]]",
     *,
     create: bool = False,
 ) -> None:
     _run(file, _passphrase(passphrase_file, language), work, create=create)
 
 
-def _run(file: Path, passphrase: str, work: Callable[[Opened], Awaitable[None]], *, create: bool = False) -> None:
+def _run(file: Path, passphrase: str, work: "Callable[[Opened], Awaitable[None]]", *, create: bool = False) -> None:
+    from wallet import local
+
     async def run() -> None:
         async with local.opened(file, passphrase, SystemClock(), create=create) as opened:
             await work(opened)

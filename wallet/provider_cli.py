@@ -6,16 +6,17 @@ import typer
 
 from comity import strict_json
 from comity.errors import Code, Misconfigured
-from comity.runtime.settings import load
-from wallet import attesting
-from wallet.deployment import provider_of
-from wallet.settings import WalletSettings
 
 
 def show_provider(
     create: Annotated[bool, typer.Option("--create", help="Make the key when there is none.")] = False,
 ) -> None:
     """Print what issuers write into ISSUER_WALLET_PROVIDERS_FILE to trust this deployment as wallet provider."""
+    from comity.runtime.settings import load
+    from wallet import attesting
+    from wallet.deployment import provider_of
+    from wallet.settings import WalletSettings
+
     settings = load(WalletSettings)
     if create and settings.provider_key_file is not None:
         attesting.create_key(settings.provider_key_file)

@@ -28,10 +28,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from comity.errors import Code, Conflict
+from comity.runtime.inserting import insert_on
 
 metadata = MetaData()
 _INSTANT = BigInteger().with_variant(Integer(), "sqlite")  # where INTEGER has 64 bits anyway
@@ -180,7 +180,7 @@ def begin_attempt(connection: Connection, name_digest: str, now: datetime, *, mo
     """
     this = attempts.c.name_digest == name_digest
     values = {"name_digest": name_digest, "failures": 0, "waits_until": 0, "last_at": _seconds(now)}
-    made = sqlite.insert(attempts) if connection.dialect.name == "sqlite" else postgresql.insert(attempts)
+    made = insert_on(connection, attempts)
     connection.execute(made.values(values).on_conflict_do_nothing())
     may_try = this & (attempts.c.waits_until <= _seconds(now))
     counted = update(attempts).where(may_try).values(failures=attempts.c.failures + 1, last_at=_seconds(now))

@@ -8,7 +8,6 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
 from comity.errors import Code, Misconfigured
-from comity.runtime.postgres import PostgresDatabase
 from comity.runtime.sqlite import SqliteDatabase
 from comity.runtime.unit import Database, Unit
 
@@ -22,7 +21,11 @@ def open_database(url: str) -> Database:
         Misconfigured: another kind of database, no file name, or a file that cannot be opened safely.
     """
     parsed = parse_url(url)
-    return SqliteDatabase(parsed) if is_sqlite(parsed) else PostgresDatabase(parsed)
+    if is_sqlite(parsed):
+        return SqliteDatabase(parsed)
+    from comity.runtime.postgres import PostgresDatabase  # noqa: PLC0415  (a start over SQLite does not load it)
+
+    return PostgresDatabase(parsed)
 
 
 def parse_url(url: str) -> URL:

@@ -1,11 +1,9 @@
-"""Alembic histories, one per service, run by the program and never by hand-written ini files.
+"""Whether a database is at the version of this software, and bringing it there; one history of steps per service.
 
-A service keeps ``<package>/migrations/versions/*.py`` and a ``<package>/migrations/env.py`` of these lines::
-
-    from comity.runtime.migrations import run_environment
-    from issuer.store import metadata
-
-    run_environment(metadata)
+A service keeps its steps in ``<package>/migrations/versions/<revision>_<what>.py``, the revision in four digits, one
+after the other, and beside them an ``env.py`` (``comity.runtime.alembic_history``, which runs the steps). Most starts
+find nothing to do, and that is found out from the names of the files and one row of the database: Alembic, which costs
+as much time to load as a small web framework, is loaded only where a step has to be made.
 """
 
 import asyncio
@@ -15,26 +13,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from alembic import command, context
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from comity.errors import Code, Misconfigured, Unreachable
 from comity.runtime.database import is_sqlite, parse_url
-from comity.runtime.postgres import postgres_engine
 from comity.runtime.sqlite import sqlite_engine, use_file
 
 T = TypeVar("T")
 _ONE_AT_A_TIME = threading.Lock()
 """Alembic keeps the running environment in module globals: two threads would mix their databases up."""
+HEAD = "head"
+_STEP = "[0-9][0-9][0-9][0-9]_*.py"
 _LOCK_NUMBER = 0x636F6D697479
 """Names the advisory lock under which PostgreSQL lets one process migrate at a time."""
 
 
-def upgrade(url: str, package: str, *, to: str = "head") -> None:
+def upgrade(url: str, package: str, *, to: str = HEAD) -> None:
     """Bring the database at ``url`` to the newest version that ``package`` knows; does nothing when it is there.
 
     ``to`` names an earlier revision to stop at, for tests and for updates in several steps; it never goes down.
@@ -46,12 +40,14 @@ def upgrade(url: str, package: str, *, to: str = "head") -> None:
             version of the software.
         Unreachable: the database server does not answer.
     """
-    config = _config(package)
+    known = revisions(package)
 
     def run(connection: Connection) -> None:
-        _require_known(connection, config, package)
-        config.attributes["connection"] = connection
-        command.upgrade(config, to)
+        if to == HEAD and _found(connection) == {known[-1]}:
+            return
+        from comity.runtime import alembic_history  # noqa: PLC0415  (see above: most starts do without)
+
+        alembic_history.make_steps(connection, folder(package), package, to)
 
     with _ONE_AT_A_TIME:
         _with_connection(url, run)
@@ -63,8 +59,10 @@ def revisions(package: str) -> tuple[str, ...]:
     Raises:
         Misconfigured: the package has no migrations.
     """
-    walked = ScriptDirectory.from_config(_config(package)).walk_revisions()
-    return tuple(reversed([script.revision for script in walked]))
+    found = tuple(sorted(path.name.partition("_")[0] for path in (folder(package) / "versions").glob(_STEP)))
+    if not found:
+        raise Misconfigured(Code.MISCONFIGURED, f"{package} has no database migrations")
+    return found
 
 
 def check(url: str, package: str) -> None:
@@ -73,8 +71,8 @@ def check(url: str, package: str) -> None:
     Raises:
         Misconfigured: it is not; the detail says what to do.
     """
-    expected = set(ScriptDirectory.from_config(_config(package)).get_heads())
-    found = _with_connection(url, lambda connection: set(MigrationContext.configure(connection).get_current_heads()))
+    expected = {revisions(package)[-1]}
+    found = _with_connection(url, _found)
     if found != expected:
         raise Misconfigured(
             Code.MISCONFIGURED, f"the database is not at the version of this software: run `comity {package} migrate`"
@@ -83,38 +81,21 @@ def check(url: str, package: str) -> None:
 
 def differences(url: str, metadata: MetaData) -> list[Any]:
     """Return how the database at ``url`` differs from ``metadata``; empty when a history is complete. For tests."""
-    return _with_connection(
-        url, lambda connection: list(compare_metadata(MigrationContext.configure(connection), metadata))
-    )
+    from comity.runtime import alembic_history  # noqa: PLC0415  (see above)
+
+    return _with_connection(url, lambda connection: alembic_history.differences(connection, metadata))
 
 
-def run_environment(metadata: MetaData) -> None:
-    """Run the steps that Alembic asks for over the connection that :func:`upgrade` opened; for ``env.py``."""
-    context.configure(
-        connection=context.config.attributes["connection"],
-        target_metadata=metadata,
-        render_as_batch=True,
-        transactional_ddl=True,
-    )
-    context.run_migrations()
+def folder(package: str) -> Path:
+    """Return where ``package`` keeps its history."""
+    return Path(importlib.import_module(package).__file__ or "").parent / "migrations"
 
 
-def _config(package: str) -> Config:
-    module = importlib.import_module(package)
-    folder = Path(module.__file__ or "").parent / "migrations"
-    if not (folder / "env.py").is_file():
-        raise Misconfigured(Code.MISCONFIGURED, f"{package} has no database migrations")
-    config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
-
-
-def _require_known(connection: Connection, config: Config, package: str) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
-    if unknown:
-        raise Misconfigured(Code.MISCONFIGURED, f"the database was written by a newer version of {package}")
+def _found(connection: Connection) -> set[str]:
+    """Return the revisions that the database says it is at; none of a new database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return set()
+    return set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
 
 
 def _with_connection(url: str, run: Callable[[Connection], T]) -> T:
@@ -130,6 +111,8 @@ def _with_connection(url: str, run: Callable[[Connection], T]) -> T:
             engine.dispose()
 
     async def through_asyncpg() -> T:
+        from comity.runtime.postgres import postgres_engine  # noqa: PLC0415  (only who has PostgreSQL pays for it)
+
         # A serializable transaction would see the database as it was before it waited for the lock, and migrate again.
         engine = postgres_engine(parsed, pooled=False).execution_options(isolation_level="READ COMMITTED")
         try:

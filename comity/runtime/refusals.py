@@ -14,11 +14,11 @@ from typing import Any
 
 import structlog
 from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Row, String, Table, case, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from comity.errors import Code, ComityError, Misconfigured, Unreachable
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Clock
+from comity.runtime.inserting import insert_on
 from comity.runtime.logging import without_message
 from comity.runtime.periodic import periodic
 from comity.runtime.unit import Database
@@ -145,8 +145,7 @@ def refusals_table(metadata: MetaData) -> Table:
 def add(connection: Connection, *, table: Table, counted: Sequence[Refused]) -> None:
     """Add counts to those of the same hour, whichever process they come from."""
     for each in counted:
-        make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        row = make(table).values(**_values(each))
+        row = insert_on(connection, table).values(**_values(each))
         known, new = table.c, row.excluded
         connection.execute(
             row.on_conflict_do_update(

@@ -1,23 +1,23 @@
-"""QR codes: drawn by ``qrcode``, read back by ``zxing-cpp``; always in a thread when called from the event loop."""
+"""QR codes: drawn by ``qrcode``, read back by ``zxing-cpp``; always in a thread when called from the event loop.
+
+Both, with Pillow behind them, are loaded when the first code is drawn or read, in that thread: not at every start.
+"""
 
 import asyncio
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
-
-import qrcode
-import zxingcpp
-from qrcode.constants import ERROR_CORRECT_M
+from typing import TYPE_CHECKING, Any
 
 from comity.errors import Code, Malformed
-from comity.web import pictures
+
+if TYPE_CHECKING:
+    import qrcode
 
 MAX_TEXT_BYTES = 2331
 """What version 40 holds at error correction M in byte mode (ISO/IEC 18004)."""
 _QUIET_ZONE = 4
-_QR_ONLY = zxingcpp.barcode_formats_from_str("QRCode")
 
 
 def png(text: str, *, pixels_per_module: int = 8) -> bytes:
@@ -66,6 +66,9 @@ def _runs(row: Sequence[bool]) -> Iterator[tuple[int, int]]:
 
 
 def _code(text: str, pixels_per_module: int) -> "qrcode.QRCode[Any]":
+    import qrcode  # noqa: PLC0415  (see above)
+    from qrcode.constants import ERROR_CORRECT_M  # noqa: PLC0415
+
     if len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
         raise Malformed(Code.TOO_LARGE, "the text does not fit into a QR code")
     drawing = qrcode.QRCode(error_correction=ERROR_CORRECT_M, box_size=pixels_per_module, border=_QUIET_ZONE)
@@ -80,8 +83,14 @@ def read_all(image: bytes) -> tuple[str, ...]:
     Raises:
         Malformed: ``malformed``: not such an image; ``too_large``: too many bytes or pixels (catalogue Q08).
     """
+    import zxingcpp  # noqa: PLC0415  (see above)
+
+    from comity.web import pictures  # noqa: PLC0415
+
     found: Sequence[zxingcpp.Barcode] = zxingcpp.read_barcodes(
-        pictures.decoded(image, "L"), formats=_QR_ONLY, text_mode=zxingcpp.TextMode.Plain
+        pictures.decoded(image, "L"),
+        formats=zxingcpp.barcode_formats_from_str("QRCode"),
+        text_mode=zxingcpp.TextMode.Plain,
     )
     return tuple(code.text for code in found if code.text)
 

@@ -8,14 +8,15 @@ import asyncio
 import base64
 import binascii
 import io
-
-from PIL import Image, ImageOps
+from typing import TYPE_CHECKING
 
 import schemas
 from comity.credential import CredentialType
 from comity.errors import Code, Malformed
-from comity.web import pictures
 from comity.web.forms import Form
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 CLAIM = "portrait"
 FILE, DRAWN, DROP = "photo_file", "photo", "photo_drop"
@@ -59,6 +60,10 @@ def portrait(image: bytes) -> str:
     Raises:
         Malformed: as for :func:`comity.web.pictures.decoded`.
     """
+    from PIL import ImageOps  # noqa: PLC0415  (in the thread that draws, not at every start)
+
+    from comity.web import pictures  # noqa: PLC0415
+
     drawn = ImageOps.fit(pictures.decoded(image, "RGB"), SIZE, centering=_HEAD_IS_ABOVE_THE_MIDDLE)
     drawn.info.clear()  # Pillow would write a comment, a profile or EXIF out again
     written = (_written(drawn, quality) for quality in _QUALITIES)
@@ -66,7 +71,7 @@ def portrait(image: bytes) -> str:
     return _START + base64.b64encode(small or _written(drawn, _QUALITIES[-1])).decode("ascii")
 
 
-def _written(drawn: Image.Image, quality: int) -> bytes:
+def _written(drawn: "Image.Image", quality: int) -> bytes:
     out = io.BytesIO()
     drawn.save(out, "JPEG", quality=quality, optimize=True)
     return out.getvalue()

@@ -33,9 +33,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from comity.credential import CredentialType, Format, Status
+from comity.runtime.inserting import insert_on
 from issuer.store.offers import OfferState
 from issuer.store.tables import credentials, issuances, metadata, offers
 
@@ -172,11 +172,9 @@ def begin(connection: Connection, key: str, scopes: Sequence[Scope], *, only_kno
         thing.c.suspended > 0,
     ).where(thing.c.records > 0)
     names = ["key_thumbprint", *same, "state", "planned_at", "was_suspended"]
-    if connection.dialect.name == "postgresql":
-        return connection.execute(
-            postgresql.insert(reissues).from_select(names, lines).on_conflict_do_nothing()
-        ).rowcount
-    return connection.execute(sqlite.insert(reissues).from_select(names, lines).on_conflict_do_nothing()).rowcount
+    return connection.execute(
+        insert_on(connection, reissues).from_select(names, lines).on_conflict_do_nothing()
+    ).rowcount
 
 
 def next_ready(connection: Connection, key: str) -> Item | None:

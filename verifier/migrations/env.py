@@ -1,6 +1,6 @@
-"""Run by Alembic; everything is in :mod:`comity.runtime.migrations`."""
+"""Run by Alembic; everything is in :mod:`comity.runtime.alembic_history`."""
 
-from comity.runtime.migrations import run_environment
+from comity.runtime.alembic_history import run_environment
 from verifier.counter_store import metadata
 
 run_environment(metadata)

@@ -19,7 +19,8 @@ from comity.ports import Clock, Fetcher, FetchRequest
 from comity.runtime.database import Database
 from comity.runtime.keystore import seal, unseal
 from comity.runtime.webhooks import signature
-from comity.runtime.webhooks.outbox import LEASE_SECONDS, Delivery, Endpoint, Outbox, State
+from comity.runtime.webhooks.outbox import LEASE_SECONDS, Delivery, Endpoint, Outbox
+from comity.runtime.webhooks.state import State
 
 LOOK_SECONDS = 2.0
 """How often a service looks for what is due."""

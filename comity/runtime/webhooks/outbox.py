@@ -6,7 +6,6 @@ that is committed is told at least once. Instants are whole Unix seconds.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -31,18 +30,10 @@ from sqlalchemy import (
     update,
 )
 
-EVERYONE = "*"
-"""The scope of an endpoint that is told about everybody's records."""
+from comity.runtime.webhooks.state import EVERYONE, State
+
 LEASE_SECONDS = 60
 """How long a process may take to send one event before another one sends it again."""
-
-
-class State(StrEnum):
-    """Where the telling of one event to one endpoint stands."""
-
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

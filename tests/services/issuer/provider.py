@@ -126,6 +126,6 @@ async def with_provider(place: Place, **changes: Any) -> AsyncIterator[tuple[Dep
         "identity_provider_client_secret": SECRET,
         **changes,
     }
-    with mock.patch.object(issuer.app, "GuardedFetcher", return_value=net):
+    with mock.patch.object(issuer.app, "FetcherAtFirstUse", return_value=net):
         async with running(place, clock, **settings) as deployed:
             yield deployed, provider

@@ -76,7 +76,7 @@ def at_place(index: int, uri: str = URI) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def reached(host: Host) -> Iterator[None]:
-    with mock.patch.object(issuer.app, "GuardedFetcher", return_value=host):
+    with mock.patch.object(issuer.app, "FetcherAtFirstUse", return_value=host):
         yield
 
 

@@ -152,6 +152,8 @@ def test_both_servers_are_started_on_their_ports(
         served.append((host, port, name))
 
     monkeypatch.setattr("comity.web.serving.serve", serve)
+    # A log that goes to this command's standard error outlives it, and other tests would write into a closed file.
+    monkeypatch.setattr("comity.runtime.logging.configure", lambda *_arguments: None)
     run("serve")
     run("serve", "--host", "localhost", "--port", "9001")
     run("status-host", "--directory", str(tmp_path))

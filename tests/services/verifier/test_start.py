@@ -254,7 +254,7 @@ def test_serve(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "comity.web.serving.serve", lambda app, host, port, name: served.append((app, host, port, name))
     )
-    monkeypatch.setattr("verifier.cli.configure", lambda service, kind: served.append((service, kind)))
+    monkeypatch.setattr("comity.runtime.logging.configure", lambda service, kind: served.append((service, kind)))
     run("keys", "init")
     run("relying-party", "add", "bar")
     run("serve", "--port", "0")

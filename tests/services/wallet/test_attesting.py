@@ -21,7 +21,7 @@ from tests.services.wallet.town import AUTHORITIES, BC, ISSUER, NOW, ON, WALLET,
 from tests.support.attesting import Provider
 from tests.support.forging import header_of, payload_of
 from tests.support.in_process import Change, fetched
-from wallet import attesting, provider_cli
+from wallet import attesting
 from wallet.attesting import WalletProvider
 from wallet.cli import cli
 from wallet.records import PENDING
@@ -283,14 +283,14 @@ def test_the_providers_key_and_its_chain(tmp_path: Path) -> None:
 
 def test_the_command_prints_what_issuers_need(ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_key = ground.wallet_settings(provider_key_file=tmp_path / "provider.pem")
-    monkeypatch.setattr(provider_cli, "load", lambda _: with_key)
+    monkeypatch.setattr("comity.runtime.settings.load", lambda _: with_key)
     assert isinstance(CliRunner().invoke(cli, ["provider"]).exception, Misconfigured)
     printed = CliRunner().invoke(cli, ["provider", "--create"]).output
     assert CliRunner().invoke(cli, ["provider"]).output == printed
     (entry,) = strict_json.parse(printed)
     provider = attesting.open_provider(tmp_path / "provider.pem", name=WALLET, client_id=None)
     assert entry == provider.entry()
-    monkeypatch.setattr(provider_cli, "load", lambda _: ground.wallet_settings())
+    monkeypatch.setattr("comity.runtime.settings.load", lambda _: ground.wallet_settings())
     assert isinstance(CliRunner().invoke(cli, ["provider"]).exception, Misconfigured)
 
 

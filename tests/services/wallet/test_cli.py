@@ -235,7 +235,7 @@ def test_the_hosted_wallets_database_is_migrated_and_checked(ground: Ground, mon
     monkeypatch.setattr(
         "comity.web.serving.serve", lambda app, host, port, name: served.append((app.title, host, port))
     )
-    monkeypatch.setattr(commands, "configure", lambda *_arguments: None)
+    monkeypatch.setattr("comity.runtime.logging.configure", lambda *_arguments: None)
     assert CliRunner().invoke(commands.cli, ["serve", "--port", "0"]).exit_code == 0
     assert served == [("comity wallet", "localhost", 0)]
     assert wallet.local.ACCOUNT

@@ -18,7 +18,7 @@ from tests.support import databases, postgres
 
 ENV = """
 from sqlalchemy import Column, Integer, MetaData, String, Table
-from comity.runtime.migrations import run_environment
+from comity.runtime.alembic_history import run_environment
 metadata = MetaData()
 Table("lamps", metadata, Column("id", Integer, primary_key=True), Column("colour", String))
 run_environment(metadata)

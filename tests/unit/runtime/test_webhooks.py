@@ -17,7 +17,8 @@ from comity.runtime.database import open_database
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.webhooks import signature
 from comity.runtime.webhooks.delivery import ATTEMPTS, KEPT_SECONDS, Webhooks, pause_after
-from comity.runtime.webhooks.outbox import LEASE_SECONDS, Event, State, outbox
+from comity.runtime.webhooks.outbox import LEASE_SECONDS, Event, outbox
+from comity.runtime.webhooks.state import State
 from tests.unit.runtime.loopback import AT, CLOCK, serving
 
 METADATA = MetaData()
