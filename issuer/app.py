@@ -77,11 +77,13 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     )
     app.exception_handler(OAuthError)(openid.answer_refusal)
     counted.install(app, access.count_refusal)
+    # First, since routes are looked at in turn and this is what wallets ask for: no other route ends as these do.
+    app.include_router(openid.router)
     console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
     api_docs.require_bearer(app, described.SECURITY | described_protocol.SECURITY)
     webhook_docs.describe(app, described.WEBHOOKS)
     # In this order: the path of an authority may stand at the start of the routes of the last ones.
-    for router in (operators.router, sign_in.router, authorization.router, openid.router, public.router):
+    for router in (operators.router, sign_in.router, authorization.router, public.router):
         app.include_router(router)
     return app
 

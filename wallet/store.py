@@ -180,7 +180,7 @@ def begin_attempt(connection: Connection, name_digest: str, now: datetime, *, mo
     """
     this = attempts.c.name_digest == name_digest
     values = {"name_digest": name_digest, "failures": 0, "waits_until": 0, "last_at": _seconds(now)}
-    made = insert_on(connection, attempts)
+    made = insert_on(attempts, connection.dialect.name)
     connection.execute(made.values(values).on_conflict_do_nothing())
     may_try = this & (attempts.c.waits_until <= _seconds(now))
     counted = update(attempts).where(may_try).values(failures=attempts.c.failures + 1, last_at=_seconds(now))

@@ -6,15 +6,20 @@ its drivers, so it is loaded where there is a PostgreSQL: then it is loaded alre
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Table
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
 
-def insert_on(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
-    """Return an ``INSERT`` into ``table`` that has ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
-    if connection.dialect.name == "postgresql":
+def insert_on(table: Table, dialect: str) -> "postgresql.Insert | sqlite.Insert":
+    """Return an ``INSERT`` into ``table`` that has ``on_conflict_do_nothing`` and ``on_conflict_do_update``.
+
+    Args:
+        table: into which.
+        dialect: the name of the connection's dialect, ``sqlite`` or ``postgresql``.
+    """
+    if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415  (see above)
 
         return postgresql.insert(table)

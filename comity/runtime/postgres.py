@@ -35,7 +35,6 @@ def postgres_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
         return create_async_engine(
             url,
             isolation_level="SERIALIZABLE",
-            pool_pre_ping=True,
             pool_size=POOL,
             max_overflow=POOL,
             pool_timeout=POOL_SECONDS,
@@ -71,6 +70,37 @@ async def retry_serialization(attempt: Callable[[], Awaitable[T]], queue_of_lose
     raise Unreachable(Code.BUSY, "other transactions kept coming between", retry_after=1)
 
 
+class _LostEarlyError(Exception):
+    """The connection was lost before COMMIT was sent: nothing was done, and it can be done over another one."""
+
+
+async def _before_commit(running: Awaitable[T]) -> T:
+    try:
+        return await running
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _LostEarlyError from error
+        raise
+
+
+def _over_another(attempt: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+    """Let an attempt be made once more when its connection was lost before COMMIT, as idle ones are by a restart.
+
+    SQLAlchemy gives up all older connections with the first that is lost, so the second attempt has a new one. That
+    spares asking at each unit whether the connection still stands, which costs as much as half of a small one.
+    """
+
+    async def attempt_twice() -> T:
+        with suppress(_LostEarlyError):
+            return await attempt()
+        try:
+            return await attempt()
+        except _LostEarlyError as error:
+            raise Unreachable(Code.BUSY, "the database connection was lost", retry_after=1) from error
+
+    return attempt_twice
+
+
 def _kind_of(unit: Unit[T]) -> str:
     """Return what tells units of one kind: the name of the function that was made a unit."""
     made_of = unit.func if isinstance(unit, partial) else unit
@@ -95,11 +125,11 @@ class PostgresDatabase(Database):
 
         async def attempt() -> T:
             async with self._engine.begin() as connection:
-                result = await connection.run_sync(unit)
+                result = await _before_commit(connection.run_sync(unit))
                 failpoints.reach_unit(unit, "run")
                 return result
 
-        result = await retry_serialization(attempt, self._losers[_kind_of(unit)])
+        result = await retry_serialization(_over_another(attempt), self._losers[_kind_of(unit)])
         failpoints.reach_unit(unit, "committed")
         return result
 
@@ -110,9 +140,9 @@ class PostgresDatabase(Database):
             async with self._engine.connect() as connection:
                 await connection.execution_options(postgresql_readonly=True)
                 async with connection.begin():
-                    return await connection.run_sync(unit)
+                    return await _before_commit(connection.run_sync(unit))
 
-        return await retry_serialization(attempt)
+        return await retry_serialization(_over_another(attempt))
 
     async def close(self) -> None:
         """See :meth:`Database.close`."""

@@ -145,7 +145,7 @@ def refusals_table(metadata: MetaData) -> Table:
 def add(connection: Connection, *, table: Table, counted: Sequence[Refused]) -> None:
     """Add counts to those of the same hour, whichever process they come from."""
     for each in counted:
-        row = insert_on(connection, table).values(**_values(each))
+        row = insert_on(table, connection.dialect.name).values(**_values(each))
         known, new = table.c, row.excluded
         connection.execute(
             row.on_conflict_do_update(

@@ -73,16 +73,16 @@ class _Job:
 
     def run(self, connection: Connection) -> None:
         """Run the unit under a SAVEPOINT and keep its outcome; raises only when the whole transaction is lost."""
-        savepoint = connection.begin_nested()
+        connection.exec_driver_sql("SAVEPOINT unit")
         try:
             self.result, self.error = self.unit(connection), None
             failpoints.reach_unit(self.unit, "run")
-            savepoint.commit()
+            connection.exec_driver_sql("RELEASE unit")
         except BaseException as error:  # noqa: BLE001  (handed to the caller, whatever it is)
             self.error = error
             # SQLite undoes the whole transaction on a full disk or an I/O error. Then no savepoint is left, this
             # raises, and nothing of the group is acknowledged.
-            savepoint.rollback()
+            connection.exec_driver_sql("ROLLBACK TO unit")
 
     def tell(self, failure: BaseException | None = None) -> None:
         """Hand the outcome to whoever waits; ``failure`` means that the transaction did not become durable."""

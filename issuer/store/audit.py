@@ -7,6 +7,8 @@ from sqlalchemy import Connection, insert
 from issuer.store import webhooks
 from issuer.store.tables import audit
 
+_RECORD = insert(audit)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -30,12 +32,13 @@ class Event:
 def record(connection: Connection, event: Event) -> None:
     """Append ``event``, in the transaction of what it tells about, and lay it ready for who is told by webhook."""
     connection.execute(
-        insert(audit).values(
-            at=event.at,
-            actor=event.actor,
-            action=event.action,
-            authority=event.authority,
-            subject=event.subject,
-        )
+        _RECORD,
+        {
+            "at": event.at,
+            "actor": event.actor,
+            "action": event.action,
+            "authority": event.authority,
+            "subject": event.subject,
+        },
     )
     webhooks.tell_of(connection, event.action, authority=event.authority, subject=event.subject, at=event.at)

@@ -5,7 +5,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import CompoundSelect, Connection, Row, Select, and_, func, insert, or_, select, union_all, update
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from comity import base64url
 from comity.credential import CredentialType, Format, Status
@@ -66,6 +79,18 @@ class IssuedCredential:
     valid_until: int
 
 
+# Built once: to put such a statement together costs several times what SQLite needs to run it.
+_EARLIER = select(issuances).where(
+    issuances.c.offer_id == bindparam("offer"), issuances.c.configuration_id == bindparam("configuration")
+)
+_INTEND = insert(issuances)
+_MARK_DELIVERED = (
+    update(issuances)
+    .where(issuances.c.id == bindparam("this"), issuances.c.delivered_at.is_(None))
+    .values(delivered_at=bindparam("at"))
+)
+
+
 def reserve(
     connection: Connection,
     offer: Offer,
@@ -87,9 +112,7 @@ def reserve(
         Conflict: ``nonce_invalid`` when a nonce was used before; ``code_already_used`` when this configuration was
             issued to other keys; ``status_lists_full``.
     """
-    earlier = connection.execute(
-        select(issuances).where(issuances.c.offer_id == offer.id, issuances.c.configuration_id == configuration_id)
-    ).one_or_none()
+    earlier = connection.execute(_EARLIER, {"offer": offer.id, "configuration": configuration_id}).one_or_none()
     fresh = [
         insert_if_absent(connection, nonces, {"digest": digest, "expires_at": expires_at})
         for digest, expires_at in nonce_digests.items()
@@ -100,14 +123,15 @@ def reserve(
         raise Conflict(Code.NONCE_INVALID, "the nonce of the key proof was used before")
     issuance_id, notification_id = new_id(), new_id()
     connection.execute(
-        insert(issuances).values(
-            id=issuance_id,
-            offer_id=offer.id,
-            configuration_id=configuration_id,
-            notification_id=notification_id,
-            created_at=now,
-            signed_by=signed_by,
-        )
+        _INTEND,
+        {
+            "id": issuance_id,
+            "offer_id": offer.id,
+            "configuration_id": configuration_id,
+            "notification_id": notification_id,
+            "created_at": now,
+            "signed_by": signed_by,
+        },
     )
     records = _intents(offer, issuance_id, credential_format=credential_format, holder_digests=holder_digests, now=now)
     slots = _place(connection, offer.authority, records)
@@ -191,9 +215,7 @@ def _insert_at_random(
 
 def mark_delivered(connection: Connection, issuance_id: str, *, now: int) -> bool:
     """Note that the signed credentials left; the first time counts, and False is said at every other."""
-    first = issuances.c.delivered_at.is_(None)
-    noted = update(issuances).where(issuances.c.id == issuance_id, first).values(delivered_at=now)
-    return connection.execute(noted).rowcount == 1
+    return connection.execute(_MARK_DELIVERED, {"this": issuance_id, "at": now}).rowcount == 1
 
 
 class Noted(StrEnum):

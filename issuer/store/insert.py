@@ -1,12 +1,18 @@
 """``INSERT … ON CONFLICT DO NOTHING`` on both databases: the atomic "first one wins"."""
 
 from collections.abc import Mapping
+from functools import cache
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Executable, Table
 
 from comity.runtime.inserting import insert_on
 
 
 def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:
     """Insert one row; return False when any unique constraint already holds one."""
-    return connection.execute(insert_on(connection, table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    return connection.execute(_inserting(table, connection.dialect.name), dict(values)).rowcount == 1
+
+
+@cache
+def _inserting(table: Table, dialect: str) -> Executable:
+    return insert_on(table, dialect).on_conflict_do_nothing()

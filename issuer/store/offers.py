@@ -6,6 +6,7 @@ from enum import StrEnum
 from sqlalchemy import (
     Connection,
     Row,
+    bindparam,
     func,
     insert,
     null,
@@ -108,39 +109,65 @@ class Offer:
     renews: str | None = None
 
 
+# Built once: to put such a statement together costs several times what SQLite needs to run it.
+_SAVE = insert(offers)
+_FIND = select(offers).where(offers.c.id == bindparam("this"))
+_DELIVERED = select(issuances.c.configuration_id).where(
+    issuances.c.offer_id == bindparam("this"), issuances.c.delivered_at.is_not(None)
+)
+_BY_TOKEN = select(offers).where(
+    offers.c.token_hash == bindparam("token"),
+    offers.c.authority == bindparam("whose"),
+    offers.c.state == OfferState.REDEEMED.value,
+    offers.c.token_expires_at > bindparam("now"),
+)
+_BY_TOKEN_LOCKED = _BY_TOKEN.with_for_update()
+_NOTE_CLIENT = (
+    update(offers)
+    .where(offers.c.token_hash == bindparam("token"))
+    .values(client_id=bindparam("client"), client_key=bindparam("key"))
+)
+_ERASE_AFTER = (
+    update(offers)
+    .where(offers.c.id == bindparam("this"), offers.c.erase_at > bindparam("at"))
+    .values(erase_at=bindparam("at"))
+)
+
+
 def save(connection: Connection, offer: Offer) -> None:
     """Store a new offer."""
     connection.execute(
-        insert(offers).values(
-            id=offer.id,
-            authority=offer.authority,
-            type_slug=offer.type.slug,
-            type_version=offer.type.version,
-            configuration_ids=" ".join(offer.configuration_ids),
-            batch_size=offer.batch_size,
-            state=offer.state.value,
-            code_hash=offer.code_hash,
-            transaction_code_hash=offer.transaction_code_hash,
-            attempts=0,
-            sealed_claims=offer.sealed_claims,
-            erase_at=offer.erase_at,
-            record_reference=offer.record_reference,
-            number_index=offer.number_index,
-            name_index=offer.name_index,
-            credential_valid_until=offer.credential_valid_until,
-            created_at=offer.created_at,
-            expires_at=offer.expires_at,
-            by_sign_in=offer.by_sign_in,
-            authorization_id=offer.authorization_id,
-            decision=offer.decision,
-            renews=offer.renews,
-        )
+        _SAVE,
+        {
+            "id": offer.id,
+            "authority": offer.authority,
+            "type_slug": offer.type.slug,
+            "type_version": offer.type.version,
+            "configuration_ids": " ".join(offer.configuration_ids),
+            "batch_size": offer.batch_size,
+            "state": offer.state.value,
+            "code_hash": offer.code_hash,
+            "transaction_code_hash": offer.transaction_code_hash,
+            "attempts": 0,
+            "sealed_claims": offer.sealed_claims,
+            "erase_at": offer.erase_at,
+            "record_reference": offer.record_reference,
+            "number_index": offer.number_index,
+            "name_index": offer.name_index,
+            "credential_valid_until": offer.credential_valid_until,
+            "created_at": offer.created_at,
+            "expires_at": offer.expires_at,
+            "by_sign_in": offer.by_sign_in,
+            "authorization_id": offer.authorization_id,
+            "decision": offer.decision,
+            "renews": offer.renews,
+        },
     )
 
 
 def find(connection: Connection, offer_id: str, *, now: int) -> Offer | None:
     """Return the offer as it is seen at ``now``: an open one past its end is ``EXPIRED``."""
-    row = connection.execute(select(offers).where(offers.c.id == offer_id)).one_or_none()
+    row = connection.execute(_FIND, {"this": offer_id}).one_or_none()
     if row is None:
         return None
     offer = _offer(row)
@@ -152,11 +179,7 @@ def find(connection: Connection, offer_id: str, *, now: int) -> Offer | None:
 
 
 def _all_delivered(connection: Connection, offer: Offer) -> bool:
-    delivered = connection.execute(
-        select(issuances.c.configuration_id).where(
-            issuances.c.offer_id == offer.id, issuances.c.delivered_at.is_not(None)
-        )
-    ).scalars()
+    delivered = connection.execute(_DELIVERED, {"this": offer.id}).scalars()
     return set(delivered) >= set(offer.configuration_ids)
 
 
@@ -164,13 +187,8 @@ def by_token(
     connection: Connection, *, authority: str, token_hash: str, now: int, for_update: bool = False
 ) -> Offer | None:
     """Return the offer that an access token belongs to, while the token lives. ``for_update`` locks the row."""
-    statement = select(offers).where(
-        offers.c.token_hash == token_hash,
-        offers.c.authority == authority,
-        offers.c.state == OfferState.REDEEMED.value,
-        offers.c.token_expires_at > now,
-    )
-    row = connection.execute(statement.with_for_update() if for_update else statement).one_or_none()
+    statement = _BY_TOKEN_LOCKED if for_update else _BY_TOKEN
+    row = connection.execute(statement, {"token": token_hash, "whose": authority, "now": now}).one_or_none()
     return None if row is None else _offer(row)
 
 
@@ -208,13 +226,12 @@ def decide(connection: Connection, offer_id: str, decision: Decision) -> bool:
 
 def note_client(connection: Connection, token_hash: str, *, client_id: str | None, client_key: str | None) -> None:
     """Note to which client, and to which instance of it, an access token was given."""
-    values = {"client_id": client_id, "client_key": client_key}
-    connection.execute(update(offers).where(offers.c.token_hash == token_hash).values(values))
+    connection.execute(_NOTE_CLIENT, {"token": token_hash, "client": client_id, "key": client_key})
 
 
 def erase_after(connection: Connection, offer_id: str, *, at: int) -> None:
     """Bring the erasure of an offer's claims forward to ``at``; never move it back."""
-    connection.execute(update(offers).where(offers.c.id == offer_id, offers.c.erase_at > at).values(erase_at=at))
+    connection.execute(_ERASE_AFTER, {"this": offer_id, "at": at})
 
 
 def erase_due(connection: Connection, *, now: int) -> int:

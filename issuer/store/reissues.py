@@ -173,7 +173,7 @@ def begin(connection: Connection, key: str, scopes: Sequence[Scope], *, only_kno
     ).where(thing.c.records > 0)
     names = ["key_thumbprint", *same, "state", "planned_at", "was_suspended"]
     return connection.execute(
-        insert_on(connection, reissues).from_select(names, lines).on_conflict_do_nothing()
+        insert_on(reissues, connection.dialect.name).from_select(names, lines).on_conflict_do_nothing()
     ).rowcount
 
 

@@ -7,7 +7,7 @@ lose one another, and a list can always be written again.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select, true, update
 
 from comity.credential import Status
 from issuer.store.insert import insert_if_absent
@@ -46,6 +46,23 @@ class ListState:
     fence: int
 
 
+# Built once: to put such a statement together costs several times what SQLite needs to run it.
+_OPEN = select(status_lists.c.id, status_lists.c.number, status_lists.c.size).where(
+    status_lists.c.authority == bindparam("whose"),
+    status_lists.c.is_open.is_(True),
+    status_lists.c.published_at.is_not(None),
+)
+_ALLOCATED = status_lists.c.allocated + bindparam("added")
+_COUNT = (
+    update(status_lists)
+    .where(status_lists.c.id == bindparam("this"))
+    .values(allocated=_ALLOCATED, is_open=status_lists.c.size * 3 > _ALLOCATED * 4)
+)
+_MARK_CHANGED = (
+    update(status_lists).where(status_lists.c.id == bindparam("this")).values(changes=status_lists.c.changes + 1)
+)
+
+
 def ensure_open(connection: Connection, authority: str, *, wanted: int, size: int) -> None:
     """Open lists until ``wanted`` are open. A new list takes entries only once it is published."""
     have = connection.execute(
@@ -73,13 +90,7 @@ def ensure_open(connection: Connection, authority: str, *, wanted: int, size: in
 
 def open_lists(connection: Connection, authority: str) -> tuple[OpenList, ...]:
     """Return the lists that take entries."""
-    rows = connection.execute(
-        select(status_lists.c.id, status_lists.c.number, status_lists.c.size).where(
-            status_lists.c.authority == authority,
-            status_lists.c.is_open.is_(True),
-            status_lists.c.published_at.is_not(None),
-        )
-    )
+    rows = connection.execute(_OPEN, {"whose": authority})
     return tuple(OpenList(id=row.id, number=row.number, size=row.size) for row in rows)
 
 
@@ -88,19 +99,12 @@ def count(connection: Connection, list_id: int, added: int) -> None:
 
     An index drawn at random is then free in one of four draws at worst, and the published list still hides in a crowd.
     """
-    allocated = status_lists.c.allocated + added
-    connection.execute(
-        update(status_lists)
-        .where(status_lists.c.id == list_id)
-        .values(allocated=allocated, is_open=allocated * 4 < status_lists.c.size * 3)
-    )
+    connection.execute(_COUNT, {"this": list_id, "added": added})
 
 
 def mark_changed(connection: Connection, list_id: int) -> None:
     """Note that a list is no longer what was published (the outbox)."""
-    connection.execute(
-        update(status_lists).where(status_lists.c.id == list_id).values(changes=status_lists.c.changes + 1)
-    )
+    connection.execute(_MARK_CHANGED, {"this": list_id})
 
 
 def all_lists(connection: Connection) -> tuple[ListState, ...]:

@@ -6,6 +6,7 @@ that is committed is told at least once. Instants are whole Unix seconds.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Index,
+    Insert,
     Integer,
     LargeBinary,
     MetaData,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     insert,
     literal,
@@ -134,21 +137,15 @@ class Outbox:
 
     def tell(self, connection: Connection, event: Event) -> int:
         """Lay the event ready for everybody who wants to be told, by one statement; return for how many."""
-        who, names = self.endpoints.c, ("event_id", "endpoint_id", "type", "body", "state", "attempts")
-        wants = or_(who.types == "", who.types.contains(_words((event.type,)), autoescape=True))
-        lines = select(
-            literal(event.id),
-            who.id,
-            literal(event.type),
-            literal(event.body),
-            literal(State.WAITING.value),
-            literal(0),
-            literal(event.at, BigInteger),
-            literal(""),
-            literal(event.at, BigInteger),
-        ).where(who.scope.in_([EVERYONE, event.scope]), wants)
-        into = insert(self.deliveries).from_select([*names, "next_at", "log", "created_at"], lines)
-        return connection.execute(into).rowcount
+        told = {
+            "told": event.id,
+            "told_type": event.type,
+            "told_body": event.body,
+            "told_at": event.at,
+            "whose": event.scope,
+            "wanted": f"%{_escaped(_words((event.type,)))}%",
+        }
+        return connection.execute(_telling(self.endpoints, self.deliveries), told).rowcount
 
     def waiting_for(self, connection: Connection, *, now: int) -> frozenset[str]:
         """Return the endpoints for which something is due."""
@@ -273,6 +270,34 @@ def outbox(metadata: MetaData) -> Outbox:
         Index("ix_webhook_deliveries_settled", "settled_at"),
     )
     return Outbox(endpoints=endpoints, deliveries=deliveries)
+
+
+@cache
+def _telling(endpoints: Table, deliveries: Table) -> Insert:
+    """Return the statement of :meth:`Outbox.tell`, built once: it goes with everything that is collected."""
+    who, at = endpoints.c, bindparam("told_at", type_=BigInteger)
+    wants = or_(who.types == "", who.types.like(bindparam("wanted"), escape=_ESCAPE))
+    lines = select(
+        bindparam("told", type_=String),
+        who.id,
+        bindparam("told_type", type_=String),
+        bindparam("told_body", type_=Text),
+        literal(State.WAITING.value),
+        literal(0),
+        at,
+        literal(""),
+        at,
+    ).where(or_(who.scope == EVERYONE, who.scope == bindparam("whose")), wants)
+    names = ("event_id", "endpoint_id", "type", "body", "state", "attempts", "next_at", "log", "created_at")
+    return insert(deliveries).from_select(names, lines)
+
+
+_ESCAPE = "/"
+
+
+def _escaped(text: str) -> str:
+    """Return what stands for exactly ``text`` in a pattern of LIKE."""
+    return "".join(_ESCAPE + each if each in {_ESCAPE, "%", "_"} else each for each in text)
 
 
 def _words(types: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ async def test_what_is_put_in_is_found(tmp_path: Path, monkeypatch: pytest.Monke
     place.prepare()
     async with running(place):
         pass
-    issued_rows.fill(place.settings().database, 100)
+    await issued_rows.fill(place.settings().database, 100)
     async with running(place) as issuer:
         (record,) = await issuer.records(record_reference="old-99")
         assert (record["status"], record["status_index"], record["authority"]) == ("valid", 99, ON)
