@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from comity.errors import Code
 from comity.openid import dpop
+from comity.openid.issuance import attempts
 from comity.openid.oauth import TokenRequest, TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from issuer import clients, granted, tokens, wanted
@@ -12,7 +13,7 @@ from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.secrecy import hashed
 from issuer.store import Connection, credentials, given, offers, redemption
-from issuer.store.redemption import Redeemed, Redemption
+from issuer.store.redemption import Missed, Redeemed, Redemption
 from issuer.tokens import Proof
 
 _Error = OAuthErrorCode
@@ -41,7 +42,9 @@ async def exchange_code(
     typed = request.tx_code
     typed_hash = None if typed is None else deployment.secrecy.transaction_code_hash(code_hash, typed)
 
-    def redeem(connection: Connection) -> tuple[Redemption, Redeemed | None]:
+    limit = deployment.limits.transaction_code_attempts
+
+    def redeem(connection: Connection) -> tuple[Redemption, Redeemed | Missed | None]:
         done = redemption.redeem(
             connection,
             authority=authority.path,
@@ -50,7 +53,7 @@ async def exchange_code(
             token_hash=hashed(token),
             token_expires_at=now + deployment.limits.token_seconds,
             token_key=None if proof is None else proof.thumbprint,
-            attempt_limit=deployment.limits.transaction_code_attempts,
+            attempt_limit=limit,
             now=now,
             deferred_until=now + deployment.limits.deferred_seconds,
         )
@@ -58,14 +61,17 @@ async def exchange_code(
             tokens.use_up(connection, proof)
             clients.use_up(connection, client)
             offers.note_client(connection, hashed(token), client_id=client.client_id, client_key=client.key)
-        if done[1] is not None and narrowed:  # refused, and with it undone, where it is more than was offered
+        if isinstance(done[1], Redeemed) and narrowed:  # refused, and with it undone, where it is more than was offered
             offer = offers.find(connection, done[1].offer_id, now=now)
             wanted.require_subset(narrowed, offer.configuration_ids if offer else ())
             given.narrow(connection, done[1].offer_id, narrowed)
         return done
 
     outcome, redeemed = await deployment.database.write(redeem)
-    if redeemed is None:
+    if isinstance(redeemed, Missed) and outcome is Redemption.TRANSACTION_CODE_WRONG:
+        detail = "the transaction code is wrong"
+        raise attempts.refusal(Code.TRANSACTION_CODE_WRONG, detail, left=limit - redeemed.attempts)
+    if not isinstance(redeemed, Redeemed):
         raise _REFUSED_CODE[outcome]
     return TokenResponse(
         access_token=token,
@@ -87,10 +93,9 @@ _REFUSED_CODE: Mapping[Redemption, OAuthError] = {
     Redemption.CODE_UNKNOWN: _refused_code(Code.OFFER_UNKNOWN, "the pre-authorized code is not known"),
     Redemption.CODE_EXPIRED: _refused_code(Code.OFFER_EXPIRED, "the pre-authorized code has ended"),
     Redemption.CODE_USED: _refused_code(Code.CODE_ALREADY_USED, "the pre-authorized code was used before"),
-    Redemption.CODE_DEAD: _refused_code(
-        Code.TRANSACTION_CODE_ATTEMPTS_EXHAUSTED, "too many wrong transaction codes; ask for a new offer"
+    Redemption.CODE_DEAD: attempts.refusal(
+        Code.TRANSACTION_CODE_ATTEMPTS_EXHAUSTED, "too many wrong transaction codes; ask for a new offer", left=0
     ),
-    Redemption.TRANSACTION_CODE_WRONG: _refused_code(Code.TRANSACTION_CODE_WRONG, "the transaction code is wrong"),
     Redemption.TRANSACTION_CODE_MISSING: _refused_code(
         Code.TRANSACTION_CODE_REQUIRED, "a transaction code is needed", _Error.INVALID_REQUEST
     ),

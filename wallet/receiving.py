@@ -23,7 +23,7 @@ from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest
 from comity.ports import Clock, Signer
 from comity.runtime.evidence import EvidenceShell
 from comity.trust.snapshot import RegistrySnapshot
-from wallet import deferred, holdings, journal
+from wallet import deferred, holdings, journal, wrong_codes
 from wallet.asking import Asking
 from wallet.attesting import WalletProvider
 from wallet.copies import copies_wanted
@@ -201,8 +201,7 @@ class Receiving:
         exchange = Exchange.begin(self.outbound, self.clock, metadata, self.provider)
         answer = await exchange.send_code(metadata.token_endpoint, request)
         if answer.status == 400 and error_of(answer) in {"invalid_grant", "invalid_tx_code"}:
-            code = Code.TRANSACTION_CODE_WRONG if preview.needs_transaction_code else Code.CODE_ALREADY_USED
-            raise Denied(code, "the issuer does not accept the code, or the offer is used up")
+            raise wrong_codes.told_by(answer, is_typed=preview.needs_transaction_code)
         return exchange.for_journal(exchange.token_of(answer))
 
     async def _one(self, wallet: OpenWallet, line: Line, shared_key: str | None, copies: int) -> Received | None:

@@ -1,6 +1,7 @@
 """Error codes of the protocols, and the one exception with which this package refuses a message."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,15 +90,24 @@ class OAuthError(Malformed):
         code: ours, stable and translated.
         error: the code the protocol demands.
         detail: one plain sentence; never a token, key or claim value.
+        more: further members of the error response, which whoever does not know them ignores.
     """
 
-    def __init__(self, code: Code, detail: str, *, error: OAuthErrorCode = OAuthErrorCode.INVALID_REQUEST) -> None:
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        *,
+        error: OAuthErrorCode = OAuthErrorCode.INVALID_REQUEST,
+        more: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__(code, detail)
         self.error = error
+        self.more = dict(more or {})
 
-    def to_dict(self) -> dict[str, str]:
+    def to_dict(self) -> dict[str, str | int]:
         """Return the error response body (RFC 6749 §5.2)."""
-        return {"error": self.error.value, "error_description": description(self.detail)}
+        return {"error": self.error.value, "error_description": description(self.detail), **self.more}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

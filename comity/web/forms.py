@@ -41,6 +41,7 @@ class Form:
         lists: the same with every value, for boxes that are ticked.
         files: what was uploaded, by field; empty bytes where no file was chosen.
         errors: by field, the key of the sentence that says what is wrong; ``""`` is the form as a whole.
+        counts: by field, the number that such a sentence tells.
         is_genuine: whether it was drawn by us for this browser and session.
     """
 
@@ -48,6 +49,7 @@ class Form:
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
     errors: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     is_genuine: bool = True
 
     @property
@@ -96,9 +98,10 @@ class Form:
         """Return what was uploaded as ``name``; empty when nothing was."""
         return self.files.get(name, b"")
 
-    def fail(self, name: str, key: str) -> None:
-        """Note that ``name`` is wrong, in the words of ``key``; the first thing found stays."""
-        self.errors.setdefault(name, key)
+    def fail(self, name: str, key: str, *, count: int = 0) -> None:
+        """Note that ``name`` is wrong, in the words of ``key`` for ``count``; the first thing found stays."""
+        if name not in self.errors:
+            self.errors[name], self.counts[name] = key, count
 
     def typed(self) -> Mapping[str, str]:
         """Return what a person typed or chose, without the form's own fields."""

@@ -91,11 +91,15 @@ def problem(request: Request, error: ComityError) -> JSONResponse:
 
 
 def oauth_error(
-    code: str, description: str = "", status: int = 400, headers: Mapping[str, str] | None = None
+    code: str,
+    description: str = "",
+    status: int = 400,
+    headers: Mapping[str, str] | None = None,
+    more: Mapping[str, int] | None = None,
 ) -> JSONResponse:
-    """Return an OAuth error answer (RFC 6749 §5.2): ``error``, ``error_description``, never cached."""
+    """Return an OAuth error answer (RFC 6749 §5.2): ``error``, ``error_description``, ``more``; never cached."""
     members = {"error": code, "error_description": _plain(description)} if description else {"error": code}
-    return JSONResponse(members, status, {"cache-control": "no-store", **(headers or {})})
+    return JSONResponse({**members, **(more or {})}, status, {"cache-control": "no-store", **(headers or {})})
 
 
 def protocol_error(error: ComityError) -> JSONResponse:

@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from comity.openid.issuance import attempts
 from comity.openid.issuance.notification import NotificationEvent
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT
 
@@ -20,10 +21,16 @@ SECURITY: Said = {
     }
 }
 _TEXT: Said = {"type": "string"}
+_TRIES_LEFT: Said = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": attempts.MOST,
+    "description": "After a wrong transaction code: how many more the offer bears; 0: it is closed for good.",
+}
 _ERROR: Said = {
     "type": "object",
     "required": ["error"],
-    "properties": {"error": _TEXT, "error_description": _TEXT},
+    "properties": {"error": _TEXT, "error_description": _TEXT, attempts.MEMBER: _TRIES_LEFT},
 }
 _REFUSED: Said = {
     "description": "An error as OAuth 2.0 writes it (RFC 6749 §5.2)",

@@ -211,7 +211,7 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
         headers["www-authenticate"] = challenge
     if error.error is OAuthErrorCode.TEMPORARILY_UNAVAILABLE:
         headers["retry-after"] = "2"
-    return problems.oauth_error(error.error, error.detail, status, headers)
+    return problems.oauth_error(error.error, error.detail, status, headers, error.more)
 
 
 def _answer(

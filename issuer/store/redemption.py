@@ -43,6 +43,13 @@ class Redeemed:
     token_expires_at: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """A transaction code that was wrong: how many were by now, this one included."""
+
+    attempts: int
+
+
 def redeem(
     connection: Connection,
     *,
@@ -55,12 +62,13 @@ def redeem(
     attempt_limit: int,
     now: int,
     deferred_until: int | None = None,
-) -> tuple[Redemption, Redeemed | None]:
+) -> tuple[Redemption, Redeemed | Missed | None]:
     """Exchange a code for a token by one statement, so that exactly one of any number of callers succeeds.
 
     The same statement counts a wrong transaction code and kills the offer at the limit, and erases its claims then.
     Where a decision is awaited, the token must be bound to a key, and lives until ``deferred_until``.
-    Returns what happened, and for what offer and how long the token is good when granted.
+    Returns what happened, and for what offer and how long the token is good when granted; after a wrong transaction
+    code, how many there were.
     """
     lives = _lives_until(token_expires_at, deferred_until)
     wrong = _is_wrong(transaction_code_hash)
@@ -77,7 +85,7 @@ def redeem(
             erase_at=case((wrong, offers.c.erase_at), else_=lives),
             sealed_claims=case((last, null()), else_=offers.c.sealed_claims),
         )
-        .returning(offers.c.id, offers.c.token_expires_at, offers.c.state)
+        .returning(offers.c.id, offers.c.token_expires_at, offers.c.state, offers.c.attempts)
     )
     row = connection.execute(statement).one_or_none()
     if row is None:
@@ -86,7 +94,9 @@ def redeem(
         ), None
     if row.state == OfferState.REDEEMED.value:
         return Redemption.GRANTED, Redeemed(offer_id=row.id, token_expires_at=row.token_expires_at)
-    return (Redemption.CODE_DEAD if row.state == OfferState.DEAD.value else Redemption.TRANSACTION_CODE_WRONG), None
+    is_dead = row.state == OfferState.DEAD.value
+    missed = Missed(attempts=row.attempts)
+    return (Redemption.CODE_DEAD if is_dead else Redemption.TRANSACTION_CODE_WRONG), missed
 
 
 def _offered_by(authority: str, code_hash: str, now: int) -> ColumnElement[bool]:

@@ -146,6 +146,8 @@ async def test_a_file_with_bad_rows_issues_the_good_ones(visitor: NewVisitor, st
     assert "Class: Choose one of the answers" in said
     await clerk.press("Make 2 offers")
     await clerk.page.get_by_text("offers made").wait_for()
+    await clerk.page.locator("main [data-live]").wait_for(state="detached")  # while it runs, the page may still go on
+    await clerk.page.wait_for_load_state()
     await look(clerk, "console-file-done")
     async with clerk.page.expect_download() as taken:
         await clerk.press("Download the rows with errors")

@@ -116,3 +116,22 @@ async def test_among_many_cards_one_is_found(visitor: NewVisitor, play: Play) ->
         await maya.at.type("Trouver une carte", typed)
         assert await shown.count() == left, typed
     assert await maya.at.page.get_by_text("Aucune carte ne correspond").count() == 0
+
+
+async def test_an_offer_that_wrong_codes_have_locked(visitor: NewVisitor, play: Play) -> None:
+    maya = Citizen(at=await visitor(), url=play.stage.urls["wallet"], play=play, language="fr")
+    await maya.settle()
+    offered = await person_offer(play)
+    await maya.bring(offered.link)
+    for left in ("Il reste 4 essais.", "Il reste 3 essais.", "Il reste 2 essais.", "Il reste 1 essai."):
+        await maya.at.type("Code de transaction", "0000" if offered.transaction_code != "0000" else "1111")
+        await maya.at.page.locator("button[value=take]").click()
+        await maya.at.page.get_by_role("alert").get_by_text(left).wait_for()
+    await maya.at.shoot("wallet-offer-wrong-code")
+    await maya.at.check()
+    await maya.at.type("Code de transaction", "0000" if offered.transaction_code != "0000" else "1111")
+    await maya.at.page.locator("button[value=take]").click()
+    await maya.at.page.get_by_role("heading", name="L’offre est bloquée").wait_for()
+    assert await maya.at.evaluate("document.activeElement.tagName") == "H1"
+    await maya.at.shoot("wallet-offer-locked")
+    await maya.at.check()

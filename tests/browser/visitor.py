@@ -11,15 +11,19 @@ from urllib.parse import urlsplit
 from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Request
 
 from tests.browser import walking
+from tests.browser.looks import FORCED, MORE, NOT_TOLD, PICTURED, PLAIN
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 NARROWEST = 320
 AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 AXE_COLOURS = ("color-contrast", "link-in-text-block")
+AXE_MORE = ("color-contrast-enhanced",)
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 Scheme = Literal["light", "dark"]
 JUDGED: set[tuple[str, str]] = set()
 """Origin and path of every page that was found clean in this run, for ``test_every_page``."""
+STARK: set[tuple[str, str]] = set()
+"""Those that were looked at with forced colours and more contrast too: once, as language changes nothing there."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,8 +58,7 @@ class Visitor:
         for scheme in schemes:
             await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             for each in await self._axe(only=() if scheme == schemes[0] else AXE_COLOURS):
-                places = [" ".join(map(str, node["target"])) for node in each["nodes"][:3]]
-                found.append(f"{self.path} {scheme}: {each['id']}: {each['help']}: {places}")
+                found.append(f"{self.path} {scheme}: {each['id']}: {each['help']}: {_places(each)}")
         return found
 
     async def sideways(self, width: int = NARROWEST) -> list[str]:
@@ -67,13 +70,37 @@ class Visitor:
             await self.page.set_viewport_size(before)
         return [f"{self.path}: {each}" for each in out]
 
+    async def stark(self) -> list[str]:
+        """Return what is lost where colours are forced, and text of less than 7 to 1 where more contrast is wished for.
+
+        In both schemes each: WCAG 2.2, 1.4.1, 1.4.6 and 1.4.11.
+        """
+        found = []
+        for name, media in FORCED.items():
+            await self.page.emulate_media(**media)
+            found += [f"{self.path} {name}: {each}" for each in await self.evaluate(NOT_TOLD)]
+        for name, media in MORE.items():
+            await self.page.emulate_media(**media)
+            found += [f"{self.path} {name}: {each['help']}: {_places(each)}" for each in await self._axe(only=AXE_MORE)]
+        await self.page.emulate_media(**PLAIN)
+        return found
+
     async def check(self) -> None:
-        """Fail unless the page is clean: axe in both schemes, no sideways scroll, no complaint, nobody outside."""
+        """Fail unless the page is clean: axe in both schemes, no sideways scroll, no complaint, nobody outside.
+
+        A page that comes for the first time is also looked at with forced colours and with more contrast.
+        """
         assert await self.findings() == []
         assert await self.sideways() == []
-        self.check_quiet()
         parts = urlsplit(self.page.url)
-        JUDGED.add((f"{parts.scheme}://{parts.netloc}", parts.path))
+        judged = (f"{parts.scheme}://{parts.netloc}", parts.path)
+        shape = (judged[0], re.sub(r"^/(en|fr)\b", "", parts.path))
+        if shape not in STARK:
+            lost = await self.stark()
+            assert lost == [], lost
+            STARK.add(shape)
+        self.check_quiet()
+        JUDGED.add(judged)
 
     def check_quiet(self) -> None:
         """Fail unless nothing was blocked by the policy, no script failed, and nobody else was asked anything."""
@@ -142,10 +169,11 @@ class Visitor:
         before = self.page.viewport_size
         for window, size in (("phone", PHONE), ("desktop", DESKTOP)):
             await self.page.set_viewport_size(size)  # type: ignore[arg-type]
-            for scheme in ("light", "dark"):
-                await self.page.emulate_media(color_scheme=scheme)
-                path = SCREENSHOTS / f"{name}-{language}-{window}-{scheme}.png"
+            for look, media in PICTURED[window].items():
+                await self.page.emulate_media(**media)
+                path = SCREENSHOTS / f"{name}-{language}-{window}-{look}.png"
                 await self.page.screenshot(path=path, full_page=True)
+        await self.page.emulate_media(**PLAIN)
         if before is not None:
             await self.page.set_viewport_size(before)
 
@@ -184,6 +212,11 @@ class Visitor:
                 self.complaints.append(f"{self.path}: {line.text}") if "Security Policy" in line.text else None
             ),
         )
+
+
+def _places(finding: Mapping[str, Any]) -> list[str]:
+    """Return where on the page axe found something."""
+    return [" ".join(map(str, node["target"])) for node in finding["nodes"][:3]]
 
 
 async def arrive(

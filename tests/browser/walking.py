@@ -38,3 +38,11 @@ STICKS_OUT = """
 })()
 """
 """What lies outside the window, or is cut off in it."""
+
+FOCUS_COLOUR = """getComputedStyle(document.activeElement).outlineColor"""
+"""The colour of the ring around whatever has the focus."""
+
+PAGE_COLOURS = """
+[...document.querySelectorAll("html, body, header, main, form")].map((it) => getComputedStyle(it).backgroundColor)
+"""
+"""What such a ring stands on."""

@@ -17,11 +17,14 @@ from wallet.pages.cards import Card
 from wallet.pages.face import Face
 from wallet.receiving import Terms
 from wallet.records import DOOR, HISTORY, Kept, OpenWallet, Sheet
+from wallet.wrong_codes import WrongCode
 
-_CODE_ERRORS = {
-    Code.TRANSACTION_CODE_WRONG: "wallet.offer.code_wrong",
-    Code.TRANSACTION_CODE_REQUIRED: "pages.field_needed",
+_ABOUT_THE_CODE = {
+    Code.TRANSACTION_CODE_WRONG,
+    Code.TRANSACTION_CODE_ATTEMPTS_EXHAUSTED,
+    Code.TRANSACTION_CODE_REQUIRED,
 }
+_LOCKED = 0
 _PASSED = "passed"
 
 
@@ -79,6 +82,8 @@ async def _show(face: Face, request: Request, offer: Kept, form: Form, *, status
     """Show the offer: who, whether the registry vouches, every claim. Only offer and metadata are read for it."""
     if offer.content["state"] != "open":
         return face.pages.to(request, _after(offer))
+    if (left := offer.content.get("left")) == _LOCKED:  # the issuer does not show it any more
+        return face.pages.render(request, "offer_locked.html", status=status)
     preview = await face.deployment.receiving.preview(offer.content["link"])
     language = face.language(request)
     issuer, name = preview.metadata.credential_issuer, _issuer_name(preview, language)
@@ -100,6 +105,7 @@ async def _show(face: Face, request: Request, offer: Kept, form: Form, *, status
         code=grant.transaction_code if grant else None,
         is_by_sign_in=preview.is_by_sign_in,
         tries=offer.content["tries"],
+        left=left,
     )
 
 
@@ -159,9 +165,9 @@ async def _collect(face: Face, request: Request, wallet: OpenWallet, offer: Kept
         kept = await face.deployment.receiving.receive(wallet, offer.content["link"], terms)
     except ComityError as error:
         again = await _reopened(wallet, taking, error)
-        if again is None or error.code not in _CODE_ERRORS:
+        if again is None or error.code not in _ABOUT_THE_CODE:
             raise
-        form.fail("code", _CODE_ERRORS[error.code])
+        _tell(form, error)
         form.values.pop("code", None)
         return await _show(face, request, again, form, status=422)
     ids = [each.credential_id for each in kept]
@@ -171,8 +177,19 @@ async def _collect(face: Face, request: Request, wallet: OpenWallet, offer: Kept
 
 
 async def _reopened(wallet: OpenWallet, taking: Sheet, error: ComityError) -> Kept | None:
-    """Open the offer again after something went wrong, and count a wrong code."""
-    tries = int(taking.content["tries"]) + (error.code is Code.TRANSACTION_CODE_WRONG)
-    content = {**taking.content, "state": "open", "tries": tries}
+    """Open the offer again after something went wrong, and count a wrong code; ``left`` is what the issuer tells."""
+    content = {**taking.content, "state": "open"}
+    if isinstance(error, WrongCode):
+        content |= {"tries": int(taking.content["tries"]) + 1, "left": error.tries_left}
     await wallet.put(DOOR, taking.id, content, version=taking.version + 1)
     return await wallet.find(DOOR, taking.id)
+
+
+def _tell(form: Form, error: ComityError) -> None:
+    """Say what is wrong with the code, and how many tries are left where the issuer says so."""
+    if not isinstance(error, WrongCode):
+        form.fail("code", "pages.field_needed")
+    elif error.tries_left is None:
+        form.fail("code", "wallet.offer.code_wrong")
+    elif error.tries_left != _LOCKED:
+        form.fail("code", "wallet.offer.code_wrong_left", count=error.tries_left)

@@ -10,7 +10,7 @@ const SHEET = `
   .frame:hover { background: #063d45; }
   svg { width: 2rem; flex: none; }
   ::slotted(a) { color: inherit !important; text-decoration: none !important; padding: 0.8rem 0; outline: 0; }
-  @media (forced-colors: active) { .frame { border: 2px solid ButtonText; } }
+  @media (forced-colors: active) { .frame { border: 2px solid LinkText; } svg g * { stroke: LinkText; } }
 `;
 const MARK = `<svg viewBox="0 0 40 28" aria-hidden="true"><g fill="none" stroke-width="4"><circle cx="14" cy="14" r="11"
   stroke="#fff"/><path d="M26 3a11 11 0 1 1-9.5 5.5" stroke="#f0a552" stroke-linecap="round"/></g></svg>`;
