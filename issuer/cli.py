@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from comity import backup_cli, strict_json, webhook_cli
+from comity import backup_cli, refusals_cli, strict_json, webhook_cli
 from comity.runtime import migrations
 from comity.runtime.backup import Scheme
 from comity.runtime.clock import SystemClock
@@ -18,7 +18,7 @@ from comity.web import i18n
 from issuer import clerk_cli, reissue_cli
 from issuer.operators import Role
 from issuer.settings import IssuerSettings
-from issuer.store import webhooks
+from issuer.store import refused, webhooks
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -47,6 +47,7 @@ def _backup() -> Scheme:
 
 
 backup_cli.mount(cli, _backup)
+refusals_cli.mount(cli, "issuer", lambda: load(IssuerSettings).database, refused.REFUSALS, by_authority=True)
 
 
 @asynccontextmanager

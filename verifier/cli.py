@@ -4,13 +4,12 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from comity import backup_cli, strict_json, webhook_cli
+from comity import backup_cli, refusals_cli, strict_json, webhook_cli
 from comity.errors import Code, Malformed, NotFound
 from comity.runtime import migrations
 from comity.runtime.backup import Scheme
@@ -18,7 +17,6 @@ from comity.runtime.clock import SystemClock
 from comity.runtime.database import open_database, require_shared
 from comity.runtime.http import GuardedFetcher
 from comity.runtime.logging import configure
-from comity.runtime.refusals import Refusals, Refused
 from comity.runtime.settings import load
 from comity.runtime.webhooks.delivery import Webhooks
 from comity.trust.places import PROVINCES_AND_TERRITORIES
@@ -50,6 +48,7 @@ def _backup() -> Scheme:
 
 
 backup_cli.mount(cli, _backup)
+refusals_cli.mount(cli, "verifier", lambda: load(VerifierSettings).database, store.REFUSALS, by_authority=False)
 
 
 @asynccontextmanager
@@ -140,24 +139,6 @@ def identifiers(
         attestation=settings.attestation_file,
     )
     sys.stdout.write(strict_json.serialise(entry).decode() + "\n")
-
-
-@cli.command()
-def refusals() -> None:
-    """Print what wallets were refused, the newest hour first: hour, endpoint, error code, how often."""
-    settings = load(VerifierSettings)
-    migrations.check(settings.database, "verifier")
-
-    async def read() -> tuple[Refused, ...]:
-        database = open_database(settings.database)
-        try:
-            return await Refusals(database=database, table=store.refusals, clock=SystemClock()).newest()
-        finally:
-            await database.close()
-
-    for each in asyncio.run(read()):
-        hour = datetime.fromtimestamp(each.hour, UTC).isoformat(timespec="minutes")
-        typer.echo(f"{hour}\t{each.kind.endpoint}\t{each.kind.code}\t{each.times}")
 
 
 @parties.command("add")
