@@ -123,6 +123,7 @@ class Code(StrEnum):
     TRANSACTION_CODE_REQUIRED = "transaction_code_required"
     TRANSACTION_CODE_ATTEMPTS_EXHAUSTED = "transaction_code_attempts_exhausted"
     NONCE_INVALID = "nonce_invalid"
+    NONCE_NEEDED = "nonce_needed"
     PROOF_INVALID = "proof_invalid"
     DPOP_PROOF_INVALID = "dpop_proof_invalid"
     CLIENT_NOT_AUTHENTICATED = "client_not_authenticated"

@@ -76,15 +76,17 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
         max_page_bytes=photos.MAX_FORM_BYTES,
     )
     app.exception_handler(OAuthError)(openid.answer_refusal)
-    counted.install(app, access.count_refusal)
     # First, since routes are looked at in turn and this is what wallets ask for: no other route ends as these do.
     app.include_router(openid.router)
     console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
     api_docs.require_bearer(app, described.SECURITY | described_protocol.SECURITY)
     webhook_docs.describe(app, described.WEBHOOKS)
     # In this order: the path of an authority may stand at the start of the routes of the last ones.
-    for router in (operators.router, sign_in.router, authorization.router, public.router):
+    others = (operators.router, sign_in.router, authorization.router, public.router)
+    for router in others:
         app.include_router(router)
+    routes = [route for router in (openid.router, *others) for route in router.routes]
+    counted.install(app, access.count_refusal, routes)
     return app
 
 
@@ -233,7 +235,7 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         publisher=Publisher(authorities=opened, database=database, clock=clock, rules=rules),
         limits=_limits(settings),
         request_keys=RequestKeys(database, clock, secrecy, period_seconds=settings.encryption_key_seconds),
-        refusals=Refusals(database=database, table=refused.refusals, clock=clock),
+        refusals=Refusals(database=database, tables=refused.REFUSALS, clock=clock),
         attestation_status=AttestationStatus(
             cache=StatusCache(settings.data_folder / "attestation-status", fetcher, clock), clock=clock
         ),

@@ -50,6 +50,7 @@ PLAN: Mapping[str, Rows] = {
     "bulk_jobs": Rows(),
     "bulk_rows": Rows(without=frozenset({"sealed_cells"})),
     "refusals": Rows(),
+    "refused_requests": Rows(),
     "webhook_endpoints": NOTHING,  # one may have been removed since; whoever still wants to be told is added anew
     "webhook_deliveries": NOTHING,  # what was sent since would be sent again
     "once": NOTHING,  # what came of a key may be lost; the offers that it made are ended anyway

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from comity import backup_cli, strict_json, webhook_cli
+from comity import backup_cli, refusals_cli, strict_json, webhook_cli
 from comity.runtime.clock import SystemClock
 from comity.runtime.loading import loading
 from comity.web import i18n
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from comity.runtime.backup import Scheme
+    from comity.runtime.refusals import Tables
     from issuer.settings import IssuerSettings
 
 cli = typer.Typer(no_args_is_help=True, help="Issue credentials. / Délivrer des attestations.")
@@ -51,6 +52,15 @@ def _backup() -> "Scheme":
 
 
 backup_cli.mount(cli, _backup)
+
+
+def _refusals() -> "tuple[str, Tables]":
+    from issuer.store import refused
+
+    return _settings().database, refused.REFUSALS
+
+
+refusals_cli.mount(cli, "issuer", _refusals, by_authority=True)
 
 
 @asynccontextmanager

@@ -66,10 +66,11 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
         max_page_bytes=face.MAX_FORM_BYTES,
     )
     app.state.deployment = deployment
-    counted.install(app, lambda request, error: deployment.refusals.note(error, endpoint=counted.endpoint_of(request)))
-    app.include_router(openid.router(deployment))
-    app.include_router(relying_party.router(deployment))
-    app.include_router(browser.router(deployment))
+    routers = [each.router(deployment) for each in (openid, relying_party, browser)]
+    routers.append(relying_party.answers(deployment))
+    for router in routers:
+        app.include_router(router)
+    counted.install(app, partial(_count, deployment), [route for router in routers for route in router.routes])
     counter.install(app, deployment)
     described.complete(app)
 
@@ -79,6 +80,10 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
         return PlainTextResponse(i18n.text("verifier.complete", problems.language_of(request)))
 
     return app
+
+
+def _count(deployment: Deployment, request: Request, error: ComityError) -> None:
+    deployment.refusals.note(error, endpoint=counted.endpoint_of(request))
 
 
 def _erasures(deployment: Deployment) -> dict[str, Callable[[], Awaitable[object]]]:

@@ -36,6 +36,7 @@ PLAN: Mapping[str, Rows] = {
         ),
     ),
     "refusals": Rows(),
+    "refused_requests": Rows(),
     "counter_devices": NOTHING,
     "webhook_endpoints": NOTHING,  # one may have been removed since; whoever still wants to be told is added anew
     "webhook_deliveries": NOTHING,  # what was sent since would be sent again

@@ -4,13 +4,12 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from comity import backup_cli, strict_json, webhook_cli
+from comity import backup_cli, refusals_cli, strict_json, webhook_cli
 from comity.errors import Code, Malformed, NotFound
 from comity.runtime.clock import SystemClock
 from comity.runtime.loading import loading
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from comity.runtime.backup import Scheme
-    from comity.runtime.refusals import Refused
+    from comity.runtime.refusals import Tables
     from verifier.pairing import Pairing
     from verifier.settings import VerifierSettings
 
@@ -49,6 +48,15 @@ def _backup() -> "Scheme":
 
 
 backup_cli.mount(cli, _backup)
+
+
+def _refusals() -> "tuple[str, Tables]":
+    from verifier import store
+
+    return _settings().database, store.REFUSALS
+
+
+refusals_cli.mount(cli, "verifier", _refusals, by_authority=False)
 
 
 @asynccontextmanager
@@ -171,29 +179,6 @@ def identifiers(
         attestation=settings.attestation_file,
     )
     sys.stdout.write(strict_json.serialise(entry).decode() + "\n")
-
-
-@cli.command()
-def refusals() -> None:
-    """Print what wallets were refused, the newest hour first: hour, endpoint, error code, how often."""
-    from comity.runtime import migrations
-    from comity.runtime.database import open_database
-    from comity.runtime.refusals import Refusals
-    from verifier import store
-
-    settings = _settings()
-    migrations.check(settings.database, "verifier")
-
-    async def read() -> "tuple[Refused, ...]":
-        database = open_database(settings.database)
-        try:
-            return await Refusals(database=database, table=store.refusals, clock=SystemClock()).newest()
-        finally:
-            await database.close()
-
-    for each in asyncio.run(read()):
-        hour = datetime.fromtimestamp(each.hour, UTC).isoformat(timespec="minutes")
-        typer.echo(f"{hour}\t{each.kind.endpoint}\t{each.kind.code}\t{each.times}")
 
 
 @parties.command("add")

@@ -105,7 +105,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         documents=documents,
         pairing=Pairing(database=database, clock=clock),
         journal=_journal(verifying, settings),
-        refusals=Refusals(database=database, table=store.refusals, clock=clock),
+        refusals=Refusals(database=database, tables=store.REFUSALS, clock=clock),
         webhooks=Webhooks(outbox=store.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=own.seal),
     )
 

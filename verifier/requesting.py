@@ -184,13 +184,14 @@ class Requesting:
             raise NotFound(Code.REQUEST_UNKNOWN, "this request is not one that a wallet fetches")
         if state.row.client_id != self.identity.client.text:
             raise Conflict(Code.REQUEST_EXPIRED, "the verifier has taken another name since; start a new request")
-        if isinstance(state, Requested):
-            await self.database.write(partial(store.mark_fetched, request_id=request_id, at=self.clock.now()))
-            self.on_change(request_id)
         asked = replace(self.request_of(state.row), wallet_nonce=nonce)
         wallet = WalletMetadata.parse(posted.wallet_metadata if posted else None)
         wallet.check(asked, signing_algorithm=self.identity.signer.algorithm)
-        return wallet.encrypted(request_object.sign(asked, self.identity.signer, self.identity.key))
+        encoded = wallet.encrypted(request_object.sign(asked, self.identity.signer, self.identity.key))
+        if isinstance(state, Requested):  # only now: a wallet that is refused the request has not fetched it
+            await self.database.write(partial(store.mark_fetched, request_id=request_id, at=self.clock.now()))
+            self.on_change(request_id)
+        return encoded
 
     async def link_of(self, request_id: str) -> str:
         """Return the link of an open request, for drawing its QR code; raises as :meth:`find_open`."""

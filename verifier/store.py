@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from comity.runtime.refusals import refusals_table
+from comity.runtime.refusals import refusals_tables
 from comity.runtime.webhooks.outbox import outbox
 
 metadata = MetaData()
@@ -64,8 +64,8 @@ requests = Table(
     Column("returned_at", _INSTANT, nullable=True),
     Index("requests_by_answer", "answered_at"),
 )
-refusals = refusals_table(metadata)
-"""Refused requests and answers of wallets, counted (decision record 0029)."""
+REFUSALS = refusals_tables(metadata)
+"""Refused requests and answers of wallets, counted (decision record 0036)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

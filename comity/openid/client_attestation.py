@@ -218,7 +218,8 @@ def check(
     # Client Attestation PoP JWT, steps 5 and 8, last: a challenge is asked for only when it is all that is missing.
     challenge = claims.optional_string("challenge") if check_challenge is not None else None
     if check_challenge is not None and (challenge is None or not check_challenge(challenge)):
-        raise _CHALLENGE("the proof of possession needs a challenge of this server; send it with the one given now")
+        told = "the proof of possession needs a challenge of this server; send it with the one given now"
+        raise _CHALLENGE(told, Code.NONCE_NEEDED if challenge is None else None)  # a first proof cannot have one yet
     return CheckedClientAttestation(
         client_id=subject,
         thumbprint=keys.thumbprint(instance_jwk),

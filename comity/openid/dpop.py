@@ -130,7 +130,8 @@ def check(
     nonce = claims.optional_string("nonce")
     # Step 10: the nonce is one that this server gave out.
     if check_nonce is not None and (nonce is None or not check_nonce(nonce)):
-        raise _NONCE("the DPoP proof needs the nonce of this server; send it with the one given now")
+        code = Code.NONCE_NEEDED if nonce is None else None  # a first proof cannot have one yet
+        raise _NONCE("the DPoP proof needs the nonce of this server; send it with the one given now", code)
     # Step 11: young enough, by the server's own time in the nonce; by iat only where there is none (catalogue C01).
     if check_nonce is None:
         _check_time(issued_at, claims, at)

@@ -1,19 +1,33 @@
-"""Refused protocol requests, counted: which error, where, how often in which hour (decision record 0029).
+"""Refused protocol requests, for the audit: one event each, and counted by the hour (decision record 0036).
 
-Anybody may send bad requests, as many as they like. A refusal is counted in memory, which can neither wait nor fail,
-and what was counted is stored by a timer: one unit for any number of refusals. What is told apart comes from short
-lists (authority, endpoint, error code) and never from the request, so there is nothing personal in it, and the table
-grows by the hour, not by the request.
+Anybody may send bad requests, as many as they like. A refusal is noted in memory, which can neither wait nor fail, and
+what was noted is stored by a timer: one unit for any number of refusals. Each is an event of its own, until there are
+:data:`EVENTS` of its kind within the hour; of the rest only the number grows. What is told apart comes from short lists
+(authority, endpoint, error code) and never from the request, so there is nothing personal in it, and the tables grow by
+the hour, not by the request.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Row, String, Table, case, delete, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    case,
+    delete,
+    insert,
+    select,
+)
 
 from comity.errors import Code, ComityError, Misconfigured, Unreachable
 from comity.openid.refusal import OAuthError, OAuthErrorCode
@@ -26,6 +40,8 @@ from comity.runtime.unit import Database
 HOUR = 3600
 KEEP_SECONDS = 90 * 24 * HOUR
 """How long counts are kept."""
+EVENTS = 20
+"""Refusals of one kind within one hour that are events of their own; whoever sends more gets no more rows."""
 STORE_SECONDS = 5.0
 """How often they are stored; a process that is killed loses at most what it counted since."""
 
@@ -33,16 +49,9 @@ SHOWN = 200
 """How many rows a person is shown at once."""
 
 _log = structlog.get_logger("comity.refusals")
-_HANDSHAKE = frozenset(
-    {
-        OAuthErrorCode.USE_DPOP_NONCE,
-        OAuthErrorCode.USE_ATTESTATION_CHALLENGE,
-        OAuthErrorCode.USE_FRESH_ATTESTATION,
-        OAuthErrorCode.TEMPORARILY_UNAVAILABLE,
-        OAuthErrorCode.SERVER_ERROR,
-    }
-)
-"""Told to wallets that do nothing wrong: a nonce to come back with, or that it is our turn."""
+_OUR_TURN = frozenset({OAuthErrorCode.TEMPORARILY_UNAVAILABLE, OAuthErrorCode.SERVER_ERROR})
+_NOBODYS_FAULT = frozenset({Code.NONCE_NEEDED, Code.INTERNAL})
+"""A first proof, which cannot have a nonce of ours yet, and our own mistakes. A *wrong* nonce is a refusal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +81,7 @@ class Refused:
         first_at: the first time.
         last_at: the last time.
         times: how often.
+        moments: when it was refused the first times; no more than become events, and none of what is read back.
     """
 
     hour: int
@@ -79,15 +89,28 @@ class Refused:
     first_at: int
     last_at: int
     times: int
+    moments: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One refused request.
+
+    Attributes:
+        at: when, in Unix seconds.
+        kind: what was refused.
+    """
+
+    at: int
+    kind: Kind
 
 
 def kind_of(error: ComityError, *, scope: str, endpoint: str) -> Kind | None:
-    """Return what is counted of an error; None when the other side did nothing wrong."""
-    if isinstance(error, OAuthError):
-        told = None if error.error in _HANDSHAKE else error.error.value
-    else:
-        told = None if isinstance(error, Unreachable | Misconfigured) or error.code is Code.INTERNAL else ""
-    return None if told is None else Kind(scope=scope, endpoint=endpoint, error=told, code=error.code.value)
+    """Return what is noted of an error; None when the other side did nothing wrong."""
+    told = error.error if isinstance(error, OAuthError) else None
+    if isinstance(error, Unreachable | Misconfigured) or told in _OUR_TURN or error.code in _NOBODYS_FAULT:
+        return None
+    return Kind(scope=scope, endpoint=endpoint, error=told.value if told else "", code=error.code.value)
 
 
 class Tally:
@@ -99,7 +122,7 @@ class Tally:
     def note(self, kind: Kind | None, at: int) -> None:
         """Count one refusal at ``at`` (Unix seconds); None is nothing to count. Does not wait and does not fail."""
         if kind is not None:
-            self._add(Refused(hour=at - at % HOUR, kind=kind, first_at=at, last_at=at, times=1))
+            self._add(Refused(hour=at - at % HOUR, kind=kind, first_at=at, last_at=at, times=1, moments=(at,)))
 
     def take(self) -> tuple[Refused, ...]:
         """Return what was counted, and begin anew."""
@@ -113,22 +136,31 @@ class Tally:
 
     def _add(self, more: Refused) -> None:
         key = (more.hour, more.kind)
-        known = self._counted.get(key, replace(more, times=0))
+        known = self._counted.get(key, replace(more, times=0, moments=()))
         self._counted[key] = replace(
             known,
             first_at=min(known.first_at, more.first_at),
             last_at=max(known.last_at, more.last_at),
             times=known.times + more.times,
+            moments=(known.moments + more.moments)[:EVENTS],
         )
 
 
 # --- storing
 
 
-def refusals_table(metadata: MetaData) -> Table:
-    """Return the table of one service, added to its ``metadata``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """What one service has of refusals: how often by the hour, and the events."""
+
+    counts: Table
+    events: Table
+
+
+def refusals_tables(metadata: MetaData) -> Tables:
+    """Return the tables of one service, added to its ``metadata``."""
     instant = BigInteger().with_variant(Integer(), "sqlite")  # where INTEGER has 64 bits anyway
-    return Table(
+    counts = Table(
         "refusals",
         metadata,
         Column("hour", instant, primary_key=True, autoincrement=False),
@@ -140,27 +172,52 @@ def refusals_table(metadata: MetaData) -> Table:
         Column("last_at", instant, nullable=False),
         Column("times", instant, nullable=False),
     )
+    events = Table(
+        "refused_requests",
+        metadata,
+        Column("id", instant, primary_key=True, autoincrement=True),
+        Column("at", instant, nullable=False, index=True),
+        Column("scope", String(200), nullable=False),
+        Column("endpoint", String(64), nullable=False),
+        Column("error", String(64), nullable=False),
+        Column("code", String(64), nullable=False),
+    )
+    return Tables(counts=counts, events=events)
 
 
-def add(connection: Connection, *, table: Table, counted: Sequence[Refused]) -> None:
-    """Add counts to those of the same hour, whichever process they come from."""
+def add(connection: Connection, *, tables: Tables, counted: Sequence[Refused]) -> None:
+    """Add counts to those of the same hour, whichever process they come from, and the events that there is room for."""
     for each in counted:
-        row = insert_on(table, connection.dialect.name).values(**_values(each))
-        known, new = table.c, row.excluded
-        connection.execute(
-            row.on_conflict_do_update(
-                index_elements=list(table.primary_key.columns),
-                set_={
-                    "first_at": case((new.first_at < known.first_at, new.first_at), else_=known.first_at),
-                    "last_at": case((new.last_at > known.last_at, new.last_at), else_=known.last_at),
-                    "times": known.times + new.times,
-                },
-            )
-        )
+        before = _count(connection, tables.counts, each) - each.times
+        told = [{"at": at, **asdict(each.kind)} for at in each.moments[: max(0, EVENTS - before)]]
+        if told:
+            connection.execute(insert(tables.events), told)
+
+
+def _count(connection: Connection, table: Table, each: Refused) -> int:
+    """Add to the count of one kind and hour; return how often that is by now."""
+    row = insert_on(table, connection.dialect.name).values(**_values(each))
+    known, new = table.c, row.excluded
+    added = row.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={
+            "first_at": case((new.first_at < known.first_at, new.first_at), else_=known.first_at),
+            "last_at": case((new.last_at > known.last_at, new.last_at), else_=known.last_at),
+            "times": known.times + new.times,
+        },
+    )
+    return int(connection.execute(added.returning(known.times)).scalar_one())
+
+
+def events(connection: Connection, *, table: Table, scope: str, limit: int) -> tuple[Event, ...]:
+    """Return the refused requests of one scope, the newest first."""
+    columns = table.c
+    wanted = select(table).where(columns.scope == scope).order_by(columns.at.desc(), columns.id.desc()).limit(limit)
+    return tuple(Event(at=row.at, kind=_kind(row)) for row in connection.execute(wanted))
 
 
 def newest(connection: Connection, *, table: Table, scope: str, limit: int) -> tuple[Refused, ...]:
-    """Return what was refused in one scope, the newest hour first."""
+    """Return how often what was refused in one scope, the newest hour first."""
     columns = table.c
     wanted = select(table).where(columns.scope == scope)
     ordered = wanted.order_by(
@@ -169,28 +226,24 @@ def newest(connection: Connection, *, table: Table, scope: str, limit: int) -> t
     return tuple(_refused(row) for row in connection.execute(ordered.limit(limit)))
 
 
-def erase(connection: Connection, *, table: Table, now: int) -> int:
+def erase(connection: Connection, *, tables: Tables, now: int) -> int:
     """Erase what is older than is kept; return how many rows."""
-    return connection.execute(delete(table).where(table.c.hour < now - KEEP_SECONDS)).rowcount
+    before = now - KEEP_SECONDS
+    gone = connection.execute(delete(tables.counts).where(tables.counts.c.hour < before)).rowcount
+    return gone + connection.execute(delete(tables.events).where(tables.events.c.at < before)).rowcount
+
+
+def _kind(row: Row[Any]) -> Kind:
+    return Kind(scope=row.scope, endpoint=row.endpoint, error=row.error, code=row.code)
 
 
 def _refused(row: Row[Any]) -> Refused:
-    kind = Kind(scope=row.scope, endpoint=row.endpoint, error=row.error, code=row.code)
-    return Refused(hour=row.hour, kind=kind, first_at=row.first_at, last_at=row.last_at, times=row.times)
+    return Refused(hour=row.hour, kind=_kind(row), first_at=row.first_at, last_at=row.last_at, times=row.times)
 
 
 def _values(each: Refused) -> dict[str, object]:
-    kind = each.kind
-    return {
-        "hour": each.hour,
-        "scope": kind.scope,
-        "endpoint": kind.endpoint,
-        "error": kind.error,
-        "code": kind.code,
-        "first_at": each.first_at,
-        "last_at": each.last_at,
-        "times": each.times,
-    }
+    instants = {"hour": each.hour, "first_at": each.first_at, "last_at": each.last_at}
+    return {**asdict(each.kind), **instants, "times": each.times}
 
 
 # --- what a service holds
@@ -202,18 +255,18 @@ class Refusals:
 
     Attributes:
         database: the service's.
-        table: what :func:`refusals_table` made of its metadata.
+        tables: what :func:`refusals_tables` made of its metadata.
         clock: the time.
         tally: what is not stored yet.
     """
 
     database: Database
-    table: Table
+    tables: Tables
     clock: Clock
     tally: Tally = field(default_factory=Tally)
 
     def note(self, error: ComityError, *, endpoint: str, scope: str = "") -> None:
-        """Count a refusal, unless nobody did anything wrong; does not wait and does not fail."""
+        """Note a refusal, unless nobody did anything wrong; does not wait and does not fail."""
         self.tally.note(kind_of(error, scope=scope, endpoint=endpoint), self._now())
 
     async def store(self) -> int:
@@ -226,19 +279,23 @@ class Refusals:
         if not taken:
             return 0
         try:
-            await self.database.write(partial(add, table=self.table, counted=taken))
+            await self.database.write(partial(add, tables=self.tables, counted=taken))
         except Exception:
             self.tally.put_back(taken)
             raise
         return sum(each.times for each in taken)
 
     async def newest(self, scope: str = "", *, limit: int = SHOWN) -> tuple[Refused, ...]:
-        """Return what was refused, the newest hour first; what is not stored yet is missing."""
-        return await self.database.read(partial(newest, table=self.table, scope=scope, limit=limit))
+        """Return how often what was refused, the newest hour first; what is not stored yet is missing."""
+        return await self.database.read(partial(newest, table=self.tables.counts, scope=scope, limit=limit))
+
+    async def events(self, scope: str = "", *, limit: int = SHOWN) -> tuple[Event, ...]:
+        """Return the refused requests, the newest first; what is not stored yet is missing."""
+        return await self.database.read(partial(events, table=self.tables.events, scope=scope, limit=limit))
 
     async def erase_due(self) -> int:
         """Erase what is older than is kept; return how many rows."""
-        return await self.database.write(partial(erase, table=self.table, now=self._now()))
+        return await self.database.write(partial(erase, tables=self.tables, now=self._now()))
 
     @asynccontextmanager
     async def storing(self) -> AsyncIterator[None]:

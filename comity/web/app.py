@@ -24,7 +24,7 @@ from comity.errors import Code, ComityError, Denied, Malformed, NotFound
 from comity.runtime import failpoints
 from comity.runtime.logging import without_message
 from comity.runtime.settings import ServiceSettings
-from comity.web import i18n, metrics, problems
+from comity.web import counted, i18n, metrics, problems
 from comity.web.admission import ALWAYS_ANSWERED, Admission, Full
 from comity.web.metrics import Metrics
 from comity.web.pages import Pages, is_page
@@ -176,9 +176,11 @@ class _Base:
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         most = self._max_page_bytes if scope["path"].startswith(_PAGES) else self._max_body_bytes
         if not declared.isdigit() or int(declared) > most:
-            answer = await _answer(Request(scope, receive), _too_large())
-            await answer(scope, receive, send)
-            return
+            if not counted.hand_over(scope, _too_large()):
+                answer = await _answer(Request(scope, receive), _too_large())
+                await answer(scope, receive, send)
+                return
+            most = 0  # the route refuses; should anybody read all the same, they are refused as well
         left = most
 
         async def limited_receive() -> Message:
@@ -222,7 +224,7 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
         401: Denied(Code.NOT_AUTHENTICATED),
         403: Denied(Code.NOT_PERMITTED),
         404: NotFound(Code.NOT_FOUND),
-        405: Malformed(Code.METHOD_NOT_ALLOWED),
+        405: Malformed(Code.METHOD_NOT_ALLOWED, "this address does not take this method"),
         413: _too_large(),
         415: Malformed(Code.UNSUPPORTED_MEDIA_TYPE),
     }

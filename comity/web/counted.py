@@ -1,25 +1,46 @@
-"""Protocol routes whose refusals are counted for the audit (decision record 0029)."""
+"""Protocol routes whose refusals are counted for the audit (decision record 0036)."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
-from comity.errors import Code, ComityError, Denied
+from comity.errors import Code, ComityError, Denied, Malformed
 
 Count = Callable[[Request, ComityError], None]
 """Takes note of a refusal. It neither waits nor fails: the answer comes after it."""
+_REFUSED = "refused_before_reading"
 
 
-def install(app: FastAPI, count: Count) -> None:
-    """Let every :class:`CountedRoute` of ``app`` tell ``count`` what it refuses."""
+def install(app: FastAPI, count: Count, routes: Sequence[BaseRoute]) -> None:
+    """Let every :class:`CountedRoute` of ``app`` tell ``count`` what it refuses.
+
+    ``routes`` are those of the application's routers, without a prefix of the application's: which of them a request
+    is for must be known of one that no route may read (:func:`hand_over`).
+    """
     app.state.count_refusal = count
+    app.state.counted_routes = tuple(each for each in routes if isinstance(each, CountedRoute))
 
 
 def tell(request: Request, error: ComityError) -> None:
     """Count a refusal that a route answers by itself."""
     request.app.state.count_refusal(request, error)
+
+
+def hand_over(scope: Scope, error: ComityError) -> bool:
+    """Let a counted route refuse, in its own words, what is refused before anything is read of it.
+
+    Returns:
+        False when no counted route is asked; the caller answers then.
+    """
+    routes: Sequence[CountedRoute] = getattr(scope["app"].state, "counted_routes", ())
+    if not any(each.path_regex.match(scope["path"]) and scope["method"] in (each.methods or ()) for each in routes):
+        return False
+    scope["state"][_REFUSED] = error
+    return True
 
 
 class CountedRoute(APIRoute):
@@ -31,6 +52,9 @@ class CountedRoute(APIRoute):
 
         async def answer(request: Request) -> Response:
             try:
+                refused = getattr(request.state, _REFUSED, None)
+                if refused is not None:
+                    raise refused
                 response = await handle(request)
             except ComityError as error:
                 tell(request, error)
@@ -41,8 +65,18 @@ class CountedRoute(APIRoute):
 
         return answer
 
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and count one that is made in another way than this address takes."""
+        if scope["method"] not in (self.methods or ()):
+            tell(Request(scope), Malformed(Code.METHOD_NOT_ALLOWED))
+        await super().handle(scope, receive, send)
+
 
 def endpoint_of(request: Request) -> str:
     """Return the last fixed part of the route's template, such as ``token``; never what was asked for."""
-    template = str(getattr(request.scope.get("route"), "path", ""))
+    return endpoint_of_template(str(getattr(request.scope.get("route"), "path", "")))
+
+
+def endpoint_of_template(template: str) -> str:
+    """Return the last fixed part of the template of a route."""
     return next((part for part in reversed(template.split("/")) if part and "{" not in part), "")

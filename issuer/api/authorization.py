@@ -11,16 +11,16 @@ from comity.openid.oauth import TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.openid.token_request import CodeRequest, RefreshRequest
 from comity.web.body import media_type
-from comity.web.counted import CountedRoute
 from issuer import authorizing, clients, refreshing, tokens
 from issuer.api import described_protocol
 from issuer.api.access import deployment_of
+from issuer.api.protocol import ProtocolRoute
 from issuer.authorities import Authority
 from issuer.clients import Client
 from issuer.deployment import Deployment
 from issuer.tokens import Proof
 
-router = APIRouter(route_class=CountedRoute)
+router = APIRouter(route_class=ProtocolRoute)
 
 MAX_PUSHED_BYTES = 16_384
 """Largest request that is kept for a browser; anybody may push one."""

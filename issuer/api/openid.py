@@ -27,17 +27,17 @@ from comity.openid.issuance.notification import Notification
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT, AuthorizationServerMetadata, TokenRequest, nonce_response
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.web import problems
-from comity.web.counted import CountedRoute
 from issuer import clients, deferring, issuing, redeeming, renewing, tokens
 from issuer.api import authorization, described_protocol, messages
 from issuer.api.access import deployment_of, shown_by
 from issuer.api.messages import FORM, JSON, require_type
 from issuer.api.negotiation import prefers
+from issuer.api.protocol import ProtocolRoute
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.tokens import Access
 
-router = APIRouter(route_class=CountedRoute)
+router = APIRouter(route_class=ProtocolRoute)
 
 _METADATA_LIFETIME = timedelta(days=1)
 _CACHED = {"cache-control": "public, max-age=300"}

@@ -1,5 +1,7 @@
 """Overseeing what wallets were refused: counted by the hour, since anybody may send bad requests by the million."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,7 +24,13 @@ def add_routes(routes: APIRouter, desk: Desk) -> None:
     async def show(request: Request) -> Response:
         clerk, deployment = await desk.clerk(request, Right.READ_AUDIT), deployment_of(request)
         lines = await deployment.refusals.newest(clerk.authority, limit=refusals.SHOWN + 1)
-        return desk.render(request, "refusals.html", lines=lines[: refusals.SHOWN], is_more=len(lines) > refusals.SHOWN)
+        shown: dict[str, Any] = {
+            "lines": lines[: refusals.SHOWN],
+            "is_more": len(lines) > refusals.SHOWN,
+            "events": await deployment.refusals.events(clerk.authority),
+            "most": refusals.EVENTS,
+        }
+        return desk.render(request, "refusals.html", **shown)
 
     @routes.get("/log/refusals/export")
     async def export(request: Request) -> Response:

@@ -1,6 +1,6 @@
-"""Refused requests of wallets, counted (decision record 0029)."""
+"""Refused requests of wallets: events, and counts (decision record 0036)."""
 
-from comity.runtime.refusals import refusals_table
+from comity.runtime.refusals import refusals_tables
 from issuer.store.tables import metadata
 
-refusals = refusals_table(metadata)
+REFUSALS = refusals_tables(metadata)

@@ -78,7 +78,7 @@ def test_a_list_of_commands_loads_none_of_them(called: str) -> None:
     assert not {name for name in loaded if name.startswith("comity.") and name.endswith("_cli")} - MOUNTED
 
 
-MOUNTED = {"comity.backup_cli", "comity.webhook_cli"}
+MOUNTED = {"comity.backup_cli", "comity.refusals_cli", "comity.webhook_cli"}
 """What every service mounts among its own commands."""
 
 

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from comity.errors import Code, Malformed
 from comity.web import body, i18n, live, qr
+from comity.web.counted import CountedRoute
 from comity.web.problems import language_of
 from verifier.api import described
 from verifier.deployment import Deployment
@@ -52,6 +53,24 @@ def router(deployment: Deployment) -> APIRouter:
     return routes
 
 
+def answers(deployment: Deployment) -> APIRouter:
+    """Return the route to which a website hands on what a wallet answered; its refusals are counted like a wallet's."""
+    routes, verifying = APIRouter(prefix="/api/v1", route_class=CountedRoute), deployment.verifying
+
+    @routes.post("/requests/{transaction_id}/digital-credential", openapi_extra=described.RECEIVE_DIGITAL)
+    async def receive_digital(transaction_id: str, request: Request) -> dict[str, Any]:
+        """Take what the website got from the Digital Credentials API: ``{data, origin?}``; returns the report."""
+        name = deployment.relying_parties.authenticate(request.headers.get("authorization")).name
+        sent = await body.json_object(request)
+        data = sent.get("data")
+        if not isinstance(data, dict):
+            raise Malformed(Code.RESPONSE_INVALID, "data is the object that the browser returned")
+        await verifying.receive_digital(transaction_id, data, relying_party=name, origin=_text(sent, "origin"))
+        return await verifying.outcome(transaction_id, relying_party=name, response_code=None)
+
+    return routes
+
+
 def _add_reading(routes: APIRouter, deployment: Deployment, party: Callable[[Request], str]) -> None:
     verifying = deployment.verifying
 
@@ -59,16 +78,6 @@ def _add_reading(routes: APIRouter, deployment: Deployment, party: Callable[[Req
     async def read(transaction_id: str, request: Request, response_code: str | None = None) -> dict[str, Any]:
         """Return the state of a request, and its report once it is answered."""
         return await verifying.outcome(transaction_id, relying_party=party(request), response_code=response_code)
-
-    @routes.post("/requests/{transaction_id}/digital-credential", openapi_extra=described.RECEIVE_DIGITAL)
-    async def receive_digital(transaction_id: str, request: Request) -> dict[str, Any]:
-        """Take what the website got from the Digital Credentials API: ``{data, origin?}``; returns the report."""
-        name, sent = party(request), await body.json_object(request)
-        data = sent.get("data")
-        if not isinstance(data, dict):
-            raise Malformed(Code.RESPONSE_INVALID, "data is the object that the browser returned")
-        await verifying.receive_digital(transaction_id, data, relying_party=name, origin=_text(sent, "origin"))
-        return await verifying.outcome(transaction_id, relying_party=name, response_code=None)
 
     @routes.get("/requests/{transaction_id}/events", openapi_extra=described.WATCH)
     async def watch(transaction_id: str, request: Request) -> Response:

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from typer.testing import CliRunner
 
+from comity.web.app import MAX_BODY_BYTES
 from tests.services.verifier.deployed import PUBLIC_URL, Deployed, Place, running
 from verifier.cli import cli
 from verifier.settings import VerifierSettings
@@ -43,6 +44,27 @@ async def test_each_endpoint_leaves_one_line(verifier: Deployed) -> None:
     assert (await verifier.outcome(started))["state"] == "fetched", "nothing else changed"
     assert (await verifier.answer(started)).status_code == 200
     assert len(await lines(verifier)) == 5, "the good twin leaves none"
+    assert len(await verifier.deployment.refusals.events()) == 6, "each of them is an event"
+
+
+async def test_what_a_website_hands_on_is_counted_too(verifier: Deployed) -> None:
+    started = await verifier.start(flow="digital_credentials", origins=["https://shop.example"])
+    path = f"/api/v1/requests/{started['transaction_id']}/digital-credential"
+    party, foreign = verifier.as_party(), {"data": {}, "origin": f"https://{GUESS}.example"}
+    answers = [
+        await verifier.client.post(path, json={"data": {}}),
+        await verifier.client.post(path, json={"data": GUESS}, headers=party),
+        await verifier.client.post(path, json=foreign, headers=party),
+        await verifier.client.post(path, json={"data": {"vp_token": GUESS}}, headers=party),
+        await verifier.client.post(path, content=b"a" * (MAX_BODY_BYTES + 1), headers=party),
+    ]
+    assert [each.status_code for each in answers] == [401, 400, 403, 400, 413]
+    told = await lines(verifier)
+    assert [(endpoint, times) for endpoint, _, _, times in told] == [("digital-credential", 1)] * 5
+    assert {code for _, _, code, _ in told} == {each.json()["code"] for each in answers}
+    assert (await verifier.outcome(started))["state"] == "requested", "nothing else changed"
+    good = await verifier.client.post("/api/v1/requests", json={"policy": ""}, headers=party)
+    assert (good.status_code, len(await lines(verifier))) == (400, 5), "what a website asks wrongly is its own affair"
 
 
 async def test_the_operator_reads_them(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,9 +220,9 @@ def test_a_proof_of_another_client() -> None:  # -07
 
 
 def test_challenges() -> None:
-    needed: dict[str, Any] = {"code": Code.NONCE_INVALID, "error": OAuthErrorCode.USE_ATTESTATION_CHALLENGE}
-    refused(None, pop(None), **needed)
-    refused(None, pop("ch-2"), **needed)
+    needed = OAuthErrorCode.USE_ATTESTATION_CHALLENGE
+    refused(None, pop(None), code=Code.NONCE_NEEDED, error=needed)
+    refused(None, pop("ch-2"), code=Code.NONCE_INVALID, error=needed)
     # A challenge is asked for only when it is all that is missing.
     refused(None, pop(None, payload={"aud": "https://x.example"}), code=Code.AUDIENCE_MISMATCH)
     refused(attestation(payload={"exp": 1}), pop(None), code=Code.HOLDER_PROOF_EXPIRED)

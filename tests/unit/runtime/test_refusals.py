@@ -10,10 +10,10 @@ from comity.errors import Code, ComityError, Denied, Malformed, Misconfigured, N
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.runtime.clock import FixedClock
 from comity.runtime.database import Database, open_database
-from comity.runtime.refusals import HOUR, KEEP_SECONDS, Refusals, kind_of, refusals_table
+from comity.runtime.refusals import EVENTS, HOUR, KEEP_SECONDS, Refusals, kind_of, refusals_tables
 
 METADATA = MetaData()
-TABLE = refusals_table(METADATA)
+TABLES = refusals_tables(METADATA)
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 BAD = OAuthError(Code.REQUEST_INVALID, "grant_type is needed")
 
@@ -27,7 +27,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 def process(database: Database, clock: FixedClock | None = None) -> Refusals:
-    return Refusals(database=database, table=TABLE, clock=clock or FixedClock(NOON))
+    return Refusals(database=database, tables=TABLES, clock=clock or FixedClock(NOON))
 
 
 async def test_a_flood_of_one_kind_is_one_row(database: Database) -> None:
@@ -44,6 +44,32 @@ async def test_a_flood_of_one_kind_is_one_row(database: Database) -> None:
     assert (row.hour, row.first_at, row.last_at, row.times) == (noon, noon, noon + 2499, 5000)
     assert await here.newest("ca-bc/services") == ()
     assert await here.store() == 0
+    told = await here.events("ca-on/services")
+    assert [each.at for each in told] == [noon + second for second in reversed(range(EVENTS // 2)) for _ in range(2)]
+    assert {each.kind for each in told} == {row.kind}
+    assert await here.events("ca-bc/services") == ()
+
+
+async def test_each_request_is_an_event_until_there_are_enough_of_its_kind_in_the_hour(database: Database) -> None:
+    clock = FixedClock(NOON)
+    one, two = process(database, clock), process(database, clock)
+    for number in range(EVENTS - 1):
+        (one, two)[number % 2].note(BAD, endpoint="token")
+    await one.store()
+    await two.store()
+    assert len(await one.events()) == EVENTS - 1
+    for _ in range(3):  # another round, of which one fits
+        one.note(BAD, endpoint="token")
+        two.note(BAD, endpoint="par")
+    await one.store()
+    await two.store()
+    kinds = [each.kind.endpoint for each in await one.events()]
+    assert (kinds.count("token"), kinds.count("par")) == (EVENTS, 3)
+    clock.advance(timedelta(hours=1))
+    one.note(BAD, endpoint="token")
+    await one.store()
+    assert len(await one.events()) == EVENTS + 4, "the next hour has room again"
+    assert [each.at for each in await one.events(limit=1)] == [int(NOON.timestamp()) + HOUR], "the newest first"
 
 
 async def test_processes_and_rounds_add_up(database: Database) -> None:
@@ -105,8 +131,8 @@ async def test_counts_are_forgotten_after_their_time(database: Database) -> None
     clock.advance(timedelta(seconds=KEEP_SECONDS))
     assert await here.erase_due() == 0
     clock.advance(timedelta(seconds=1))
-    assert await here.erase_due() == 1
-    assert await here.newest() == ()
+    assert await here.erase_due() == 2, "the count and the event"
+    assert (await here.newest(), await here.events()) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -117,6 +143,12 @@ async def test_counts_are_forgotten_after_their_time(database: Database) -> None
         (NotFound(Code.REQUEST_UNKNOWN), ""),
         (Denied(Code.SESSION_MISMATCH), ""),
         (Malformed(Code.TOO_LARGE), ""),
+        (OAuthError(Code.NONCE_INVALID, "", error=OAuthErrorCode.USE_DPOP_NONCE), "use_dpop_nonce"),
+        (
+            OAuthError(Code.NONCE_INVALID, "", error=OAuthErrorCode.USE_ATTESTATION_CHALLENGE),
+            "use_attestation_challenge",
+        ),
+        (OAuthError(Code.REQUEST_INVALID, "", error=OAuthErrorCode.USE_FRESH_ATTESTATION), "use_fresh_attestation"),
     ],
 )
 def test_what_the_other_side_did_wrong_is_counted(error: ComityError, told: str) -> None:
@@ -128,8 +160,8 @@ def test_what_the_other_side_did_wrong_is_counted(error: ComityError, told: str)
 @pytest.mark.parametrize(
     "error",
     [
-        OAuthError(Code.REQUEST_INVALID, "", error=OAuthErrorCode.USE_DPOP_NONCE),
-        OAuthError(Code.REQUEST_INVALID, "", error=OAuthErrorCode.USE_ATTESTATION_CHALLENGE),
+        OAuthError(Code.NONCE_NEEDED, "", error=OAuthErrorCode.USE_DPOP_NONCE),
+        OAuthError(Code.NONCE_NEEDED, "", error=OAuthErrorCode.USE_ATTESTATION_CHALLENGE),
         OAuthError(Code.BUSY, "", error=OAuthErrorCode.TEMPORARILY_UNAVAILABLE),
         Unreachable(Code.BUSY),
         Misconfigured(Code.MISCONFIGURED),

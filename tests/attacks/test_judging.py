@@ -1,0 +1,125 @@
+"""Every refused request in the tests of services is judged (``tests/support/refused.py``): planted defects are seen."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI, Request, Response
+from sqlalchemy import Connection, text
+
+from comity.errors import Code, NotFound
+from comity.openid.refusal import OAuthError, OAuthErrorCode
+from comity.runtime.database import Database, open_database
+from comity.web import counted, problems
+from comity.web.counted import CountedRoute
+from tests.support.refused import CHANGES, judge, watched
+
+URL, SENT = "http://door.example", "a-secret-that-was-sent-4711"
+GOOD = OAuthError(Code.REQUEST_INVALID, "the code is not known", error=OAuthErrorCode.INVALID_GRANT)
+Door = Callable[[Request], Awaitable[Response]]
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = open_database(f"sqlite:///{tmp_path / 'door.sqlite'}")
+
+    def create(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE seen (what TEXT)"))
+
+    await opened.write(create)
+    yield opened
+    await opened.close()
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, NotFound)
+    return problems.problem(request, error)
+
+
+async def judged(door: Door) -> list[str]:
+    """Send one bad request to a door and return what is wrong with how it is refused."""
+    app, routes = FastAPI(), APIRouter(route_class=CountedRoute)
+    routes.add_api_route("/token", door, methods=["POST"], response_model=None)
+    app.include_router(routes)
+    counted.install(app, lambda _request, _error: None, routes.routes)
+    app.exception_handler(NotFound)(_problem)
+    with watched() as exchanges:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
+            await client.post("/token", data={"code": SENT})
+    return [each for exchange in exchanges if exchange.is_refused for each in judge(exchange)]
+
+
+def door(answer: Response) -> Door:
+    async def refuse(request: Request) -> Response:
+        await request.body()
+        return answer
+
+    return refuse
+
+
+def told(sentence: str, status: int = 400) -> Door:
+    return door(problems.oauth_error("invalid_grant", sentence, status))
+
+
+async def test_a_refusal_as_it_should_be_is_the_good_twin() -> None:
+    unknown = NotFound(Code.REQUEST_UNKNOWN, "there is no such request")
+    challenge = {"www-authenticate": "DPoP", "cache-control": "no-store"}
+    for answer in (
+        problems.protocol_error(GOOD),
+        problems.protocol_error(unknown),
+        Response(status_code=401, headers=challenge),
+    ):
+        assert await judged(door(answer)) == []
+
+
+@pytest.mark.parametrize(
+    ("planted", "seen"),
+    [
+        (told(""), "no plain sentence"),
+        (told("no"), "no plain sentence"),
+        (told("x" * 161), "no plain sentence"),
+        (told("the code is not known. Ask for another"), "more than one sentence"),
+        (told("the code is not known."), "more than one sentence"),
+        (told("ValueError in line 4"), "it speaks as a program does"),
+        (told("the code is None of ours"), "it speaks as a program does"),
+        (told(f"nobody knows {SENT} here"), "it repeats what was sent: code"),
+        (told("the client is not known", 401), "401 without a challenge"),
+        (told("the code is not known", 500), "status 500"),
+        (door(problems.oauth_error("bad_code", "the code is not known")), "error is no code of the protocols"),
+        (door(Response("the code is not known", 400, {"cache-control": "no-store"})), "no error code in nothing"),
+        (door(Response("[]", 400, {"cache-control": "no-store"}, "application/json")), "not a JSON object"),
+        (door(Response("{}", 400, media_type="application/json")), "it may be kept by a cache"),
+    ],
+)
+async def test_a_planted_defect_is_seen(planted: Door, seen: str) -> None:
+    assert any(seen in each for each in await judged(planted)), seen
+
+
+async def test_a_change_is_seen_unless_its_reason_is_written_down(database: Database) -> None:
+    def change(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO seen VALUES ('x')"))
+
+    def look(connection: Connection) -> None:
+        connection.execute(text("DELETE FROM seen WHERE what = 'nothing'"))
+
+    def undone(connection: Connection) -> None:
+        change(connection)
+        raise GOOD
+
+    async def refuse(unit: Callable[[Connection], None], sentence: str) -> list[str]:
+        async def act(_request: Request) -> Response:
+            try:
+                await database.write(unit)
+            except OAuthError as error:
+                return problems.protocol_error(error)
+            return problems.oauth_error("invalid_grant", sentence)
+
+        return await judged(act)
+
+    (seen,) = await refuse(change, "the code is not known")
+    assert seen.endswith("it changed something: " + change.__qualname__)
+    assert await refuse(look, "the code is not known") == []
+    assert await refuse(undone, "") == []
+    assert await refuse(change, "the transaction code is wrong") == []
+    assert all(reason for reason in CHANGES.values())

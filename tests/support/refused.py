@@ -1,0 +1,247 @@
+"""Every refused request of a protocol endpoint is judged, whichever test sent it: how it is told, what it changed.
+
+Issue 3, "Bad input": 4xx with the code of the specification, one plain sentence, no state change. A test says which
+code it expects; what holds for *all* refusals is judged here, beneath the HTTP client, so that no test can forget it.
+What counts as a protocol endpoint is not listed: it is each route whose refusals are counted.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+import pytest
+from sqlalchemy import Connection
+from starlette.types import Message, Receive, Scope, Send
+
+from comity import strict_json
+from comity.errors import Code, ComityError
+from comity.openid.refusal import OAuthErrorCode
+from comity.runtime.sqlite import SqliteDatabase
+from comity.web.counted import CountedRoute, endpoint_of_template
+
+PROBLEM, JSON, PAGE = "application/problem+json", "application/json", "text/html"
+FOR_PEOPLE = frozenset({"start", "complete"})
+"""Where a person's browser comes, which is answered with a page in their language."""
+FEWEST_ECHOED = 10
+"""From this length on a text that was sent must not be in the answer; shorter ones may be there by chance."""
+
+_SENTENCE = re.compile(r"[A-Za-z][\x20-\x21\x23-\x5B\x5D-\x7E]{7,159}\Z")  # RFC 6749 §5.2: no quotes, no backslash
+_TWO_SENTENCES = re.compile(r"[.!?](?:\s|\Z)")
+_OF_A_PROGRAM = re.compile(r"Traceback|\bFile |\w+(?:Error|Exception)\b|\b0x[0-9a-f]{6}|<[a-z_]+ |\bNone\b|\.py\b")
+
+CHANGES: Mapping[tuple[str, str | None], str] = {
+    ("token", "the transaction code is wrong"): "guesses are counted (OpenID4VCI §13.6.2)",
+    ("token", "too many wrong transaction codes; ask for a new offer"): "the last guess ends the offer",
+    ("token", "the code was used before"): "what the first got is taken back (RFC 6749 §4.1.2)",
+    ("token", "the refresh token was used before; sign in again"): "everything of it ends (RFC 9700 §4.14.2)",
+    (
+        "complete",
+        "the request was started in another browser; start again in this one",
+    ): "an answer that came back to a stranger is nobody's (OpenID4VP §14.2)",
+    ("complete", None): "the same, told to a person on a page",
+}
+"""The refusals that change something, by endpoint and sentence, with the reason. Everything else changes nothing."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """One request, as it was seen from beneath the client.
+
+    Attributes:
+        scope: as the server left it; it names the route.
+        sent: what was read of the body.
+        status: of the answer.
+        headers: of the answer, in lower case.
+        body: of the answer.
+        changed: names of the units of the database that changed rows for this request.
+    """
+
+    scope: Scope
+    sent: bytes = b""
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    changed: list[str] = field(default_factory=list)
+
+    @property
+    def endpoint(self) -> str:
+        """The last fixed part of the route's template."""
+        return endpoint_of_template(str(getattr(self.scope.get("route"), "path", "")))
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a protocol endpoint said no."""
+        return self.status >= 400 and isinstance(self.scope.get("route"), CountedRoute)
+
+
+def judge(exchange: Exchange) -> list[str]:
+    """Return what is wrong with a refusal, in words; nothing when it is told and done as all of them are."""
+    found = [] if 400 <= exchange.status < 500 or exchange.status == 503 else [f"status {exchange.status}"]
+    if exchange.headers.get("cache-control") != "no-store":
+        found.append("it may be kept by a cache")
+    if exchange.status == 401 and "www-authenticate" not in exchange.headers:
+        found.append("401 without a challenge")
+    told, complaints = _told(exchange)
+    found += complaints
+    if told is not None:
+        found += _judge_sentence(told)
+        answer = exchange.body.decode("utf-8", "replace")
+        found += [f"it repeats what was sent: {name}" for name, value in _texts(exchange) if value in answer]
+    if exchange.changed and (exchange.endpoint, told) not in CHANGES:
+        found.append(f"it changed something: {', '.join(exchange.changed)}")
+    return [f"{exchange.endpoint} {exchange.status} {told!r}: {each}" for each in found]
+
+
+def _told(exchange: Exchange) -> tuple[str | None, list[str]]:
+    """Return the sentence of an answer, and what is wrong with the rest of its body."""
+    kind = exchange.headers.get("content-type", "").partition(";")[0]
+    if exchange.status == 401 and not exchange.body:
+        return None, []  # no token at all: a challenge, and no code (RFC 6750 §3.1)
+    if kind == PAGE and exchange.endpoint in FOR_PEOPLE:
+        return None, []
+    if kind not in {JSON, PROBLEM}:
+        return None, [f"no error code in {kind or 'nothing'}"]
+    try:
+        members = strict_json.parse_object(exchange.body)
+    except ComityError:
+        return None, ["its body is not a JSON object"]
+    return (_problem if kind == PROBLEM else _oauth_error)(members)
+
+
+def _oauth_error(members: Mapping[str, Any]) -> tuple[str | None, list[str]]:
+    found = []
+    if members.get("error") not in set(OAuthErrorCode):
+        found.append("error is no code of the protocols")
+    if not members.keys() <= {"error", "error_description", "code"}:
+        found.append("it has members that nobody expects")
+    if "code" in members and members["code"] not in set(Code):
+        found.append("code is none of ours")
+    return str(members.get("error_description", "")), found
+
+
+def _problem(members: Mapping[str, Any]) -> tuple[str | None, list[str]]:
+    found = [] if members.get("code") in set(Code) else ["code is none of ours"]
+    return str(members.get("detail", "")), found
+
+
+def _judge_sentence(told: str) -> list[str]:
+    found = []
+    if not _SENTENCE.match(told):
+        found.append("no plain sentence of 8 to 160 letters that RFC 6749 allows")
+    if _TWO_SENTENCES.search(told):
+        found.append("more than one sentence, or a full stop, which none of ours has")
+    if _OF_A_PROGRAM.search(told):
+        found.append("it speaks as a program does")
+    return found
+
+
+def _texts(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    """Yield every text of a request that is long enough to be somebody's: header, address, form and JSON."""
+    headers = {name.decode(): value.decode("latin-1") for name, value in exchange.scope["headers"]}
+    secret = [name for name in ("authorization", "dpop", "cookie") if name in headers]
+    pairs = [(name, headers[name].rpartition(" ")[2]) for name in secret]
+    pairs += [(name, str(value)) for name, value in exchange.scope.get("path_params", {}).items() if name != "path"]
+    pairs += parse_qsl(exchange.scope["query_string"].decode("latin-1"))
+    pairs += parse_qsl(exchange.sent.decode("latin-1"))
+    with suppress(ComityError):  # a form, or nothing that can be read
+        pairs += _leaves("body", strict_json.parse(exchange.sent))
+    return ((name, value) for name, value in pairs if len(value) >= FEWEST_ECHOED)
+
+
+def _leaves(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _leaves(str(key), each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _leaves(name, each)
+
+
+# --- watching
+
+_NOW: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+class _Watched:
+    """An application whose exchanges are written down."""
+
+    def __init__(self, app: Any, into: list[Exchange]) -> None:
+        self._app, self._into = app, into
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seen = Exchange(scope=scope)
+        self._into.append(seen)
+
+        async def watching_receive() -> Message:
+            message = await receive()
+            seen.sent += message.get("body", b"")
+            return message
+
+        async def watching_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen.status = message["status"]
+                seen.headers = {name.decode().lower(): value.decode("latin-1") for name, value in message["headers"]}
+            elif seen.is_refused:  # a stream of news has no end, and is no refusal
+                seen.body += message.get("body", b"")
+            await send(message)
+
+        before = _NOW.set(seen)
+        try:
+            await self._app(scope, watching_receive, watching_send)
+        finally:
+            _NOW.reset(before)
+
+
+@contextmanager
+def watched() -> Iterator[list[Exchange]]:
+    """Write down every request that reaches an application in this process, and which of them changed the database.
+
+    Changes are seen on SQLite; every test of a service runs there.
+    """
+    exchanges: list[Exchange] = []
+    send, write = httpx.ASGITransport.handle_async_request, SqliteDatabase.write
+
+    async def handle(self: httpx.ASGITransport, request: httpx.Request) -> httpx.Response:
+        transport = httpx.ASGITransport(
+            app=_Watched(self.app, exchanges), raise_app_exceptions=self.raise_app_exceptions, client=self.client
+        )
+        return await send(transport, request)
+
+    async def watching_write(self: SqliteDatabase, unit: Any) -> Any:
+        seen, rows = _NOW.get(), 0
+
+        def counting(connection: Connection) -> Any:
+            nonlocal rows
+            driver: Any = connection.connection.driver_connection
+            before = driver.total_changes
+            result = unit(connection)
+            rows = driver.total_changes - before
+            return result
+
+        result = await write(self, counting)
+        if seen is not None and rows:
+            seen.changed.append(getattr(getattr(unit, "func", unit), "__qualname__", "a unit"))
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx.ASGITransport, "handle_async_request", handle)
+        patch.setattr(SqliteDatabase, "write", watching_write)
+        yield exchanges
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Fail a test with a refusal that was told or done otherwise than all of them are, for a ``conftest.py``."""
+    with watched() as exchanges:
+        result = yield
+    wrong = sorted({each for exchange in exchanges if exchange.is_refused for each in judge(exchange)})
+    if wrong:
+        pytest.fail("refused requests:\n" + "\n".join(wrong), pytrace=False)
+    return result
