@@ -19,7 +19,7 @@ from comity.runtime.webhooks.delivery import LOOK_SECONDS
 from comity.web import counted, i18n, problems
 from comity.web.app import ReadyCheck, create_base
 from verifier import counter, identity, store
-from verifier.api import browser, described, openid, relying_party
+from verifier.api import bridge, browser, described, openid, relying_party
 from verifier.counter import face
 from verifier.deployment import Deployment, open_deployment
 from verifier.settings import VerifierSettings
@@ -70,6 +70,7 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
     app.include_router(openid.router(deployment))
     app.include_router(relying_party.router(deployment))
     app.include_router(browser.router(deployment))
+    app.include_router(bridge.router(deployment))
     counter.install(app, deployment)
     described.complete(app)
 
@@ -89,6 +90,7 @@ def _erasures(deployment: Deployment) -> dict[str, Callable[[], Awaitable[object
         "counter history": journal.erase,
         "erasure": deployment.verifying.erase,
         "webhook log": deployment.webhooks.erase,
+        "sign-ins": deployment.signing_in.erase,
     }
 
 

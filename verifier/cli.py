@@ -24,6 +24,7 @@ from comity.runtime.webhooks.delivery import Webhooks
 from comity.trust.places import PROVINCES_AND_TERRITORIES
 from comity.web import i18n, serving
 from verifier import identity, policies, policy_file, relying_parties, store, telling
+from verifier.client_cli import clients
 from verifier.deployment import keys_of
 from verifier.pairing import Pairing
 from verifier.relying_parties import RelyingParties
@@ -39,6 +40,7 @@ cli.add_typer(keys, name="keys")
 counters = typer.Typer(no_args_is_help=True, help="Devices at counters. / Les appareils aux comptoirs.")
 cli.add_typer(parties, name="relying-party")
 cli.add_typer(counters, name="counter")
+cli.add_typer(clients, name="client")
 
 T = TypeVar("T")
 

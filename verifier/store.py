@@ -225,6 +225,17 @@ def refuse_return(connection: Connection, request_id: str, codes: str) -> bool:
     return connection.execute(update(requests).where(wrong).values(**values)).rowcount == 1
 
 
+def take_report(connection: Connection, request_id: str) -> tuple[datetime, bytes] | None:
+    """Return when an accepted request was answered and its report, and erase that; None when there is no report."""
+    row = requests.c
+    wanted = (row.id == request_id) & row.sealed_report.is_not(None) & (row.verdict == "accepted")
+    found = connection.execute(select(row.answered_at, row.sealed_report).where(wanted)).first()
+    if found is None:
+        return None
+    connection.execute(update(requests).where(wanted).values(**_SPENT))
+    return datetime.fromtimestamp(found[0], UTC), found[1]
+
+
 def check(connection: Connection) -> None:
     """Read from the table; raises what the database raises when that is not possible."""
     connection.execute(select(requests.c.id).limit(1)).first()
