@@ -135,10 +135,17 @@ def _refused(face: Face, request: Request, now: Standing) -> Response:
         sign_in=now.sign_in,
         website=i18n.pick(now.client.name, language),
         kind="bad" if is_red else "warn",
-        reason=i18n.text(f"codes.{code}.meaning", language),
-        next_step=i18n.text(f"codes.{code}.next_step", language),
+        reason=_own_words("reason", code, language) or i18n.text(f"codes.{code}.meaning", language),
+        next_step=_own_words("next", code, language)
+        or i18n.text("bridge.next_bad" if is_red else "bridge.next_warn", language),
         device="here" if now.is_here else "other",
     )
+
+
+def _own_words(kind: str, code: str, language: str) -> str:
+    """Return what is said to the person whose credential it is; codes speak to whoever stands at a counter."""
+    key = f"bridge.{kind}.{code}"
+    return i18n.text(key, language) if i18n.has(key, language) else ""
 
 
 def _question(now: Standing, language: str) -> dict[str, Any]:

@@ -78,16 +78,15 @@ async def test_a_form_begins_as_a_link_does(verifier: Deployed) -> None:
     assert answer.headers["location"].startswith(f"{PUBLIC_URL}/en/sign-in/")
 
 
-@pytest.mark.parametrize(("locales", "language"), [("fr-CA en", "fr"), ("de en-CA fr", "en"), ("", "fr")])
-async def test_the_pages_speak_the_language_that_the_website_names(
-    verifier: Deployed, locales: str, language: str
-) -> None:
-    website, visitor = await registered(verifier), Visitor(verifier)
-    visitor.client.headers["accept-language"] = "fr"
-    await visitor.follow(website.ask(ui_locales=locales))
-    assert visitor.language == language
-    page = words((await visitor.arrive()).text)
-    assert ("Librairie du Havre" if language == "fr" else "Harbour Books") in page
+async def test_the_pages_speak_the_language_that_the_website_names(verifier: Deployed) -> None:
+    website = await registered(verifier)
+    for locales, language in (("fr-CA en", "fr"), ("de en-CA fr", "en"), ("", "fr")):
+        visitor = Visitor(verifier)
+        visitor.client.headers["accept-language"] = "fr"
+        await visitor.follow(website.ask(ui_locales=locales))
+        assert visitor.language == language
+        page = words((await visitor.arrive()).text)
+        assert ("Librairie du Havre" if language == "fr" else "Harbour Books") in page
 
 
 # --- how a website shows who it is
