@@ -2,6 +2,7 @@
 
 import base64
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -120,7 +121,12 @@ async def test_by_a_signed_assertion_once(verifier: Deployed) -> None:
 
     visitor, used = Visitor(verifier), proof()
     told = await visitor.sign_in(website)
-    wrong = (proof(audience=f"{ISSUER}/token"), proof(by=KeySigner.generate()), {"client_assertion": "x"}, {})
+    wrong: tuple[dict[str, Any], ...] = (
+        proof(audience=f"{ISSUER}/token"),
+        proof(by=KeySigner.generate()),
+        {"client_assertion": "x"},
+        {},
+    )
     for each in wrong:
         refused = await website.redeem(told["code"], **each)
         assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
@@ -260,6 +266,7 @@ async def test_undetermined_is_not_accepted(verifier: Deployed) -> None:
 
 
 @pytest.mark.both_databases
+@pytest.mark.good_twin("P03")
 async def test_on_this_device_the_wallet_leads_back_through_this_browser(verifier: Deployed) -> None:
     website, visitor = await registered(verifier), Visitor(verifier)
     await visitor.follow(website.ask())

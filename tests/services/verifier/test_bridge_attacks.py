@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,9 @@ ERRORS = [
 async def test_what_is_wrong_otherwise_is_told_to_the_website(verifier: Deployed) -> None:
     website, visitor = await registered(verifier), Visitor(verifier)
     for changes, error in ERRORS:
-        answer = await visitor.follow(website.ask(**{"scope": "openid drivers-licence-valid", **changes}))
+        scope = changes.get("scope", "openid drivers-licence-valid")
+        others: dict[str, Any] = {name: value for name, value in changes.items() if name != "scope"}
+        answer = await visitor.follow(website.ask(scope, **others))
         assert answer.status_code == 303
         told = website.told(answer.headers["location"])
         assert (told["error"], "code" in told) == (error, False), changes
@@ -110,6 +113,7 @@ async def test_the_attackers_sign_in_does_not_open_in_the_victims_browser(verifi
     assert "code" in website.told((await attacker.arrive()).headers["location"])
 
 
+@pytest.mark.attack("P03")
 async def test_on_one_device_the_victims_answer_signs_nobody_in(verifier: Deployed) -> None:
     """The attacker begins, and lets the victim answer on the victim's own device (OpenID4VP 1.0 §14.2)."""
     website, attacker, victim = await registered(verifier), Visitor(verifier), Visitor(verifier)

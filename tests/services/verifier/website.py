@@ -70,8 +70,9 @@ class Website:
         assert found.get("state") == self.sent.get("state")
         return found
 
-    async def redeem(self, code: str, *, headers: Mapping[str, str] | None = None, **changes: Any) -> httpx.Response:
-        """Ask for the token; an empty change leaves a parameter out."""
+    async def redeem(self, code: str, **changes: Any) -> httpx.Response:
+        """Ask for the token; an empty change leaves a parameter out, and ``headers`` are sent along."""
+        headers = changes.pop("headers", None)
         fields = {
             "grant_type": "authorization_code",
             "code": code,
