@@ -7,7 +7,7 @@ and is erased from there in the unit in which the website fetches its token. Sec
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -32,9 +32,14 @@ from comity.errors import Code
 from comity.openid import client_assertion
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Jwk
-from verifier.store import metadata, take_report
+from verifier.store import drop_unanswered, metadata, take_report
 
 __all__ = ["metadata"]
+
+PARTY = "openid:"
+"""Before a website's name, where requests say who asks."""
+LONGEST = timedelta(minutes=30)
+"""How long a person may take to sign in, with as many codes as they like."""
 
 clients = Table(
     "bridge_clients",
@@ -295,8 +300,12 @@ def was_redeemed(connection: Connection, code_hash: str) -> bool:
 
 
 def erase_sign_ins(connection: Connection, *, ended_before: datetime, at: datetime) -> int:
-    """Erase sign-ins whose time ended before the first instant, and assertions that are over at the second."""
+    """Erase sign-ins whose time ended before the first instant, and assertions that are over at the second.
+
+    Requests that they led to and that nobody answered go as well; answered ones stay with verdict and codes.
+    """
     erased = connection.execute(delete(sign_ins).where(sign_ins.c.expires_at <= _seconds(ended_before))).rowcount
+    erased += drop_unanswered(connection, party_prefix=PARTY, expired_before=ended_before - LONGEST)
     return erased + connection.execute(delete(assertions).where(assertions.c.expires_at <= _seconds(at))).rowcount
 
 

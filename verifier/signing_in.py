@@ -25,7 +25,7 @@ from comity.ports import Clock, Signer
 from comity.runtime.database import Database
 from comity.verification.checks import Verdict
 from verifier import bridge_store, id_tokens, policies, same_device
-from verifier.bridge_store import Client, Redemption, SignIn
+from verifier.bridge_store import LONGEST, PARTY, Client, Redemption, SignIn
 from verifier.clients import Clients, Proven
 from verifier.requesting import SECRET_BYTES, Flow, Requesting, Terms, digest
 from verifier.same_device import Begun, SameDevice
@@ -33,12 +33,8 @@ from verifier.states import Answered, PresentationRequest, state_of
 from verifier.store import RequestRow
 from verifier.verifying import Verifying
 
-SIGN_IN = timedelta(minutes=30)
-"""How long a person may take, with as many codes as they like."""
 CODE = timedelta(seconds=60)
 """How long a website may take to redeem its code (RFC 6749 §4.1.2: short)."""
-PARTY = "openid:"
-"""Before a website's name, where requests say who asks."""
 
 _log = structlog.get_logger("verifier")
 
@@ -135,7 +131,7 @@ class SigningIn:
             code_challenge=asked.code_challenge,
             request_id=await self._ask(client, policy, Flow.CROSS_DEVICE, None),
             browser_hash=digest(browser),
-            expires_at=now + SIGN_IN,
+            expires_at=now + LONGEST,
         )
         await self._database.write(partial(bridge_store.save_sign_in, row=started))
         return Started(sign_in=started, browser=browser)

@@ -17,9 +17,10 @@ from comity.web.counted import CountedRoute
 from comity.web.pages import LANGUAGE_COOKIE, Pages
 from verifier.api import described_bridge
 from verifier.api.openid import FORM, ProtocolRoute
+from verifier.bridge_store import LONGEST
 from verifier.clients import SECRET
 from verifier.deployment import Deployment
-from verifier.signing_in import SIGN_IN, Started, cookie_of
+from verifier.signing_in import Started, cookie_of
 
 BASE = "/oidc"
 _PUBLIC = {"access-control-allow-origin": "*", "cache-control": "public, max-age=300"}
@@ -102,7 +103,7 @@ def _bind(answer: Response, started: Started, *, is_secure: bool) -> None:
     answer.set_cookie(
         cookie_of(started.sign_in.id),
         started.browser,
-        max_age=int(SIGN_IN.total_seconds()),
+        max_age=int(LONGEST.total_seconds()),
         httponly=True,
         samesite="lax",  # the wallet's page leads back here from another site
         secure=is_secure,

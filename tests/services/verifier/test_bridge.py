@@ -4,7 +4,6 @@ import base64
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from comity.keys import KeySigner
@@ -302,11 +301,24 @@ async def test_the_page_is_told_when_the_answer_is_there(verifier: Deployed) -> 
     assert (await Visitor(verifier).get(f"{visitor.page}/events")).status_code == 403
 
 
-async def test_sign_ins_are_erased(verifier: Deployed) -> None:
-    website, visitor = await registered(verifier), Visitor(verifier)
+@pytest.mark.both_databases
+async def test_what_came_to_nothing_does_not_pile_up(verifier: Deployed) -> None:
+    """Sign-ins go when their time is over, and so do the requests of those that nobody answered; verdicts stay."""
+    website, visitor, requesting = await registered(verifier), Visitor(verifier), verifier.deployment.requesting
     await visitor.follow(website.ask())
+    unanswered, own = await visitor.asked(), await verifier.start()
+    other = Visitor(verifier)
+    await other.follow(website.ask())
+    answered = await other.asked()
+    await other.present()
     assert await verifier.deployment.signing_in.erase() == 0
-    verifier.clock.advance(timedelta(minutes=31))
+    verifier.clock.advance(timedelta(minutes=31, seconds=1))
     assert (await visitor.arrive()).status_code == 403
-    assert await verifier.deployment.signing_in.erase() == 1
-    assert isinstance(await visitor.arrive(), httpx.Response)
+    assert await verifier.deployment.signing_in.erase() == 2, "both sign-ins"
+    verifier.clock.advance(timedelta(minutes=5))
+    assert await verifier.deployment.signing_in.erase() == 1, "the request of the one"
+    assert await requesting.find(unanswered["request_id"]) is None
+    assert await requesting.find(own["request_id"]) is not None, "another party's is kept"
+    kept = await requesting.find(answered["request_id"])
+    assert kept is not None
+    assert kept.verdict == "accepted"
