@@ -19,7 +19,7 @@ from comity.runtime.webhooks.delivery import LOOK_SECONDS
 from comity.web import counted, i18n, problems
 from comity.web.app import ReadyCheck, create_base
 from verifier import counter, identity, store
-from verifier.api import browser, described, openid, relying_party
+from verifier.api import bridge, browser, described, openid, relying_party
 from verifier.counter import face
 from verifier.deployment import Deployment, open_deployment
 from verifier.settings import VerifierSettings
@@ -66,7 +66,7 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
         max_page_bytes=face.MAX_FORM_BYTES,
     )
     app.state.deployment = deployment
-    routers = [each.router(deployment) for each in (openid, relying_party, browser)]
+    routers = [each.router(deployment) for each in (openid, relying_party, browser, bridge)]
     routers.append(relying_party.answers(deployment))
     for router in routers:
         app.include_router(router)
@@ -94,6 +94,7 @@ def _erasures(deployment: Deployment) -> dict[str, Callable[[], Awaitable[object
         "counter history": journal.erase,
         "erasure": deployment.verifying.erase,
         "webhook log": deployment.webhooks.erase,
+        "sign-ins": deployment.signing_in.erase,
     }
 
 

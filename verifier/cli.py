@@ -14,6 +14,7 @@ from comity.errors import Code, Malformed, NotFound
 from comity.runtime.clock import SystemClock
 from comity.runtime.loading import loading
 from comity.web import i18n
+from verifier.client_cli import clients
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -30,6 +31,7 @@ cli.add_typer(keys, name="keys")
 counters = typer.Typer(no_args_is_help=True, help="Devices at counters. / Les appareils aux comptoirs.")
 cli.add_typer(parties, name="relying-party")
 cli.add_typer(counters, name="counter")
+cli.add_typer(clients, name="client")
 
 T = TypeVar("T")
 

@@ -18,6 +18,7 @@ from comity.runtime.webhooks.delivery import Webhooks
 from comity.verification.status import StatusDemand
 from comity.web.live import Bell
 from verifier import identity, policy_file, store
+from verifier.clients import Clients
 from verifier.journal import Journal
 from verifier.pairing import Pairing
 from verifier.relying_parties import RelyingParties
@@ -25,6 +26,7 @@ from verifier.requesting import Requesting
 from verifier.same_device import SameDevice
 from verifier.scanning import Scanning
 from verifier.settings import VerifierSettings
+from verifier.signing_in import SigningIn
 from verifier.verifying import Verifying
 
 
@@ -47,6 +49,7 @@ class Deployment:
     journal: Journal
     refusals: Refusals
     webhooks: Webhooks
+    signing_in: SigningIn
 
     async def close(self) -> None:
         """Let go of connections, threads and files."""
@@ -58,6 +61,11 @@ class Deployment:
 def keys_of(settings: VerifierSettings) -> FileKeyStore:
     """Return the store of the verifier's keys."""
     return FileKeyStore(settings.data_folder / "keys")
+
+
+def bridge_of(settings: VerifierSettings) -> str:
+    """Return the issuer identifier of the bridge to OpenID Connect; it may have a path, so one host is enough."""
+    return f"{settings.public_url}/oidc"
 
 
 def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher | None = None) -> Deployment:
@@ -107,6 +115,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         journal=_journal(verifying, settings),
         refusals=Refusals(database=database, tables=store.REFUSALS, clock=clock),
         webhooks=Webhooks(outbox=store.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=own.seal),
+        signing_in=_signing_in(verifying, keys, settings),
     )
 
 
@@ -155,3 +164,11 @@ def _journal(verifying: Verifying, settings: VerifierSettings) -> Journal:
     clock, shell = verifying.requesting.clock, verifying.shell
     scanning = Scanning(clock=clock, snapshot=verifying.snapshot, shell=shell, status=verifying.status)
     return Journal(verifying=verifying, scanning=scanning, keep=timedelta(days=settings.history_days))
+
+
+def _signing_in(verifying: Verifying, keys: FileKeyStore, settings: VerifierSettings) -> SigningIn:
+    """Return the bridge to OpenID Connect; its key is looked for when it is needed first."""
+    requesting, issuer = verifying.requesting, bridge_of(settings)
+    seal = requesting.identity.seal
+    clients = Clients(database=requesting.database, clock=requesting.clock, seal=seal, issuer=issuer)
+    return SigningIn(verifying=verifying, clients=clients, signer=lambda: keys.signer(identity.ID_TOKEN), issuer=issuer)

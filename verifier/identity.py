@@ -19,8 +19,9 @@ from comity.openid.presentation.verifier_attestation import VerifierAttestation
 from comity.ports import Clock, Signer
 from comity.runtime.keystore import FileKeyStore
 
-ANCHOR, REQUEST, SEAL = "anchor", "request", "seal"
-"""Names in the key store: the relying party's certificate authority, the key that signs requests, the sealing key."""
+ANCHOR, REQUEST, SEAL, ID_TOKEN = "anchor", "request", "seal", "id-token"
+"""Names in the key store: the relying party's certificate authority, the key that signs requests, the sealing key, and
+the key that signs what websites are told (OpenID Connect)."""
 
 FRAGMENT = "request"
 ANCHOR_DAYS, LEAF_DAYS = 3650, 825
@@ -56,6 +57,7 @@ def create(keys: FileKeyStore, public_url: str, clock: Clock) -> None:
     """Make the verifier's keys and certificate; what exists already is left as it is."""
     now = clock.now()
     anchor_signer, signer = keys.signer_or_create(ANCHOR), keys.signer_or_create(REQUEST)
+    keys.signer_or_create(ID_TOKEN)
     if not keys.has_secret(SEAL):
         keys.create_secret(SEAL)
     if _has_chain(keys):

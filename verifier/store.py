@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    delete,
     insert,
     select,
     update,
@@ -223,6 +224,28 @@ def refuse_return(connection: Connection, request_id: str, codes: str) -> bool:
     wrong = (row.id == request_id) & row.returned_at.is_(None) & row.answered_at.is_not(None)
     values: Mapping[str, Any] = {**_SPENT, "verdict": "rejected", "codes": codes}
     return connection.execute(update(requests).where(wrong).values(**values)).rowcount == 1
+
+
+def take_report(connection: Connection, request_id: str) -> tuple[datetime, bytes] | None:
+    """Return when an accepted request was answered and its report, and erase that; None when there is no report."""
+    row = requests.c
+    wanted = (row.id == request_id) & row.sealed_report.is_not(None) & (row.verdict == "accepted")
+    found = connection.execute(select(row.answered_at, row.sealed_report).where(wanted)).first()
+    if found is None:
+        return None
+    connection.execute(update(requests).where(wanted).values(**_SPENT))
+    return datetime.fromtimestamp(found[0], UTC), found[1]
+
+
+def drop_unanswered(connection: Connection, *, party_prefix: str, expired_before: datetime) -> int:
+    """Delete requests that nobody answered in time, of parties whose name begins so; returns how many there were.
+
+    Anybody can begin a sign-in at a website, so what is left of those that came to nothing must not pile up.
+    """
+    row = requests.c
+    is_over = row.answered_at.is_(None) & (row.expires_at <= _seconds(expired_before))
+    wanted = is_over & row.relying_party.startswith(party_prefix, autoescape=True)
+    return connection.execute(delete(requests).where(wanted)).rowcount
 
 
 def check(connection: Connection) -> None:

@@ -154,6 +154,12 @@ class Verifying:
         state = state_of(row, self.requesting.clock.now())
         return state, self._report(row) if isinstance(state, Answered) else {}
 
+    def open_report(self, sealed: bytes, request_id: str) -> dict[str, Any]:
+        """Return the report of a request from its sealed form; whether it is released is the caller's to know."""
+        return strict_json.parse_object(
+            unseal(self.requesting.identity.seal, sealed, context=_report_context(request_id))
+        )
+
     async def erase(self) -> int:
         """Erase reports and keys whose time is over; returns how many records changed."""
         now = self.requesting.clock.now()
@@ -226,8 +232,7 @@ class Verifying:
         if row.sealed_report is None:
             codes = strict_json.parse(row.codes or "[]")
             return {"verdict": row.verdict, "codes": codes, "erased": True}
-        opened = unseal(self.requesting.identity.seal, row.sealed_report, context=_report_context(row.id))
-        return strict_json.parse_object(opened)
+        return self.open_report(row.sealed_report, row.id)
 
 
 def _refused(answer: ErrorAnswer) -> Result:

@@ -13,8 +13,8 @@ _NOT_ALLOWED_IN_DESCRIPTION = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")
 class OAuthErrorCode(StrEnum):
     """The ``error`` values that we send or read.
 
-    RFC 6749 §5.2, RFC 6750 §3.1, RFC 9449 §5 and §8, attestation-based client authentication, OpenID4VCI 1.0 and
-    OpenID4VP 1.0.
+    RFC 6749 §5.2, RFC 6750 §3.1, RFC 9449 §5 and §8, attestation-based client authentication, OpenID Connect Core 1.0,
+    OpenID4VCI 1.0 and OpenID4VP 1.0.
     """
 
     # RFC 6749
@@ -32,6 +32,10 @@ class OAuthErrorCode(StrEnum):
     INVALID_TARGET = "invalid_target"
     INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
     REQUEST_NOT_SUPPORTED = "request_not_supported"
+    # OpenID Connect Core 1.0 §3.1.2.6
+    LOGIN_REQUIRED = "login_required"
+    REQUEST_URI_NOT_SUPPORTED = "request_uri_not_supported"
+    REGISTRATION_NOT_SUPPORTED = "registration_not_supported"
     # RFC 6750
     INVALID_TOKEN = "invalid_token"
     INSUFFICIENT_SCOPE = "insufficient_scope"

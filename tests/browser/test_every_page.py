@@ -38,7 +38,10 @@ NO_PAGES = {
         "/offline/copy": "for a script",
         "/callback": "leads on, or to the page of what came of it",
     },
-    "verifier": {"/counter/history.csv": "a file"},
+    "verifier": {
+        "/counter/history.csv": "a file",
+        "/sign-in/{sign_in_id}/leave": "leads back to the website",
+    },
 }
 """Routes below a language that answer with something else than a page of their own."""
 

@@ -76,7 +76,12 @@ def _oauth_errors(*statuses: int) -> dict[str, Extra]:
 
 
 _BEARER: Extra = {"security": [{"relyingParty": []}]}
-SECURITY_SCHEMES: Extra = {"relyingParty": {"type": "http", "scheme": "bearer"}}
+SECURITY_SCHEMES: Extra = {
+    "relyingParty": {"type": "http", "scheme": "bearer"},
+    "website": {"type": "http", "scheme": "basic"},
+}
+answer_of, body_of_type, oauth_errors = _answer, _json, _oauth_errors
+"""The same, for :mod:`verifier.api.described_bridge`."""
 
 START: Extra = {
     **_BEARER,

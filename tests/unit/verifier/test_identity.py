@@ -36,7 +36,7 @@ def test_what_exists_is_kept(store: FileKeyStore, tmp_path: Path) -> None:
     before = contents(tmp_path / "keys")
     identity.create(store, URL, FixedClock(NOW + timedelta(days=100)))
     assert contents(tmp_path / "keys") == before
-    assert store.names() == ("anchor", "request")
+    assert store.names() == ("anchor", "id-token", "request")
 
 
 def test_a_creation_that_was_interrupted_is_finished(store: FileKeyStore, tmp_path: Path) -> None:
