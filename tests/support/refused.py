@@ -25,7 +25,7 @@ from comity.runtime.sqlite import SqliteDatabase
 from comity.web.counted import CountedRoute, endpoint_of_template
 
 PROBLEM, JSON, PAGE = "application/problem+json", "application/json", "text/html"
-FOR_PEOPLE = frozenset({"start", "complete"})
+FOR_PEOPLE = frozenset({"start", "complete", "authorize"})
 """Where a person's browser comes, which is answered with a page in their language."""
 FEWEST_ECHOED = 10
 """From this length on a text that was sent must not be in the answer; shorter ones may be there by chance."""

@@ -49,11 +49,11 @@ def router(deployment: Deployment) -> APIRouter:
         fields = provider.parse_fields(await request.body())
         try:
             proven = await signing_in.clients.authenticate(request.headers.get("authorization"), fields)
+            answer = await signing_in.redeem(CodeRequest.parse(fields), proven)
         except OAuthError as error:
             if error.error is not OAuthErrorCode.INVALID_CLIENT:
                 raise
             return _not_authenticated(request, error)
-        answer = await signing_in.redeem(CodeRequest.parse(fields), proven)
         return JSONResponse(answer, headers={"cache-control": "no-store", "pragma": "no-cache"})
 
     routes.include_router(_authorization(deployment))
@@ -112,11 +112,10 @@ def _bind(answer: Response, started: Started, *, is_secure: bool) -> None:
 
 
 def _not_authenticated(request: Request, error: OAuthError) -> Response:
-    """Refuse a client (RFC 6749 §5.2): with a challenge where it tried by the header."""
+    """Refuse a client (RFC 6749 §5.2); every 401 carries a challenge (RFC 9110 §15.5.2)."""
     counted.tell(request, error)
     answer = problems.protocol_error(error)
-    if "authorization" in request.headers:
-        answer.headers["www-authenticate"] = f'Basic realm="{SECRET}"'
+    answer.headers["www-authenticate"] = f'Basic realm="{SECRET}"'
     return answer
 
 
