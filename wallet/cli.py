@@ -20,7 +20,7 @@ from comity.runtime.clock import SystemClock
 from comity.runtime.loading import loading
 from comity.terminal import print_report
 from comity.web import i18n
-from wallet import provider_cli
+from wallet import printed, provider_cli
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -134,7 +134,7 @@ def receive(
     async def work(opened: "Opened") -> None:
         receiving = opened.deployment.receiving
         preview = (await receiving.preview(offer)).document(lang)
-        _print_preview(preview, lang)
+        printed.preview(preview, lang)
         _agree(i18n.text("wallet.take_question", lang), lang, yes=yes)
         code = transaction_code
         if preview["transaction_code"] is not None and code is None:
@@ -221,7 +221,7 @@ def present(
         consent = await presenting.open_request(opened.wallet, request, language=lang)
         document = consent.document()
         chosen = _chosen(document, credential or [])
-        _print_consent(document, chosen, lang)
+        printed.consent(document, chosen, lang)
         _agree(i18n.text("wallet.share_question", lang), lang, yes=yes)
         selection = {each["query_id"]: (each["credential_id"],) for each in chosen}
         presented = await presenting.answer(opened.wallet, consent.id, digest=consent.digest, selection=selection)
@@ -371,17 +371,6 @@ def _print_json(document: dict[str, Any]) -> None:
     sys.stdout.write(strict_json.serialise(document).decode() + "\n")
 
 
-def _print_preview(preview: dict[str, Any], language: str) -> None:
-    console = Console(highlight=False)
-    console.print(escape(f"{preview['issuer']['name'] or ''} {preview['issuer']['id']}"), style="bold")
-    for each in preview["credentials"]:
-        trust = each["trust"]
-        known = i18n.text("wallet.issuer_known" if trust["known"] else "wallet.issuer_unknown", language)
-        may = i18n.text("wallet.may_issue" if trust["may_issue"] == "passed" else "wallet.may_not_issue", language)
-        console.print(escape(f"  {each['name']} ({each['format']}): {', '.join(each['claims'])}"))
-        console.print(escape(f"    {known} {may}"))
-
-
 def _chosen(consent: dict[str, Any], wanted: list[str]) -> list[dict[str, Any]]:
     """Return one candidate for each query that is needed: one that the person named, else the first."""
     chosen = []
@@ -390,24 +379,3 @@ def _chosen(consent: dict[str, Any], wanted: list[str]) -> list[dict[str, Any]]:
         named = [each for each in candidates if each["credential_id"] in wanted]
         chosen.append((named or candidates)[0])
     return chosen
-
-
-def _print_consent(consent: dict[str, Any], chosen: list[dict[str, Any]], language: str) -> None:
-    console = Console(highlight=False)
-    who = consent["who"]
-    name = i18n.pick(who["name"], language) if who["name"] else who["client_id"]
-    console.print(escape(i18n.text("wallet.asks", language, who=name)), style="bold")
-    if not who["known"]:
-        console.print(i18n.text("wallet.verifier_unknown", language), style="yellow")
-    elif who["may_ask"] != "passed":
-        console.print(i18n.text("wallet.over_asking", language), style="yellow")
-    for each in (*consent["warnings"], *(each["words"] for each in consent["transactions"])):
-        console.print(escape(each), style="yellow")
-    for each in chosen:
-        leaving = "; ".join(
-            i18n.text("wallet.claim", language, label=claim["label"], value=claim["words"]) for claim in each["leaving"]
-        )
-        staying = ", ".join(claim["label"] for claim in each["staying"])
-        console.print(escape(f"  {each['title']}"))
-        console.print(escape("    " + i18n.text("wallet.leaving", language, claims=leaving)))
-        console.print(escape("    " + i18n.text("wallet.staying", language, claims=staying or "–")))

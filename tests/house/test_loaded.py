@@ -6,13 +6,23 @@ Each case is a fresh interpreter that does one thing and then says which modules
 import inspect
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
-from comity import cli
+from comity import cli, strict_json
 from comity.demo.processes import environment
+from comity.registry_cli import registry
+from comity.runtime import migrations
+from comity.runtime.clock import SystemClock
+from issuer import operators
+from tests.services.issuer.deployed import AUTHORITIES
+from verifier import identity, relying_parties
+from verifier.deployment import keys_of
+from verifier.settings import VerifierSettings
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("issuer", "wallet", "verifier")
@@ -45,17 +55,60 @@ HEAVY = frozenset(
 """What no list of commands needs, and no command before it runs."""
 
 
-def loaded_by(code: str) -> set[str]:
+SELDOM = frozenset(
+    {
+        "PIL",
+        "alembic",
+        "comity.demo",
+        "comity.runtime.backup",
+        "mako",
+        "qrcode",
+        "sqlalchemy.dialects.postgresql",
+        "sqlalchemy.ext.asyncio",
+        "sqlalchemy.orm",
+        "zxingcpp",
+    }
+)
+"""What a service over an SQLite file that is up to date does not need until somebody asks for it."""
+NOT_OF = {
+    "issuer": {"asyncpg", "httpcore", "httpx", "issuer.reissuing", "tuf", "wallet", "webauthn"},
+    "wallet": {"asyncpg", "issuer", "verifier", "wallet.local"},
+    "verifier": {"argon2", "asyncpg", "issuer", "wallet", "webauthn"},
+}
+START = """
+import asyncio
+from comity.cli import main
+from {service}.cli import worker
+async def first_answer(app):
+    said = []
+    async def receive():
+        return {{"type": "http.request", "body": b"", "more_body": False}}
+    async def send(message):
+        said.append(message.get("status"))
+    scope = {{
+        "type": "http", "asgi": {{"version": "3.0"}}, "http_version": "1.1", "method": "GET", "scheme": "http",
+        "path": "/healthz", "raw_path": b"/healthz", "query_string": b"", "root_path": "", "headers": [],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
+    }}
+    async with app.router.lifespan_context(app):
+        await app(scope, receive, send)
+    assert said[0] == 200, said
+asyncio.run(first_answer(worker()))
+"""
+
+
+def loaded_by(code: str, settings: Mapping[str, str] | None = None) -> set[str]:
     """Run ``code`` in an interpreter of its own; return the modules that it has afterwards."""
     said = "\nimport sys\nprint(' '.join(sys.modules), file=sys.stderr)"
     done = subprocess.run(  # our own lines
         [sys.executable, "-c", code + said],
         cwd=ROOT,
-        env=environment({}),
+        env=environment(settings or {}),
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr[-2000:]
     return set(done.stderr.splitlines()[-1].split())
 
 
@@ -98,3 +151,38 @@ def test_an_option_before_a_command_runs_nothing() -> None:
 def test_two_dashes_before_a_command_change_nothing() -> None:
     application = typer.main.get_command(cli.build(["--", "doctor"]))
     assert set(application.commands) == {"doctor"}  # type: ignore[attr-defined]
+
+
+def prepared(service: str, folder: Path) -> dict[str, str]:
+    """Make what a service needs, its database at the version of this software; return its environment."""
+    name = service.upper()
+    values = {"PUBLIC_URL": "http://localhost:8101", "DATA_DIR": str(folder / "data"), "ALLOW_LOOPBACK_HTTP": "true"}
+    if service == "issuer":
+        operators.add(folder / "people.json", name="A desk", role=operators.Role.CLERK, authorities=("*",))
+        (folder / "authorities.json").write_bytes(strict_json.serialise(AUTHORITIES[1:]))
+        files = {
+            "AUTHORITIES_FILE": "authorities.json",
+            "OPERATORS_FILE": "people.json",
+            "STATUS_DIRECTORY": "lists",
+        }
+        values |= {each: str(folder / file) for each, file in files.items()}
+        values["STATUS_PUBLIC_URL"] = "http://localhost:8105"
+    else:
+        made = CliRunner().invoke(registry, ["init", str(folder / "registry"), "--name-en", "A", "--name-fr", "B"])
+        assert made.exit_code == 0, made.output
+        # Nothing listens on port 1: the registry is down, and the service starts all the same.
+        values |= {"REGISTRY_URL": "http://localhost:1", "REGISTRY_ROOT_FILE": str(folder / "registry" / "root.json")}
+    if service == "verifier":
+        values |= {"PLACE": "ca-on", "RELYING_PARTIES_FILE": str(folder / "parties.json")}
+        settings = VerifierSettings(**{each.lower(): value for each, value in values.items()})  # type: ignore[arg-type]
+        identity.create(keys_of(settings), settings.public_url, SystemClock())
+        relying_parties.add(settings.relying_parties_file, "bar")
+    migrations.upgrade(f"sqlite:///{folder / 'data' / service}.sqlite3", service)
+    return {f"{name}_{each}": value for each, value in values.items()}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_answers_without_what_it_does_not_need_yet(service: str, tmp_path: Path) -> None:
+    loaded = loaded_by(START.format(service=service), prepared(service, tmp_path))
+    assert {"fastapi", "sqlalchemy", f"{service}.app"} <= loaded
+    assert sorted(loaded & (SELDOM | NOT_OF[service])) == []
