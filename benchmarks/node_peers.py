@@ -23,9 +23,9 @@ PROGRAM = Path(__file__).parent / "node" / "peers.mjs"
 LOCK = Path(__file__).resolve().parents[1] / "tests/interop/node"
 ROUNDS = 25
 _PAIRS = (
-    ("SD-JWT VC issue, 11 claims", "ours issue", "issue", "@sd-jwt/sd-jwt-vc"),
-    ("present, all disclosed", "ours present", "present", "@sd-jwt/sd-jwt-vc"),
-    ("verify, twelve checks, SD-JWT VC + KB", "ours verify", "verify", "@sd-jwt/sd-jwt-vc"),
+    ("issue SD-JWT VC, 10 disclosures", "ours issue", "issue", "@sd-jwt/sd-jwt-vc"),
+    ("wallet: read a credential and present it, all 10 disclosed", "ours present", "present", "@sd-jwt/sd-jwt-vc"),
+    ("verify SD-JWT VC + KB: twelve checks, 10 disclosures", "ours verify", "verify", "@sd-jwt/sd-jwt-vc"),
     ("sign a JWT", "ours sign", "sign", "jose"),
     ("read and verify a JWT", "ours read", "read", "jose"),
 )

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 from jwt.algorithms import OKPAlgorithm
 
 import schemas
@@ -39,6 +39,7 @@ PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """JWK members that nobody may show (RFC 7518 §6.2.2, §6.3.2, §6.4; RFC 8037 §2)."""
 
 _KEY_CACHE_SIZE = 64
+_NOT_TEXT = "a member of the JWK is missing or is not text"
 
 
 class _Curve(NamedTuple):
@@ -55,7 +56,11 @@ _CURVES: Mapping[str, _Curve] = {
 }
 _CURVE_NAMES = {"secp256r1": "P-256", "secp384r1": "P-384"}
 _CURVE_OF_ALGORITHM = {curve.algorithm: name for name, curve in _CURVES.items()}
-_ECDSA = {"P-256": ec.ECDSA(hashes.SHA256()), "P-384": ec.ECDSA(hashes.SHA384())}  # RFC 7518 §3.4
+# RFC 7518 §3.4. Hashed by `hashlib`, which hands a digest over in a third of the time that `cryptography` takes.
+_ECDSA = {
+    "P-256": (hashlib.sha256, ec.ECDSA(Prehashed(hashes.SHA256()))),
+    "P-384": (hashlib.sha384, ec.ECDSA(Prehashed(hashes.SHA384()))),
+}
 _EDDSA = OKPAlgorithm()
 
 
@@ -224,8 +229,9 @@ def is_signature(signature: bytes, data: bytes, key: PublicKey) -> bool:
     if len(signature) != 2 * size:
         return False
     r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
+    hashed, ecdsa = _ECDSA[curve]
     try:
-        cast("ec.EllipticCurvePublicKey", key).verify(encode_dss_signature(r, s), data, _ECDSA[curve])
+        cast("ec.EllipticCurvePublicKey", key).verify(encode_dss_signature(r, s), hashed(data).digest(), ecdsa)
     except InvalidSignature:
         return False
     return True
@@ -318,8 +324,9 @@ class KeySigner:
         curve = _CURVE_OF_ALGORITHM[self.algorithm]
         if curve == "Ed25519":
             return _EDDSA.sign(data, cast("Ed25519PrivateKey", self.private_key))
-        size = _CURVES[curve].size
-        r, s = decode_dss_signature(cast("ec.EllipticCurvePrivateKey", self.private_key).sign(data, _ECDSA[curve]))
+        size, (hashed, ecdsa) = _CURVES[curve].size, _ECDSA[curve]
+        private = cast("ec.EllipticCurvePrivateKey", self.private_key)
+        r, s = decode_dss_signature(private.sign(hashed(data).digest(), ecdsa))
         return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 
@@ -329,9 +336,7 @@ def _refused(detail: str) -> Malformed:
 
 def _coordinates(jwk: Jwk) -> tuple[str, tuple[str, ...]]:
     """Return the curve name and the coordinates of a public JWK, as they stand there; their form is not checked."""
-    if not isinstance(jwk, dict) and not isinstance(
-        jwk, Mapping
-    ):  # the test against the abstract class is the slow one
+    if not isinstance(jwk, (dict, Mapping)):  # a test against the abstract class alone is slow
         raise _refused("a JWK is a JSON object")
     if not PRIVATE_MEMBERS.isdisjoint(jwk):
         raise Malformed(Code.PRIVATE_KEY_EXPOSED, "a JWK holds private key material; the key must be replaced")
@@ -339,19 +344,16 @@ def _coordinates(jwk: Jwk) -> tuple[str, tuple[str, ...]]:
     curve = _CURVES.get(name) if isinstance(name, str) else None
     if curve is None or jwk.get("kty") != curve.kty:
         raise _refused("the JWK is of a key type or curve that is not supported")
-    x = _text(jwk.get("x"))
-    return str(name), (x,) if curve.object is None else (x, _text(jwk.get("y")))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise _refused("a member of the JWK is missing or is not text")
-    return value
+    x, y = jwk.get("x"), "" if curve.object is None else jwk.get("y")
+    if not isinstance(x, str) or not isinstance(y, str):
+        raise _refused(_NOT_TEXT)
+    return str(name), (x,) if curve.object is None else (x, y)
 
 
 def _octets(value: object, size: int) -> bytes:
     """Return the bytes of one JWK member; RFC 7518 §6.2.1.2: the length is that of the field, zeros included."""
-    value = _text(value)
+    if not isinstance(value, str):
+        raise _refused(_NOT_TEXT)
     try:
         data = base64url.decode(value)
     except Malformed:

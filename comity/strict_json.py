@@ -39,15 +39,18 @@ def parse(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX
         if len(raw) > max_bytes:
             raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
         text = raw.decode()
-        value = _value(text)
+        # At once where nothing stands around the value, as in all that is signed; else by the whole decoder.
+        value, end = _SCAN(text, 0) if text[:1] > " " else (None, -1)
+        if end != (size := len(text)):
+            value = _DECODER.decode(text)
     except RecursionError:
         raise _refused("JSON is nested too deeply") from None
     except UnicodeError:
         raise _refused("JSON is not valid UTF-8") from None
-    except ValueError:  # JSONDecodeError, and integers of more digits than the interpreter converts
+    except (ValueError, StopIteration):  # JSONDecodeError, integers of too many digits; nothing that begins a value
         raise _refused("the text is not valid JSON") from None
     # Walking costs more than parsing, so it happens only for texts that could hold what it looks for.
-    if len(text) > 2 * max_depth and text.count("[") + text.count("{") > max_depth:
+    if size > 2 * max_depth and text.count("[") + text.count("{") > max_depth:
         _check_depth(value, max_depth)
     if "\\" in text and _SURROGATE_ESCAPE.search(text):
         _check_surrogates(value)
@@ -91,15 +94,6 @@ def text_of(value: Any) -> str:
 
 def _refused(detail: str) -> Malformed:
     return Malformed(Code.MALFORMED_JSON, detail)
-
-
-def _value(text: str) -> Any:
-    """Read one value: at once where nothing stands around it, as in all that is signed, else by the whole decoder."""
-    try:
-        value, end = _SCAN(text, 0)
-    except StopIteration:
-        return _DECODER.decode(text)
-    return value if end == len(text) else _DECODER.decode(text)
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -172,8 +172,8 @@ _Disclosure = tuple[str, str | None, Any]
 def _read(encoded: str) -> _Disclosure:
     """Read one Disclosure: ``[salt, name, value]`` or ``[salt, value]`` (RFC 9901 §4.2.1 and §4.2.2)."""
     parts = strict_json.parse(base64url.decode(encoded))
-    if isinstance(parts, list) and parts and isinstance(parts[0], str):
-        if len(parts) == 3 and isinstance(parts[1], str):
+    if type(parts) is list and parts and type(parts[0]) is str:
+        if len(parts) == 3 and type(parts[1]) is str:
             return encoded, parts[1], parts[2]
         if len(parts) == 2:
             return encoded, None, parts[1]
@@ -199,11 +199,10 @@ class _Walk:
     def members(self, members: Mapping[str, Any], path: Path, nesting: int) -> dict[str, Any]:
         _check_depth(path)
         # Steps 3.e and 3.f: _sd and _sd_alg leave the payload; an object without other members stays {}.
-        result = {
-            name: self.value(child, (*path, name), nesting) if isinstance(child, _CONTAINERS) else child
-            for name, child in members.items()
-            if name not in RESERVED
-        }
+        result: dict[str, Any] = {}
+        for key, child in members.items():
+            if key not in RESERVED:
+                result[key] = self.value(child, (*path, key), nesting) if isinstance(child, _CONTAINERS) else child
         if len(result) == len(members):
             return result
         # Step 3.b.i: an _sd key refers to an array of strings.

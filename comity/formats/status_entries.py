@@ -79,7 +79,7 @@ def of_credential_status(document: Mapping[str, Any]) -> StatusEntries:
         raise _malformed()
     read = [_bitstring_entry(item) for item in items]
     return StatusEntries(
-        entries=tuple(entry for entry in read if entry is not None and entry.purpose in _DECIDING),
+        entries=tuple([entry for entry in read if entry is not None and entry.purpose in _DECIDING]),
         is_unknown=any(entry is None for entry in read),
     )
 

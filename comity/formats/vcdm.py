@@ -29,7 +29,7 @@ _TYPED_MEMBERS = frozenset(
     {"credentialStatus", "credentialSchema", "evidence", "termsOfUse", "refreshService", "renderMethod"}
 )
 _NAMES = frozenset({"name", "description"})
-_CONTAINERS = (dict, list)
+_CONTAINERS, _TEXT_ALONE = (dict, list), {str}
 _LANGUAGE_VALUE = frozenset({"@value", "@language", "@direction"})
 
 
@@ -177,10 +177,14 @@ def _contexts(document: Mapping[str, Any]) -> list[Any]:
 def _holds_context(values: list[Any]) -> bool:
     containers: list[Any] = [values]
     for found in containers:  # which grows as it is gone through
-        if "@context" in found and isinstance(found, dict):
-            return True
-        inside = found.values() if isinstance(found, dict) else found
-        containers += [child for child in inside if isinstance(child, _CONTAINERS)]
+        inside = found
+        if isinstance(found, dict):
+            if "@context" in found:
+                return True
+            inside = found.values()
+        for child in inside:
+            if isinstance(child, _CONTAINERS):
+                containers.append(child)
     return False
 
 
@@ -224,6 +228,8 @@ def _check_id(thing: Mapping[str, Any]) -> None:
 
 
 def _check_names(thing: Mapping[str, Any]) -> None:
+    if _NAMES.isdisjoint(thing):
+        return
     for member in _NAMES & thing.keys():
         items = _items(thing[member])
         if not items or not all(isinstance(item, str) or _is_language_value(item) for item in items):
@@ -273,7 +279,7 @@ def _items(value: object) -> list[Any]:
 
 def _strings(value: object, member: str) -> list[str]:
     items = _items(value)
-    if not items or not all(isinstance(item, str) for item in items):
+    if not items or not set(map(type, items)) <= _TEXT_ALONE:
         raise _malformed(f"{member} is not text or a list of text")
     return items
 

@@ -20,6 +20,7 @@ MAX_TOKEN_BYTES = 8 << 20
 REVOCATION, SUSPENSION = "revocation", "suspension"
 
 _INFORMATIVE_PURPOSES = frozenset({"refresh", "message"})
+_MEANING_OF_A_NUMBER = {status.value: status for status in Status}
 _MEANING_OF_A_SET_BIT = {REVOCATION: Status.REVOKED, SUSPENSION: Status.SUSPENDED}
 _LARGEST_NUMBER = 2**53  # beyond it JSON numbers are not exact (RFC 8259 §6)
 
@@ -102,8 +103,8 @@ class StatusList:
 def _token_meaning(number: int) -> Status:
     """Return the meaning of a Token Status List number (TSL §7.1); reserved and application values have none."""
     try:
-        return Status(number)
-    except ValueError:
+        return _MEANING_OF_A_NUMBER[number]
+    except KeyError:
         raise Malformed(Code.STATUS_VALUE_UNKNOWN, "the status value has no meaning here") from None
 
 

@@ -102,7 +102,8 @@ def verdict_of(checks: Iterable[Check]) -> Verdict:
     outcomes = {check.outcome for check in seen}
     if Outcome.FAILED in outcomes:
         return Verdict.REJECTED
-    undecided = Outcome.UNKNOWN in outcomes or any(check.required for check in seen if check.outcome is Outcome.NOT_RUN)
+    owed = Outcome.NOT_RUN in outcomes and any(check.required for check in seen if check.outcome is Outcome.NOT_RUN)
+    undecided = Outcome.UNKNOWN in outcomes or owed
     return Verdict.UNDETERMINED if undecided or not seen else Verdict.ACCEPTED
 
 

@@ -306,7 +306,7 @@ def _schema(processed: ProcessedCredential, snapshot: RegistrySnapshot) -> Check
     name, credential_type = CheckName.SCHEMA, processed.type
     if credential_type is None or (credential_type.slug, credential_type.version) not in schemas.all_types():
         return failed(name, Code.CREDENTIAL_TYPE_UNKNOWN, "there is no schema for the credential's type")
-    if not snapshot.once(_is_our_copy, credential_type):
+    if not snapshot.once(_is_our_copy, credential_type.slug, credential_type.version):
         return unknown(name, Code.CREDENTIAL_TYPE_UNKNOWN, "the registry does not state this type as we hold it")
     violations = schemas.violations(credential_type.slug, credential_type.version, processed.claims, partial=True)
     if violations:
@@ -314,8 +314,9 @@ def _schema(processed: ProcessedCredential, snapshot: RegistrySnapshot) -> Check
     return passed(name)
 
 
-def _is_our_copy(snapshot: RegistrySnapshot, credential_type: CredentialType) -> bool:
+def _is_our_copy(snapshot: RegistrySnapshot, slug: str, version: int) -> bool:
     """Return whether the federation states for this type the digest of our copy: silence is not consent."""
+    credential_type = CredentialType(slug=slug, version=version)
     return snapshot.type_digest(credential_type.vct) == schemas.digest(credential_type.slug, credential_type.version)
 
 

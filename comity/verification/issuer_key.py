@@ -94,7 +94,6 @@ _document = lru_cache(maxsize=_DOCUMENTS_KEPT)(did.document)
 """Equal bytes are read once; what of them counts, and until when, is asked at every use."""
 
 
-@lru_cache(maxsize=_PATHS_KEPT)
 def authority_key_ids(reference: KeyReference) -> tuple[str, ...]:
     """Return the base64url key identifiers of the authorities that a certificate chain names; none for a DID.
 
@@ -103,9 +102,12 @@ def authority_key_ids(reference: KeyReference) -> tuple[str, ...]:
     Raises:
         Malformed: the chain cannot be read.
     """
-    if not isinstance(reference, X5c):
-        return ()
-    named = map(_authority_of, x509.parse_chain(reference.chain))
+    return _authorities_of(reference.chain) if isinstance(reference, X5c) else ()
+
+
+@lru_cache(maxsize=_PATHS_KEPT)
+def _authorities_of(chain: tuple[str, ...]) -> tuple[str, ...]:
+    named = map(_authority_of, x509.parse_chain(chain))
     return tuple(base64url.encode(each) for each in named if each is not None)
 
 

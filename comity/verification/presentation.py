@@ -112,7 +112,7 @@ def _examine_all(
 
     def resume(evidence: Evidence) -> Outcomes:
         examined = tuple(
-            examine(each, demand=demand_of(each.query_id), snapshot=snapshot, evidence=evidence) for each in prepared
+            [examine(each, demand=demand_of(each.query_id), snapshot=snapshot, evidence=evidence) for each in prepared]
         )
         kept, over_all = together(examined)
         return _ask_status(kept, over_all, demand_of("").at, status, evidence)
@@ -135,7 +135,7 @@ def _ask_status(
 
     def resume(evidence: Evidence) -> Result:
         found = {**known, **evidence}
-        return Result(credentials=tuple(_with_status(each, found, at, status) for each in examined), checks=over_all)
+        return Result(credentials=tuple([_with_status(each, found, at, status) for each in examined]), checks=over_all)
 
     wanted = {
         need.url: need

@@ -193,7 +193,7 @@ class _Known:
         self.key = key
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Known) and self.key == other.key
+        return isinstance(other, _Known) and (self.key is other.key or self.key == other.key)
 
     def __hash__(self) -> int:
         return 0  # what stands beside it tells the results apart

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -285,3 +286,31 @@ def test_thumbprint_of_an_ec_key_as_joserfc_computes_it() -> None:
 def test_other_members_do_not_change_the_thumbprint() -> None:
     more = {"kid": "z", "use": "enc", **dict(sorted(EC_JWK.items(), reverse=True)), "alg": "ECDH-ES"}
     assert keys.thumbprint(more) == keys.thumbprint(EC_JWK) == SIGNERS["ES256"].thumbprint
+
+
+# --- signatures
+
+
+SHA256, SHA384 = ec.ECDSA(hashes.SHA256()), ec.ECDSA(hashes.SHA384())
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "own", "other", "size"), [("ES256", SHA256, SHA384, 32), ("ES384", SHA384, SHA256, 48)]
+)
+def test_a_message_is_hashed_as_its_algorithm_says(algorithm: str, own: ec.ECDSA, other: ec.ECDSA, size: int) -> None:
+    """RFC 7518 §3.4: what we sign is good for who hashes the message itself, and what they sign is good for us."""
+    signer, message = SIGNERS[algorithm], b"a message longer than one block of the hash, whichever it is" * 3
+    private, public = signer.private_key, keys.public_key(signer.public_jwk)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+
+    made = signer.sign(message)
+    r, s = (int.from_bytes(half, "big") for half in (made[:size], made[size:]))
+    public.verify(encode_dss_signature(r, s), message, own)
+
+    def theirs(ecdsa: ec.ECDSA) -> bytes:
+        return b"".join(number.to_bytes(size, "big") for number in decode_dss_signature(private.sign(message, ecdsa)))
+
+    assert keys.is_signature(theirs(own), message, public)
+    assert not keys.is_signature(theirs(other), message, public)
+    assert not keys.is_signature(theirs(own), message[:-1], public)
