@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import check, cold_start, credentials, flows, issued_rows, lists, node_peers, peers
+from benchmarks import check, cold_start, credentials, endpoint, flows, issued_rows, lists, node_peers, peers
 from benchmarks.credentials import report
 
 if __name__ == "__main__":
@@ -10,7 +10,7 @@ if __name__ == "__main__":
     if "--check" in sys.argv:  # the ratios of CPU only: minutes of a busy machine are not compared
         check.main(rows)
     busy = flows.load()
-    rows += issued_rows.measure()
+    rows += [*endpoint.measure(), *issued_rows.measure()]
     walked = flows.measure()
     table = report([*rows, *flows.rows(walked)]) + flows.table(walked, busy)
     check.RESULTS.write_text("# Results\n\n" + table, encoding="utf-8")

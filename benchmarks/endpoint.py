@@ -31,7 +31,7 @@ from comity.runtime.clock import SystemClock
 from tests.services.issuer.deployed import GRANT, LICENCE, ON, PUBLIC_URL, Place
 from tests.support import postgres
 
-TURNS, REQUESTS, AT_ONCE = 8, 80, 8
+TURNS, REQUESTS, AT_ONCE = 6, 60, 8
 MUST = 2.5
 """Turns, the first of which only warms up; how many requests each has, and how many of them at one time."""
 _ISSUER = f"{PUBLIC_URL}/{ON}"

@@ -102,7 +102,7 @@ async def main() -> None:
     limits = httpx.Limits(max_connections=asked["at_once"])
     async with httpx.AsyncClient(trust_env=False, timeout=60, limits=limits) as client:
         flow = issuance(client, asked) if asked["what"] == "issuance" else await presentation(client, asked)
-        await repeat(flow, flows=asked["at_once"] * 2, at_once=asked["at_once"])
+        await repeat(flow, flows=asked["warm"], at_once=asked["at_once"])
         print("warm", flush=True)
         sys.stdin.readline()
         seconds, took, failed = await repeat(flow, flows=asked["flows"], at_once=asked["at_once"])

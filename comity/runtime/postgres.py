@@ -35,6 +35,7 @@ def postgres_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
         return create_async_engine(
             url,
             isolation_level="SERIALIZABLE",
+            pool_use_lifo=True,  # the connection used last is warm, and has its statements prepared
             pool_size=POOL,
             max_overflow=POOL,
             pool_timeout=POOL_SECONDS,

@@ -14,12 +14,19 @@ from comity.ports import Fetched, Fetcher, FetchRequest
 from comity.runtime import backup, backup_file, migrations
 from comity.runtime.clock import FixedClock, SystemClock
 from comity.runtime.webhooks.delivery import Webhooks
+from issuer import app
 from issuer.cli import cli
 from issuer.store.webhooks import TYPES
 from tests.services.issuer.deployed import BC, CANARY, LICENCE, NOW, NUMBER, ON, Deployed, Place, running
 from tests.services.issuer.test_restore import of
 
 HOOK = "https://records.example/hook"
+
+
+@pytest.fixture(autouse=True)
+def _no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody but the test sends: the service's own timer would come in between, where requests take their time."""
+    monkeypatch.setattr(app, "LOOK_SECONDS", 3600.0)
 
 
 class Receiver(Fetcher):
@@ -92,8 +99,9 @@ async def test_a_decision_and_a_repeated_collection(issuer: Deployed) -> None:
     assert sorted(kind for kind, _ in receiver.told()) == ["deferred.approved", "deferred.denied", "offer.collected"]
 
 
-async def test_it_is_sent_by_the_service_itself(place: Place) -> None:
+async def test_it_is_sent_by_the_service_itself(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The timer looks, through the fetcher that refuses what is not public."""
+    monkeypatch.setattr(app, "LOOK_SECONDS", 0.2)
     async with running(place) as issuer:
         endpoint, _ = await issuer.deployment.webhooks.add("https://10.0.0.1/", scope="*", types=())
         offer = await issuer.offer()

@@ -85,6 +85,13 @@ async def test_who_is_told_what(webhooks: Webhooks) -> None:
     assert await webhooks.database.write(happened("two", kind="credential.revoke")) == 1  # a part of a name is none
 
 
+@pytest.mark.parametrize("other", ["credential-revoked", "credentialXrevoked", "credential/_revoked", "%", "_"])
+async def test_a_name_stands_for_itself_and_for_no_other(webhooks: Webhooks, other: str) -> None:
+    await webhooks.add("https://other.example/", scope="*", types=(other,))
+    assert await webhooks.database.write(happened("one", kind="credential_revoked")) == 0
+    assert await webhooks.database.write(happened("two", kind=other)) == 1
+
+
 async def test_what_is_undone_was_never_told(webhooks: Webhooks) -> None:
     await webhooks.add(URL, scope="*", types=())
 
