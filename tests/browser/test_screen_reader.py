@@ -26,9 +26,7 @@ DESK = {
         "home": "At the desk",
         "issue": "Issue a credential",
         "fill": "Issue: Resident and health coverage card",
-        "wrong": ("Something is not right yet", "Family name", "Fill this in"),
         "error": "Error: Issue",
-        "names": ("Family name", "Coverage number"),
         "review": "Check before you offer",
         "make": "Make the offer",
         "hand": "Hand it over",
@@ -41,9 +39,7 @@ DESK = {
         "home": "Au guichet",
         "issue": "Délivrer une attestation",
         "fill": "Carte de résident et d’assurance-santé",
-        "wrong": ("Il reste quelque chose à corriger", "Nom de famille", "Remplissez ce champ"),
         "error": "Erreur",
-        "names": ("Nom de famille", "Numéro d’assuré"),
         "review": "Vérifiez avant d’offrir",
         "make": "Créer l’offre",
         "hand": "Remettre l’offre",
@@ -53,12 +49,16 @@ DESK = {
         "collected": "Recueillie ✓",
     },
 }
+NAMES = {"en": ("Family name", "Coverage number"), "fr": ("Nom de famille", "Numéro d’assuré")}
+EMPTY = {
+    "en": ("Something is not right yet", "Family name", "Fill this in"),
+    "fr": ("Il reste quelque chose à corriger", "Nom de famille", "Remplissez ce champ"),
+}
 POCKET = {
     "en": {
         "code": "Transaction code",
         "door": "Add or show a card",
         "offer": "A card is offered to you",
-        "wrong": ("Transaction code: ", "Wrong code. 4 tries left."),
         "kept": "The card is in your wallet",
         "asks": "This party asks you to show something: Corner store (DEMO)",
         "sent": "Shared",
@@ -70,7 +70,6 @@ POCKET = {
         "code": "Code de transaction",
         "door": "Ajouter ou présenter une carte",
         "offer": "Une carte vous est offerte",
-        "wrong": ("Code de transaction", "Code erroné. Il reste 4 essais."),
         "kept": "La carte est dans votre portefeuille",
         "asks": "Cette partie vous demande de présenter quelque chose",
         "sent": "Communiqué",
@@ -78,6 +77,10 @@ POCKET = {
         "entry": 'heading "Communiqué à"',
         "delete": 'button "Supprimer l’entrée Communiqué à',
     },
+}
+WRONG_CODE = {
+    "en": ("Transaction code: ", "Wrong code. 4 tries left."),
+    "fr": ("Code de transaction", "Code erroné. Il reste 4 essais."),
 }
 TILL = {
     "en": {
@@ -112,9 +115,9 @@ async def test_a_clerk_who_listens_issues(visitor: NewVisitor, stage: Stage, lan
     await clerk.page.locator(REVIEW).click()
     await clerk.page.get_by_role("alert").wait_for()
     await require_told(clerk, says["fill"])
-    await require_focus(clerk, *says["wrong"])
+    await require_focus(clerk, *EMPTY[language])
     assert (await clerk.page.title()).startswith(says["error"])
-    for label, text in zip(says["names"], ("Roy", "DEMO-14"), strict=True):
+    for label, text in zip(NAMES[language], ("Roy", "DEMO-14"), strict=True):
         await clerk.page.get_by_label(re.compile(f"^{label}")).first.fill(text)
     await fill_dates_and_choices(clerk)
     await clerk.page.locator(REVIEW).click()
@@ -149,7 +152,7 @@ async def test_a_citizen_who_listens_collects_presents_and_reads(
     await maya.at.page.locator("button[value=take]").click()
     await maya.at.page.get_by_role("alert").wait_for()
     await require_told(maya.at, says["offer"])
-    await require_focus(maya.at, *says["wrong"])
+    await require_focus(maya.at, *WRONG_CODE[language])
     await maya.at.type(says["code"], str(offered.transaction_code))
     await maya.at.page.locator("button[value=take]").click()
     await maya.at.page.get_by_text(says["kept"]).wait_for()
