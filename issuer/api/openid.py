@@ -28,7 +28,7 @@ from comity.openid.oauth import PRE_AUTHORIZED_GRANT, AuthorizationServerMetadat
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.web import problems
 from issuer import clients, deferring, issuing, redeeming, renewing, tokens
-from issuer.api import authorization, described_protocol, messages
+from issuer.api import authorization, described_discovery, described_protocol, messages
 from issuer.api.access import deployment_of, shown_by
 from issuer.api.messages import FORM, JSON, require_type
 from issuer.api.negotiation import prefers
@@ -45,7 +45,7 @@ _ABOUT_PROOFS = {OAuthErrorCode.INVALID_DPOP_PROOF, OAuthErrorCode.USE_DPOP_NONC
 _ALGORITHMS = f'algs="{" ".join(dpop.algorithms())}"'
 
 
-@router.get("/.well-known/openid-credential-issuer/{path:path}", include_in_schema=False)
+@router.get("/.well-known/openid-credential-issuer/{path:path}", **described_discovery.ISSUER_METADATA)
 async def issuer_metadata(request: Request, path: str) -> Response:
     """Describe the credential issuer (OpenID4VCI §12.2; the well-known name stands before the path).
 
@@ -66,7 +66,7 @@ async def issuer_metadata(request: Request, path: str) -> Response:
     return Response(token, headers=headers, media_type=signed_metadata.CONTENT_TYPE)
 
 
-@router.get("/.well-known/oauth-authorization-server/{path:path}", include_in_schema=False)
+@router.get("/.well-known/oauth-authorization-server/{path:path}", **described_discovery.SERVER_METADATA)
 async def authorization_server_metadata(request: Request, path: str) -> Response:
     """Describe the authorization server, which is the issuer itself (RFC 8414)."""
     deployment = deployment_of(request)

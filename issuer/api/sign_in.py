@@ -19,7 +19,7 @@ from comity.openid.issuance.display import in_language
 from comity.openid.refusal import OAuthErrorCode
 from comity.web import body, counted, i18n, problems
 from issuer import authorizing
-from issuer.api import pages
+from issuer.api import described_discovery, pages
 from issuer.api.access import deployment_of
 from issuer.api.authorization import require_sign_in
 from issuer.authorities import Authority
@@ -27,7 +27,7 @@ from issuer.deployment import Deployment
 from issuer.identity import Secrets
 from issuer.store.authorizations import Authorization, State
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
 
 Route = Callable[..., Awaitable[Response]]
 
@@ -46,7 +46,7 @@ def _for_people(route: Route) -> Route:
     return answer
 
 
-@router.get("/sign-in/jwks.json")
+@router.get("/sign-in/jwks.json", include_in_schema=False)
 async def keys_for_provider(request: Request) -> Response:
     """Publish the key with which this issuer proves itself to the identity provider; none where it has a secret."""
     provider = deployment_of(request).identity_provider
@@ -55,7 +55,7 @@ async def keys_for_provider(request: Request) -> Response:
     return JSONResponse({"keys": [] if jwk is None else [jwk]})
 
 
-@router.get("/sign-in/callback")
+@router.get("/sign-in/callback", include_in_schema=False)
 @_for_people
 async def callback(request: Request) -> Response:
     """Take a browser back from the identity provider (OpenID Connect Core §3.1.2.5)."""
@@ -83,7 +83,7 @@ async def callback(request: Request) -> Response:
     return RedirectResponse(page, 303)
 
 
-@router.get("/{path:path}/authorize")
+@router.get("/{path:path}/authorize", status_code=303, response_class=Response, **described_discovery.AUTHORIZE)
 @_for_people
 async def begin(request: Request, path: str) -> Response:
     """Begin: take the request that the wallet pushed, and let the person sign in (RFC 9126 §4).
@@ -114,7 +114,7 @@ async def begin(request: Request, path: str) -> Response:
     return answer
 
 
-@router.get("/{path:path}/sign-in/{authorization_id}")
+@router.get("/{path:path}/sign-in/{authorization_id}", include_in_schema=False)
 @_for_people
 async def show(request: Request, path: str, authorization_id: str) -> Response:
     """Show the page that is due: the demo's list of people, or the question whether to go on."""
@@ -128,7 +128,7 @@ async def show(request: Request, path: str, authorization_id: str) -> Response:
     return await _page(request, deployment, authority, found)
 
 
-@router.post("/{path:path}/sign-in/{authorization_id}")
+@router.post("/{path:path}/sign-in/{authorization_id}", include_in_schema=False)
 @_for_people
 async def answer_page(request: Request, path: str, authorization_id: str) -> Response:
     """Hear what the person chose: who they are (demo), to agree, or to refuse."""

@@ -22,12 +22,17 @@ window.addEventListener("pageshow", () => {
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) continue;
   button.hidden = false;
+  // A name that changes is seen, not heard: the same words stand in a live region for a while.
+  const heard = document.createElement("span");
+  heard.className = "only-read";
+  heard.setAttribute("role", "status");
+  button.after(heard);
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
     const words = button.querySelector("span");
     const before = words.textContent;
-    words.textContent = button.dataset.copied;
-    setTimeout(() => { words.textContent = before; }, 3000);
+    words.textContent = heard.textContent = button.dataset.copied;
+    setTimeout(() => { words.textContent = before; heard.textContent = ""; }, 3000);
   });
 }
 

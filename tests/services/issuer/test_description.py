@@ -45,7 +45,8 @@ async def test_every_operation_is_described_with_its_answers_and_examples(docume
 
 async def test_every_endpoint_for_wallets_is_described_with_an_example(document: dict[str, Any]) -> None:
     protected = {"credential", "deferred_credential", "notification"}
-    found = {path.removeprefix("/{path}/"): item for path, item in document["paths"].items() if "/api/" not in path}
+    posted = {path: item for path, item in document["paths"].items() if "post" in item}  # what is read: its own test
+    found = {path.removeprefix("/{path}/"): item for path, item in posted.items() if "/api/" not in path}
     assert set(found) == protected | {"token", "par", "nonce", "challenge"}
     for name, item in found.items():
         said = item["post"]

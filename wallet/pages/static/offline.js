@@ -66,9 +66,13 @@ async function seal(lock, told) {
   return { ...lock, owner: told.owner, takenAt: told.taken_at, iv, from, sealed };
 }
 
-async function unseal(copy, passphrase) {
+// Fails for a wrong passphrase; what fails after it is a damaged copy.
+async function unwrapped(copy, passphrase) {
   const wrapping = await wrappingKey(passphrase, copy.salt, copy.rounds);
-  const own = await crypto.subtle.unwrapKey("pkcs8", copy.wrapped, wrapping, sealing(copy.wrapIv), CURVE, false, ["deriveBits"]);
+  return crypto.subtle.unwrapKey("pkcs8", copy.wrapped, wrapping, sealing(copy.wrapIv), CURVE, false, ["deriveBits"]);
+}
+
+async function unseal(copy, own) {
   const from = await crypto.subtle.importKey("raw", copy.from, CURVE, false, []);
   const words = await crypto.subtle.decrypt(sealing(copy.iv), await contentKey(own, from), copy.sealed);
   return JSON.parse(new TextDecoder().decode(words));
@@ -78,6 +82,13 @@ async function current(path) {
   const answer = await fetch(path, { headers: { accept: "application/json" }, redirect: "error" });
   if (!answer.ok) throw new Error("no copy to be had");
   return answer.json();
+}
+
+// What fails is said in the page, in its own words: data-… of the element that waits for it.
+function tell(what) {
+  const place = document.querySelector("[data-trouble]");
+  if (!place) return;
+  place.textContent = place.dataset[what];
 }
 
 const inWords = (at) => new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" }).format(new Date(at));
@@ -92,7 +103,14 @@ async function keeping(form) {
     state.hidden = !copy;
     if (copy) state.querySelector("[data-taken]").textContent = inWords(copy.takenAt);
   };
-  document.querySelector("[data-offline-remove]").addEventListener("click", async () => { await remove(); await show(); });
+  document.querySelector("[data-offline-remove]").addEventListener("click", async () => {
+    try {
+      await remove();
+      await show();
+    } catch {
+      tell("notRemoved");
+    }
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const field = form.elements.passphrase;
@@ -135,9 +153,16 @@ async function reading(form) {
     event.preventDefault();
     said.textContent = form.dataset.working;
     try {
-      const told = await unseal(copy, form.elements.passphrase.value);
-      const cards = told.cards[document.documentElement.lang.slice(0, 2)];
-      list.replaceChildren(...cards.map((each) => drawn(each, opened.dataset.ended)));
+      const own = await unwrapped(copy, form.elements.passphrase.value);
+      try {
+        const told = await unseal(copy, own);
+        const cards = told.cards[document.documentElement.lang.slice(0, 2)];
+        list.replaceChildren(...cards.map((each) => drawn(each, opened.dataset.ended)));
+      } catch {
+        said.textContent = "";
+        tell("damaged");
+        return;
+      }
     } catch {
       said.textContent = form.dataset.wrong;
       form.elements.passphrase.focus();
@@ -190,7 +215,7 @@ async function renewing(path) {
 if (canKeep) {
   const form = document.querySelector("[data-offline]");
   const renewed = document.querySelector("meta[name=offline-copy]");
-  if (form?.dataset.offline === "keep") keeping(form).catch(() => {});
-  else if (form?.dataset.offline === "read") reading(form).catch(() => {});
-  else if (renewed) renewing(renewed.content).catch(() => {});
+  if (form?.dataset.offline === "keep") keeping(form).catch(() => tell("unreadable"));
+  else if (form?.dataset.offline === "read") reading(form).catch(() => tell("unreadable"));
+  else if (renewed) renewing(renewed.content).catch(() => tell("notRenewed"));
 }
