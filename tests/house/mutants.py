@@ -7,6 +7,7 @@ node ids, as narrow as they can be, since each mutant starts a pytest of its own
 from typing import NamedTuple
 
 from tests.house import mutants_of_presenting as presenting
+from tests.house.mutants_of_flows import FLOWS
 from tests.house.mutants_openid import MESSAGES
 
 ISSUER_SIGNATURES = "tests/attacks/test_issuer_signatures.py"
@@ -145,6 +146,7 @@ MUTANTS: tuple[Mutant, ...] = (
         f"{DISCLOSURES}::test_other_contexts",
     ),
     *(Mutant(*each) for each in MESSAGES),
+    *(Mutant(*each) for each in FLOWS),
     # --- comity/status
     Mutant(
         "comity/status/bits.py",

@@ -4,7 +4,7 @@ from tests.house.mutants import Mutant
 
 ENCRYPTION, DEFERRING = "tests/services/issuer/test_encryption.py", "tests/services/issuer/test_deferring.py"
 RENEWING, WALLET_METADATA = "tests/services/issuer/test_renewing.py", "tests/services/wallet/test_metadata.py"
-WALLET_DEFERRED = "tests/services/wallet/test_deferred.py"
+REFRESHING, WALLET_DEFERRED = "tests/services/issuer/test_refreshing.py", "tests/services/wallet/test_deferred.py"
 
 ISSUING: tuple[Mutant, ...] = (
     # --- issuing: encrypted, decided later, once more
@@ -61,6 +61,12 @@ ISSUING: tuple[Mutant, ...] = (
         "if any(each is not Status.VALID for each in",
         "if all(each is not Status.VALID for each in",
         f"{RENEWING}::test_one_revoked_copy_is_enough",
+    ),
+    Mutant(
+        "issuer/store/authorizations.py",
+        "            refresh_tokens.c.used_at.is_(None),\n",
+        "",
+        f"{REFRESHING}::test_of_many_at_once_one_gets_a_token_and_then_nobody_has_any",
     ),
     Mutant(
         "wallet/deferred.py",

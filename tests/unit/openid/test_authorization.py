@@ -45,6 +45,29 @@ def test_what_nobody_knows_is_ignored() -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),  # RFC 7636 §4.3: that would be "plain"
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"request_uri": "urn:example:another"}, "invalid_request"),  # RFC 9126 §2.1
+        ({"request": "a.b.c"}, "request_not_supported"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"client_id": None}, "invalid_request"),
+        ({"scope": "a  b"}, "invalid_scope"),
+        ({"dpop_jkt": "short"}, "invalid_request"),
+    ],
+)
+def test_what_is_no_pushed_request_for_a_code(change: dict[str, str | None], error: str) -> None:
+    fields = {name: value for name, value in {**GOOD.to_fields(), **change}.items() if value is not None}
+    with pytest.raises(OAuthError) as caught:
+        AuthorizationRequest.parse(fields)
+    assert caught.value.error == error
+    assert AuthorizationRequest.parse(GOOD.to_fields()) == GOOD
+
+
+@pytest.mark.parametrize(
     "uri",
     [
         "https://wallet.example",

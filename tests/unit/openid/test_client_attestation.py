@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from comity import jose, strict_json, x509
 from comity.errors import Code, Malformed
 from comity.keys import KeySigner
-from comity.openid import client_attestation
+from comity.openid import client_attestation, dpop
 from comity.openid.client_attestation import CheckedClientAttestation
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from tests.support import vectors
@@ -256,6 +256,19 @@ def test_the_example_of_openid4vci_is_read_and_refused_for_its_time_only() -> No
     jose.verify(jws, x509.public_key(chain[0]))
     vectors.count("openid4vci", 1)
     refused(encoded, code=Code.CERTIFICATE_UNTRUSTED)  # its leaf is self-signed, which HAIP forbids
+
+
+def test_in_combined_mode_the_dpop_proof_is_by_the_attested_key() -> None:  # -09, step 4
+    def combined(by: KeySigner) -> str:
+        proof = dpop.build(by, method="POST", url=f"{SERVER}/token", at=AT)
+        return client_attestation.check_combined(
+            [attestation()], [proof], client_id=CLIENT_ID, trusted=(PROVIDER.attester,), max_age=DAY, at=AT
+        ).thumbprint
+
+    with pytest.raises(OAuthError) as caught:
+        combined(STRANGER)
+    assert caught.value.code is Code.HOLDER_KEY_MISMATCH
+    assert combined(INSTANCE) == INSTANCE.thumbprint
 
 
 def test_the_challenge_endpoints_answer() -> None:

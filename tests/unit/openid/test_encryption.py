@@ -11,6 +11,7 @@ from comity.errors import Code, Malformed
 from comity.jwe import EncryptionKey
 from comity.keys import KeySigner
 from comity.openid.issuance import encryption
+from comity.openid.issuance.deferred import DeferredRequest
 from comity.openid.issuance.encryption import AnswerKey, Choice, RequestEncryption, ResponseEncryption
 from comity.openid.members import Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal
@@ -34,6 +35,27 @@ def test_what_is_written_is_read_back() -> None:
     assert (choice.request_enc, choice.response_enc) == ("A256GCM", "A256GCM")
     key = AnswerKey(jwk=KEY.public_jwk, enc="A128GCM")
     assert AnswerKey.parse(members(key.to_dict()), is_encrypted=True) == key
+
+
+def test_an_answer_is_encrypted_to_a_key_on_the_one_curve_only() -> None:
+    good = AnswerKey(jwk=KEY.public_jwk, enc="A128GCM").to_dict()
+    other = {**KeySigner.generate("ES384").public_jwk, "alg": "ECDH-ES"}
+    with pytest.raises(OAuthError) as caught:
+        AnswerKey.parse(members({**good, "jwk": other}), is_encrypted=True)
+    assert caught.value.error is OAuthErrorCode.INVALID_ENCRYPTION_PARAMETERS
+    assert AnswerKey.parse(members(good), is_encrypted=True).jwk == KEY.public_jwk
+
+
+def test_a_deferred_answer_is_encrypted_for_an_encrypted_request_only() -> None:
+    body = {
+        "transaction_id": "t",
+        "credential_response_encryption": AnswerKey(jwk=KEY.public_jwk, enc="A256GCM").to_dict(),
+    }
+    with pytest.raises(OAuthError) as caught:
+        DeferredRequest.parse(body, is_encrypted=False)
+    assert caught.value.error is OAuthErrorCode.INVALID_ENCRYPTION_PARAMETERS
+    found = DeferredRequest.parse(body, is_encrypted=True)
+    assert (found.transaction_id, found.to_dict()) == ("t", body)
 
 
 @pytest.mark.parametrize("missing", ["jwks", "enc_values_supported"])

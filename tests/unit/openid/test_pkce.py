@@ -30,3 +30,8 @@ def test_what_is_no_challenge(challenge: str) -> None:
 
 def test_plain_proves_nothing() -> None:
     assert not pkce.is_verified(VERIFIER, VERIFIER)
+
+
+@pytest.mark.parametrize("verifier", ["", "a" * 42, "a" * 129, "a" * 42 + "+"])
+def test_what_is_no_verifier_proves_nothing_even_where_the_hash_fits(verifier: str) -> None:
+    assert not pkce.is_verified(verifier, pkce.challenge_of(verifier))
