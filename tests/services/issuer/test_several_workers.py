@@ -15,7 +15,7 @@ import pytest
 from comity.demo.processes import environment
 from comity.runtime.clock import FixedClock, SystemClock
 from issuer.app import open_authorities
-from tests.services.issuer.deployed import NOW, Deployed, Place
+from tests.services.issuer.deployed import Deployed, Place
 from tests.services.issuer.test_workers import settings
 from tests.support import databases
 from tests.support.databases import POSTGRESQL
@@ -124,4 +124,4 @@ def test_of_several_processes_that_start_without_keys_one_makes_them(tmp_path: P
     assert [each.returncode for each in started] == [0, 0, 0], told
     made = [line for out, _ in told for line in out.splitlines() if line.startswith("made: ")]
     assert len(made) == len(set(made)) == 2 * 5 + 1
-    assert len(open_authorities(place.settings(), NOW)) == 2
+    assert len(open_authorities(place.settings(), SystemClock().now())) == 2
