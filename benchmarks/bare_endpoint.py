@@ -5,7 +5,8 @@ An ASGI function under the same uvicorn as the services. For each request it
 1. reads the body with the standard library's ``json``, and both JWTs, of the key proof and of DPoP;
 2. checks both with ``cryptography`` alone, each by the key in its own header: two fresh ES256 verifications;
 3. commits what must stand before anything is signed, by the plain driver and fixed SQL: the offer of the token is read,
-   then DPoP proof, nonce, issuance, credential at a random index, its list's count and a line of the audit are written;
+   then DPoP proof, nonce, issuance, credential at a random index (drawn at the start, each once), its list's count and
+   a line of the audit are written;
 4. signs an SD-JWT VC of ten disclosures, as the issuer does (the row *issue SD-JWT VC* says what that costs beside a
    bare signature);
 5. commits that it left: the issuance and the offer; and answers.
@@ -43,6 +44,8 @@ from comity.credential import Format
 from comity.web.serving import configuration
 from tests.support.world import LICENCE, World
 
+MOST = 4096
+"""Places in each status list that one run can fill."""
 _ECDSA, _P256 = ec.ECDSA(hashes.SHA256()), ec.SECP256R1()
 _OFFER = "SELECT id, authority, sealed_claims, credential_valid_until FROM offers WHERE token_hash = $1"
 _RESERVED = (
@@ -169,21 +172,24 @@ class Endpoint:
     def __init__(self, database: Sqlite | Postgres) -> None:
         self._database = database
         self._world = World()
-        self._lists: list[tuple[int, int]] = []
+        self._slots: list[tuple[int, int]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request, whatever its path."""
         if scope["type"] != "http":
             await self._live(receive, send)
             return
-        answer = await self._answer(dict(scope["headers"]), await _body(receive))
+        is_asked_for = scope["method"] == "POST"
+        answer = await self._answer(dict(scope["headers"]), await _body(receive)) if is_asked_for else b"{}"
         head = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": answer})
 
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
-        self._lists = await self._database.open()
+        lists, draw = await self._database.open(), secrets.SystemRandom()
+        self._slots = [(listed, index) for listed, size in lists for index in draw.sample(range(size), min(size, MOST))]
+        draw.shuffle(self._slots)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -193,8 +199,7 @@ class Endpoint:
         holder, proof = _verified(asked["proofs"]["jwt"][0])
         _, dpop = _verified(headers[b"dpop"].decode())
         token_hash, now = _hashed(headers[b"authorization"].partition(b" ")[2]), int(time.time())  # noqa: TID251
-        issuance, notification, (listed, size) = _new_id(), _new_id(), secrets.choice(self._lists)
-        index = secrets.randbelow(size)
+        issuance, notification, (listed, index) = _new_id(), _new_id(), self._slots.pop()
 
         def reserve(offer: Any) -> Statements:
             values: tuple[tuple[Any, ...], ...] = (

@@ -32,8 +32,8 @@ from tests.services.issuer.deployed import GRANT, LICENCE, ON, PUBLIC_URL, Place
 from tests.support import postgres
 
 TURNS, REQUESTS, AT_ONCE = 6, 60, 8
-MUST = 2.5
 """Turns, the first of which only warms up; how many requests each has, and how many of them at one time."""
+MUST = 2.5
 _ISSUER = f"{PUBLIC_URL}/{ON}"
 
 
@@ -120,7 +120,7 @@ def _settings(place: Place) -> Mapping[str, str]:
 def _running(port: int, arguments: Sequence[str], settings: Mapping[str, str]) -> Iterator[int]:
     """Start a server, wait until it answers, yield its process id, and stop it."""
     with subprocess.Popen(  # noqa: S603  (our own commands)
-        arguments, env=environment(settings), stdout=subprocess.DEVNULL, stderr=None
+        arguments, env=environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
             end = time.monotonic() + START_SECONDS
