@@ -7,6 +7,7 @@ what was noted is stored by a timer: one unit for any number of refusals. Each i
 the hour, not by the request.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -258,12 +259,14 @@ class Refusals:
         tables: what :func:`refusals_tables` made of its metadata.
         clock: the time.
         tally: what is not stored yet.
+        storing_now: held by the one that stores.
     """
 
     database: Database
     tables: Tables
     clock: Clock
     tally: Tally = field(default_factory=Tally)
+    storing_now: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def note(self, error: ComityError, *, endpoint: str, scope: str = "") -> None:
         """Note a refusal, unless nobody did anything wrong; does not wait and does not fail."""
@@ -275,15 +278,16 @@ class Refusals:
         Raises:
             Unreachable: the database cannot be written now; everything is still counted and comes with the next round.
         """
-        taken = self.tally.take()
-        if not taken:
-            return 0
-        try:
-            await self.database.write(partial(add, tables=self.tables, counted=taken))
-        except Exception:
-            self.tally.put_back(taken)
-            raise
-        return sum(each.times for each in taken)
+        async with self.storing_now:  # whoever stores has stored, also what the timer had just taken
+            taken = self.tally.take()
+            if not taken:
+                return 0
+            try:
+                await self.database.write(partial(add, tables=self.tables, counted=taken))
+            except Exception:
+                self.tally.put_back(taken)
+                raise
+            return sum(each.times for each in taken)
 
     async def newest(self, scope: str = "", *, limit: int = SHOWN) -> tuple[Refused, ...]:
         """Return how often what was refused, the newest hour first; what is not stored yet is missing."""

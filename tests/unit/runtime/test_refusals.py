@@ -1,7 +1,9 @@
 """Refusals are counted without waiting, stored in one unit, added up across processes, and forgotten in time."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import MetaData
@@ -105,6 +107,25 @@ async def test_what_cannot_be_stored_stays_counted(database: Database, monkeypat
             await here.store()
     assert await here.store() == 2
     assert [each.times for each in await here.newest()] == [2]
+
+
+async def test_to_have_stored_is_to_have_stored_everything(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, gate, write = process(database), asyncio.Event(), database.write
+
+    async def waiting(unit: Any) -> Any:
+        await gate.wait()
+        return await write(unit)
+
+    here.note(BAD, endpoint="token")
+    monkeypatch.setattr(database, "write", waiting)
+    timer = asyncio.create_task(here.store())
+    await asyncio.sleep(0)
+    second = asyncio.create_task(here.store())
+    await asyncio.sleep(0)
+    assert not second.done(), "the timer has taken it, and it is not there yet"
+    gate.set()
+    assert (await timer, await second) == (1, 0)
+    assert len(await here.events()) == 1
 
 
 async def test_a_service_that_stops_stores_what_it_counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
