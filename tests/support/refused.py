@@ -20,6 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from comity import strict_json
 from comity.errors import Code, ComityError
+from comity.openid.issuance import attempts
 from comity.openid.refusal import OAuthErrorCode
 from comity.runtime.sqlite import SqliteDatabase
 from comity.web.counted import CountedRoute, endpoint_of_template
@@ -117,7 +118,7 @@ def _oauth_error(members: Mapping[str, Any]) -> tuple[str | None, list[str]]:
     found = []
     if members.get("error") not in set(OAuthErrorCode):
         found.append("error is no code of the protocols")
-    if not members.keys() <= {"error", "error_description", "code"}:
+    if not members.keys() <= {"error", "error_description", "code", attempts.MEMBER}:
         found.append("it has members that nobody expects")
     if "code" in members and members["code"] not in set(Code):
         found.append("code is none of ours")
