@@ -25,13 +25,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from comity import strict_json
 from comity.errors import Code
 from comity.openid import client_assertion
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Jwk
+from comity.runtime.inserting import insert_on
 from verifier.store import drop_unanswered, metadata, take_report
 
 __all__ = ["metadata"]
@@ -310,9 +310,8 @@ def erase_sign_ins(connection: Connection, *, ended_before: datetime, at: dateti
 
 
 def _use_up(connection: Connection, digest: str, until: datetime) -> None:
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(assertions).values(digest=digest, expires_at=_seconds(until)).on_conflict_do_nothing()
-    if connection.execute(statement).rowcount != 1:
+    used = insert_on(assertions, connection.dialect.name).values(digest=digest, expires_at=_seconds(until))
+    if connection.execute(used.on_conflict_do_nothing()).rowcount != 1:
         raise client_assertion.refuse_replay()
 
 
