@@ -67,7 +67,7 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
     )
     app.state.deployment = deployment
     routers = [each.router(deployment) for each in (openid, relying_party, browser, bridge)]
-    routers.append(relying_party.answers(deployment))
+    routers += [relying_party.answers(deployment), bridge.authorization(deployment)]
     for router in routers:
         app.include_router(router)
     counted.install(app, partial(_count, deployment), [route for router in routers for route in router.routes])

@@ -8,15 +8,12 @@ from typing import Any
 
 from comity.openid.issuance import signed_metadata
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT
-from issuer.api.described_protocol import JSON, Said
+from issuer.api.described_protocol import JSON, REFUSED, Said
 
 _TEXT: Said = {"type": "string"}
 _TEXTS: Said = {"type": "array", "items": _TEXT}
 _ISSUER = "https://issuer.example/ca-on/services"
-_PROBLEM: Said = {
-    "description": "No authority issues under this path (RFC 9457)",
-    "content": {"application/problem+json": {"schema": {"type": "object", "required": ["code", "status"]}}},
-}
+_UNKNOWN: Said = REFUSED | {"description": "No authority issues under this path; an error as OAuth 2.0 writes it"}
 _PAGE: Said = {"text/html": {"schema": _TEXT}}
 
 
@@ -81,12 +78,12 @@ ISSUER_METADATA: dict[str, Any] = {
             "description": "Done; a signed JWT for whoever asks for `application/jwt` (OpenID4VCI §12.2.3)",
             "content": {JSON: _METADATA, signed_metadata.CONTENT_TYPE: {"schema": _TEXT, "example": "eyJ0eXAiOi…"}},
         },
-        404: _PROBLEM,
+        404: _UNKNOWN,
     },
 }
 SERVER_METADATA: dict[str, Any] = {
     "openapi_extra": {"security": []},
-    "responses": {200: {"description": "Done", "content": {JSON: _SERVER}}, 404: _PROBLEM},
+    "responses": {200: {"description": "Done", "content": {JSON: _SERVER}}, 404: _UNKNOWN},
 }
 
 

@@ -32,7 +32,7 @@ _ERROR: Said = {
     "required": ["error"],
     "properties": {"error": _TEXT, "error_description": _TEXT, attempts.MEMBER: _TRIES_LEFT},
 }
-_REFUSED: Said = {
+REFUSED: Said = {
     "description": "An error as OAuth 2.0 writes it (RFC 6749 §5.2)",
     "content": {JSON: {"schema": _ERROR, "example": {"error": "invalid_request", "error_description": "…"}}},
 }
@@ -78,7 +78,7 @@ def _said(
     good: Said = {"description": "Done"}
     if answer is not None:
         good["content"] = {JSON: {"schema": answer, "example": dict(given or {})}}
-    return {"openapi_extra": extra, "responses": {status: good, **dict.fromkeys(refused, _REFUSED)}}
+    return {"openapi_extra": extra, "responses": {status: good, **dict.fromkeys(refused, REFUSED)}}
 
 
 TOKEN = _said(

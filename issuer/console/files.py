@@ -89,11 +89,11 @@ def add_running(routes: APIRouter, desk: Desk) -> None:
     async def events(request: Request, job_id: str) -> Response:
         clerk, deployment = await desk.clerk(request, Right.ISSUE), deployment_of(request)
         language = desk.pages.language(request)
-        was_running = (await bulk.find(deployment, job_id, authority=clerk.authority)).job.state is JobState.RUNNING
+        await bulk.find(deployment, job_id, authority=clerk.authority)  # before the stream has begun
 
         async def current() -> Mapping[str, Any]:
             standing = await bulk.find(deployment, job_id, authority=clerk.authority)
-            return _progress(standing, language, was_running=was_running)
+            return _progress(standing, language)
 
         return live.stream(live.changes(current, is_final=lambda state: bool(state["final"]), poll_seconds=0.3))
 
@@ -182,12 +182,15 @@ async def _shown(request: Request, desk: Desk, standing: Standing) -> dict[str, 
                 "problems": _problems(standing.job.type, row, language),
             }
         )
-    progress = _progress(standing, language, was_running=False)
+    progress = _progress(standing, language)
     return {"standing": standing, "lines": lines, "is_cut": len(rows) > _SHOWN_ROWS, "progress": progress}
 
 
-def _progress(standing: Standing, language: str, *, was_running: bool) -> dict[str, Any]:
-    """Return where a job stands, as the page is told; when it ends the page that ran it is shown anew."""
+def _progress(standing: Standing, language: str) -> dict[str, Any]:
+    """Return where a job stands, as a page that showed it running is told: when it has ended, to come again.
+
+    It may have ended between the page and its question. A page that shows the end asks no more.
+    """
     counts, is_done = standing.counts, standing.job.state is JobState.DONE
     done = counts[RowState.OFFERED] + counts[RowState.REFUSED] + counts[RowState.REPEATED]
     told: dict[str, Any] = {
@@ -197,7 +200,7 @@ def _progress(standing: Standing, language: str, *, was_running: bool) -> dict[s
         "words": {"count": i18n.text("console.file_progress", language, done=done, of=standing.total)},
         "final": is_done,
     }
-    if is_done and was_running:
+    if is_done:
         told["go"] = f"/{language}/files/{standing.job.id}"
     return told
 

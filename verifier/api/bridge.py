@@ -56,11 +56,10 @@ def router(deployment: Deployment) -> APIRouter:
             return _not_authenticated(request, error)
         return JSONResponse(answer, headers={"cache-control": "no-store", "pragma": "no-cache"})
 
-    routes.include_router(_authorization(deployment))
     return routes
 
 
-def _authorization(deployment: Deployment) -> APIRouter:
+def authorization(deployment: Deployment) -> APIRouter:
     """Return the endpoint to which websites send browsers, with GET or with a form (Core §3.1.2.1)."""
     routes = APIRouter(route_class=CountedRoute, include_in_schema=False)
 

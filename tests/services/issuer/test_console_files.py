@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from comity import strict_json
 from comity.credential import CredentialType
 from issuer import bulk, spreadsheet
 from issuer.store import bulk as store
@@ -52,6 +53,15 @@ async def test_a_file_is_checked_run_and_collected(desk: AtDesk, issuer: Deploye
     done = await until_done(desk, path)
     assert "3 offers made" in done
     assert words(await desk.get("/")).count("F-2") == 1
+
+
+async def test_a_page_that_asks_after_the_end_is_told_to_come_again(desk: AtDesk) -> None:
+    """The file may be done between the page that shows it running and that page's first question."""
+    path = (await desk.upload(KIND, sheet(*GOOD))).url.path.removeprefix("/en")
+    await desk.post(path, {})
+    await until_done(desk, path)
+    told = strict_json.parse_object((await desk.get(f"{path}/events")).text.removeprefix("data: "))
+    assert (told["final"], told["go"]) == (True, f"/en{path}")
 
 
 async def test_links_and_codes_come_apart_and_open_the_same_offers(desk: AtDesk, issuer: Deployed) -> None:

@@ -41,8 +41,8 @@ async def test_the_documents_are_as_described(issuer: Deployed, name: str) -> No
             Draft202012Validator(content["schema"]).validate(answer.json())
     nobody = await issuer.client.get(f"/.well-known/{name}/ca-zz/nobody")
     assert nobody.status_code == 404
-    (problem,) = WELL_KNOWN[name]["responses"][404]["content"].values()
-    Draft202012Validator(problem["schema"]).validate(nobody.json())
+    (refused,) = WELL_KNOWN[name]["responses"][404]["content"].values()
+    Draft202012Validator(refused["schema"]).validate(nobody.json())
 
 
 async def test_who_comes_without_a_pushed_request_sees_a_page(issuer: Deployed) -> None:

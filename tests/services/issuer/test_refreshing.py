@@ -115,7 +115,7 @@ async def test_a_file_that_is_gone_gives_nothing_and_a_source_that_is_down_costs
 
     class Down:
         async def claims(self, type_slug: str, record_reference: str) -> dict[str, Any]:
-            raise Unreachable(Code.UNREACHABLE, "down")
+            raise Unreachable(Code.UNREACHABLE, "the source of claims does not answer")
 
     sources[ON] = Down()
     # An authority whose source lists nobody is not asked by the demo's page, but its refresh tokens are still good.
