@@ -131,34 +131,64 @@ def nonces_of(deployment: Deployment, checked: Checked) -> dict[str, int]:
     return {hashed(nonce): until for proof in checked.proofs for nonce in proof.nonces}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What is to be signed, as it is recorded before any signature exists."""
+
+    entry: CatalogEntry
+    digests: tuple[str, ...]
+    nonces: Mapping[str, int]
+    signed_by: str
+    at: int
+
+    @classmethod
+    def of(cls, deployment: Deployment, authority: Authority, access: Access, checked: Checked) -> "Intent":
+        """Return the intent to answer a request that was judged."""
+        return cls(
+            entry=checked.entry,
+            digests=digests_of(deployment, access, checked),
+            nonces=nonces_of(deployment, checked),
+            signed_by=authority.signer_of(checked.entry.format).thumbprint,
+            at=int(checked.at.timestamp()),
+        )
+
+    def record(self, connection: Connection, offer: Offer, action: str) -> Reservation:
+        """Reserve a place for each key; a repetition for the same keys gets the places of the first time.
+
+        Raises:
+            Conflict: as :func:`issuer.store.credentials.reserve`.
+        """
+        reservation = credentials.reserve(
+            connection,
+            offer,
+            configuration_id=self.entry.id,
+            credential_format=self.entry.format,
+            holder_digests=self.digests,
+            nonce_digests=self.nonces,
+            signed_by=self.signed_by,
+            now=self.at,
+        )
+        if reservation.is_new:
+            audit.record(connection, event(offer, action, actor=WALLET, at=self.at))
+        return reservation
+
+
 async def _reserve(
     deployment: Deployment, authority: Authority, access: Access, checked: Checked
 ) -> tuple[Reservation, Offer]:
     """Commit the intent to sign, before any signature exists; return it with the offer as it stands then."""
-    token_hash, entry, now = access.token_hash, checked.entry, int(checked.at.timestamp())
-    digests, nonces = digests_of(deployment, access, checked), nonces_of(deployment, checked)
+    token_hash, now = access.token_hash, int(checked.at.timestamp())
+    intent = Intent.of(deployment, authority, access, checked)
 
     def reserve(connection: Connection) -> tuple[Reservation, Offer]:
         offer = offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now, for_update=True)
         if offer is None:
             raise tokens.refuse()
         tokens.use_up(connection, access.proof)
-        deferrals.require_released(connection, offer, entry.id, digests)
+        deferrals.require_released(connection, offer, checked.entry.id, intent.digests)
         if offer.sealed_claims is None:
             raise Conflict(Code.CODE_ALREADY_USED, "the claims of this offer are erased already; ask for a new offer")
-        reservation = credentials.reserve(
-            connection,
-            offer,
-            configuration_id=entry.id,
-            credential_format=entry.format,
-            holder_digests=digests,
-            nonce_digests=nonces,
-            signed_by=authority.signer_of(entry.format).thumbprint,
-            now=now,
-        )
-        if reservation.is_new:
-            audit.record(connection, event(offer, "credential_issued", actor=WALLET, at=now))
-        return reservation, offer
+        return intent.record(connection, offer, "credential_issued"), offer
 
     return await reserved(deployment, reserve)
 

@@ -17,11 +17,9 @@ from comity.openid.refusal import OAuthError, OAuthErrorCode
 from issuer import catalog, deferring, granted, issuing, tokens
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
-from issuer.granted import WALLET
-from issuer.issuing import Checked
-from issuer.offering import event
+from issuer.issuing import Checked, Intent
 from issuer.secrecy import hashed
-from issuer.store import Connection, audit, credentials, offers
+from issuer.store import Connection, credentials, offers
 from issuer.store.credentials import Reservation
 from issuer.store.offers import Offer, OfferState
 from issuer.tokens import Access
@@ -99,8 +97,7 @@ async def _reserve(
     deployment: Deployment, authority: Authority, access: Access, checked: Checked, successor: Offer
 ) -> tuple[Offer, Reservation]:
     """Commit the intent to sign once more; a repetition for the same keys gets the records of the first time."""
-    now, entry = int(checked.at.timestamp()), checked.entry
-    digests, nonces = issuing.digests_of(deployment, access, checked), issuing.nonces_of(deployment, checked)
+    now, intent = int(checked.at.timestamp()), Intent.of(deployment, authority, access, checked)
 
     def reserve(connection: Connection) -> tuple[Offer, Reservation]:
         first = offers.by_token(
@@ -111,25 +108,13 @@ async def _reserve(
         tokens.use_up(connection, access.proof)
         if any(each is not Status.VALID for each in credentials.statuses_of_family(connection, first.id)):
             raise Conflict(Code.NOT_PERMITTED, "a copy of this credential is revoked or suspended")
-        offer = credentials.renewal_of(connection, first.id, entry.id, digests, now=now)
+        offer = credentials.renewal_of(connection, first.id, checked.entry.id, intent.digests, now=now)
         if offer is None:
             if offers.count_renewals(connection, first.id) >= MOST:
                 raise Conflict(Code.NOT_PERMITTED, "this credential was issued too often; ask for it at the counter")
             offer = successor
             offers.save(connection, offer)
-        reservation = credentials.reserve(
-            connection,
-            offer,
-            configuration_id=entry.id,
-            credential_format=entry.format,
-            holder_digests=digests,
-            nonce_digests=nonces,
-            signed_by=authority.signer_of(entry.format).thumbprint,
-            now=now,
-        )
-        if reservation.is_new:
-            audit.record(connection, event(offer, "credential_reissued", actor=WALLET, at=now))
-        return offer, reservation
+        return offer, intent.record(connection, offer, "credential_reissued")
 
     return await issuing.reserved(deployment, reserve)
 

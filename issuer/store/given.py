@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, insert, select, update
 
-from issuer.store.offers import Offer, OfferState, of_row
+from issuer.store.offers import Offer, OfferState, columns_of, of_row
 from issuer.store.tables import offers
 
 
@@ -79,25 +79,5 @@ def save_offer(connection: Connection, offer: Offer, *, token_hash: str) -> None
 
 
 def _columns(offer: Offer) -> dict[str, object]:
-    return {
-        "id": offer.id,
-        "authority": offer.authority,
-        "type_slug": offer.type.slug,
-        "type_version": offer.type.version,
-        "configuration_ids": " ".join(offer.configuration_ids),
-        "batch_size": offer.batch_size,
-        "state": offer.state.value,
-        "code_hash": offer.code_hash,
-        "attempts": 0,
-        "sealed_claims": offer.sealed_claims,
-        "erase_at": offer.erase_at,
-        "record_reference": offer.record_reference,
-        "number_index": offer.number_index,
-        "name_index": offer.name_index,
-        "credential_valid_until": offer.credential_valid_until,
-        "created_at": offer.created_at,
-        "expires_at": offer.expires_at,
-        "by_sign_in": True,
-        "authorization_id": offer.authorization_id,
-        "identified_ids": " ".join(offer.identified_ids),
-    }
+    """A clerk's offer keeps what only clerks decide: its transaction code and whether somebody decides later."""
+    return columns_of(offer) | {"by_sign_in": True, "identified_ids": " ".join(offer.identified_ids)}

@@ -136,33 +136,37 @@ _ERASE_AFTER = (
 
 def save(connection: Connection, offer: Offer) -> None:
     """Store a new offer."""
-    connection.execute(
-        _SAVE,
-        {
-            "id": offer.id,
-            "authority": offer.authority,
-            "type_slug": offer.type.slug,
-            "type_version": offer.type.version,
-            "configuration_ids": " ".join(offer.configuration_ids),
-            "batch_size": offer.batch_size,
-            "state": offer.state.value,
-            "code_hash": offer.code_hash,
-            "transaction_code_hash": offer.transaction_code_hash,
-            "attempts": 0,
-            "sealed_claims": offer.sealed_claims,
-            "erase_at": offer.erase_at,
-            "record_reference": offer.record_reference,
-            "number_index": offer.number_index,
-            "name_index": offer.name_index,
-            "credential_valid_until": offer.credential_valid_until,
-            "created_at": offer.created_at,
-            "expires_at": offer.expires_at,
-            "by_sign_in": offer.by_sign_in,
-            "authorization_id": offer.authorization_id,
-            "decision": offer.decision,
-            "renews": offer.renews,
-        },
-    )
+    own = {
+        "transaction_code_hash": offer.transaction_code_hash,
+        "by_sign_in": offer.by_sign_in,
+        "decision": offer.decision,
+        "renews": offer.renews,
+    }
+    connection.execute(_SAVE, columns_of(offer) | own)
+
+
+def columns_of(offer: Offer) -> dict[str, object]:
+    """Return what a row holds of an offer, whoever made it: a clerk, a sign-in, a renewal."""
+    return {
+        "id": offer.id,
+        "authority": offer.authority,
+        "type_slug": offer.type.slug,
+        "type_version": offer.type.version,
+        "configuration_ids": " ".join(offer.configuration_ids),
+        "batch_size": offer.batch_size,
+        "state": offer.state.value,
+        "code_hash": offer.code_hash,
+        "attempts": 0,
+        "sealed_claims": offer.sealed_claims,
+        "erase_at": offer.erase_at,
+        "record_reference": offer.record_reference,
+        "number_index": offer.number_index,
+        "name_index": offer.name_index,
+        "credential_valid_until": offer.credential_valid_until,
+        "created_at": offer.created_at,
+        "expires_at": offer.expires_at,
+        "authorization_id": offer.authorization_id,
+    }
 
 
 def find(connection: Connection, offer_id: str, *, now: int) -> Offer | None:
