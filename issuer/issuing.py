@@ -152,7 +152,7 @@ class Intent:
             at=int(checked.at.timestamp()),
         )
 
-    def record(self, connection: Connection, offer: Offer, action: str) -> Reservation:
+    def record(self, connection: Connection, offer: Offer, *, action: str) -> Reservation:
         """Reserve a place for each key; a repetition for the same keys gets the places of the first time.
 
         Raises:
@@ -188,7 +188,7 @@ async def _reserve(
         deferrals.require_released(connection, offer, checked.entry.id, intent.digests)
         if offer.sealed_claims is None:
             raise Conflict(Code.CODE_ALREADY_USED, "the claims of this offer are erased already; ask for a new offer")
-        return intent.record(connection, offer, "credential_issued"), offer
+        return intent.record(connection, offer, action="credential_issued"), offer
 
     return await reserved(deployment, reserve)
 

@@ -114,7 +114,7 @@ async def _reserve(
                 raise Conflict(Code.NOT_PERMITTED, "this credential was issued too often; ask for it at the counter")
             offer = successor
             offers.save(connection, offer)
-        return offer, intent.record(connection, offer, "credential_reissued")
+        return offer, intent.record(connection, offer, action="credential_reissued")
 
     return await issuing.reserved(deployment, reserve)
 
