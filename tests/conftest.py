@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import kept, postgres, vectors
+from tests.support import kept, nursery, postgres, vectors
 from tests.support.databases import (  # noqa: F401  (pytest finds them here; no __all__: nested runs take everything)
     copied,
     created,
@@ -33,6 +33,13 @@ def nothing_that_all_share_is_changed() -> Iterator[None]:
     """Name the folder whose tests changed what others read."""
     yield
     assert kept.changed() == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_is_left_in_the_nursery() -> Iterator[None]:
+    """End the process that services are forked from."""
+    yield
+    nursery.close()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,16 +9,9 @@ import pytest
 from comity.demo.founding import Stage
 from comity.runtime.clock import SystemClock
 from issuer.app import create_missing_keys
-from tests.faults import federation, nursery
+from tests.faults import federation
 from tests.services.issuer.deployed import Place
 from tests.support.databases import POSTGRESQL
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _nursery() -> Iterator[None]:
-    """End the process that services are forked from."""
-    yield
-    nursery.close()
 
 
 @pytest.fixture

@@ -13,10 +13,9 @@ from comity.demo import cast, founding
 from comity.demo.clients import Counter, Desk
 from comity.demo.founding import Stage
 from comity.demo.processes import Process
-from tests.faults import nursery
 from tests.faults.harness import Service
 from tests.faults.matrix import LONG
-from tests.faults.nursery import Grown
+from tests.support.stage import forking
 
 FARE_AUTHORITY = "ca-on/peel/services"
 FARE: Mapping[str, Any] = {"eligible": True, "tier": "half", "valid_until": "2027-06-30"}
@@ -38,13 +37,12 @@ def _quick(stage: Stage, name: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _ours() -> Iterator[None]:
-    """Let the demo's founding fork its processes, and give them short times; for as long as this lasts only."""
+    """Let the demo's founding fork its processes with short times; for as long as this lasts only."""
     authorities = cast.deployment()
     next(each for each in authorities if each["authority"] == FARE_AUTHORITY)["source"] = {"people": cast.PEOPLE_FILE}
     people = {**cast.people(), FARE_FILE: {"fare-subsidy": dict(FARE)}}
     with (
-        mock.patch.object(founding, "Process", Grown),
-        mock.patch.object(founding, "run", nursery.run),
+        forking(),
         mock.patch.object(cast, "deployment", return_value=authorities),
         mock.patch.object(cast, "people", return_value=people),
         mock.patch.object(Stage, "settings", _quick),

@@ -16,9 +16,9 @@ from comity.keys import KeySigner
 from comity.runtime.clock import FixedClock, SystemClock
 from comity.status import token_list
 from tests.faults.harness import Flow, Service, both, client
-from tests.faults.nursery import Grown
 from tests.services.issuer.deployed import ON, Deployed, Place
 from tests.services.issuer.test_workers import settings
+from tests.support.nursery import Grown
 
 FAILPOINTS = (
     *both("offering.create_offer.save", "redeeming.exchange_code.redeem", "issuing._reserve.reserve"),

@@ -17,13 +17,14 @@ from comity.demo.founding import Stage
 from comity.demo.processes import free_ports
 from comity.errors import Misconfigured
 from comity.runtime import migrations
-from tests.faults import federation, issuing, nursery
+from tests.faults import federation, issuing
 from tests.faults.harness import Service, client
 from tests.faults.holding import PASSPHRASE
 from tests.faults.issuing import Issuing, Walk
-from tests.faults.nursery import Child, Grown
 from tests.services.issuer.deployed import ON, Deployed, Place
 from tests.services.issuer.test_workers import listed, settings
+from tests.support import nursery
+from tests.support.nursery import Child, Grown
 
 SPARE_FILES = 12
 HELD_CONNECTIONS = 60

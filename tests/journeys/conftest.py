@@ -11,7 +11,7 @@ from tests.support.stage import standing
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with standing(tmp_path_factory.mktemp("stage") / "demo") as stage:
+    with standing(tmp_path_factory.mktemp("stage") / "demo", forked=False) as stage:
         yield stage
 
 

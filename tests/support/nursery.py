@@ -50,7 +50,7 @@ class Nursery:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._parent = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.nursery"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "tests.support.nursery"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def fork(self, arguments: list[str], settings: Mapping[str, str], log: Path) -> int:
