@@ -109,7 +109,9 @@ def run(folder: Path, recorded: str, *arguments: str) -> tuple[int, str]:
     (folder / "pytest.ini").write_text("[pytest]\naddopts = -ra -p no:cacheprovider\n", encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
     environment |= {"COMITY_VECTORS": str(folder / "vectors"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "pytest", *arguments]
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # all that are installed take longer than these tests
+    plugins = [word for name in ("pytest_asyncio.plugin", "xdist.plugin") for word in ("-p", name)]
+    command = [sys.executable, "-m", "pytest", *plugins, *arguments]
     found = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return found.returncode, found.stdout
 
