@@ -159,9 +159,10 @@ class Publisher:
         """Write these lists, each unless another process was faster; return how many were written.
 
         Raises:
-            Unreachable: ``busy``: one of them could not be written now; all the others were.
+            Unreachable: ``busy``: another process held one of them; all the others were written.
+            OSError: one of them could not be written; all the others were.
         """
-        written, busy = 0, None
+        written, problem = 0, None
         async with self._one_at_a_time:
             for state in states:
                 authority = self._authorities.get(state.authority)
@@ -170,12 +171,12 @@ class Publisher:
                 try:
                     async with alone_in(self._folder(state)) as folder:
                         written += await self._publish_into(folder, authority, state)
-                except Unreachable as error:  # it stays marked, and the other lists must not wait for it
-                    busy = error
+                except (Unreachable, OSError) as error:  # it stays marked, and the other lists must not wait for it
+                    problem = error
         for authority in self._authorities.values():
             await aggregation.write(authority, self._rules.directory, list_file=TOKEN_FILE)
-        if busy is not None:
-            raise busy
+        if problem is not None:
+            raise problem
         return written
 
     async def _publish_into(self, folder: ListFolder, authority: Authority, state: ListState) -> bool:

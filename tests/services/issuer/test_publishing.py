@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from comity.errors import Code, Unreachable
 from comity.runtime import files
@@ -188,6 +189,25 @@ async def test_a_list_that_another_process_holds_keeps_no_other_waiting(
             assert views(issuer, held) == (0, 0, 0)
         await published(issuer)
         assert views(issuer, held) == (1, 1, 0)
+
+
+async def test_a_list_that_cannot_be_written_keeps_no_other_waiting(issuer: Deployed) -> None:
+    database, publisher = issuer.deployment.database, issuer.deployment.publisher
+    states = await database.read(store.all_lists)
+    broken, other = states[0], states[-1]
+    fence = issuer.settings.status_directory / broken.authority / "status" / str(broken.number) / ".fence"
+    fence.unlink()
+    fence.mkdir()
+
+    def mark(connection: Connection) -> None:
+        for each in (broken, other):
+            store.mark_changed(connection, each.id)
+
+    await database.write(mark)
+    with pytest.raises(OSError, match="directory"):
+        await publisher.publish_due()
+    due = await database.read(lambda connection: store.due(connection, now=issuer.deployment.now()))
+    assert [each.id for each in due] == [broken.id]
 
 
 async def test_a_service_starts_while_another_process_holds_a_list(
