@@ -72,7 +72,7 @@ def _delivered(connection: Connection, offer_ids: Sequence[str]) -> Mapping[str,
 
 def _seen(row: "Row[tuple[object, ...]]", delivered: int, now: int) -> OfferState:
     state = OfferState(row.state)
-    if state is OfferState.OPEN and row.expires_at <= now:
+    if state in {OfferState.OPEN, OfferState.APPROVED} and row.expires_at <= now:
         return OfferState.EXPIRED
     if state is OfferState.REDEEMED and delivered >= len(row.configuration_ids.split(" ")):
         return OfferState.DELIVERED
