@@ -19,7 +19,7 @@ from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
 from issuer.clients import Client
 from issuer.deployment import Deployment
-from issuer.secrecy import hashed
+from issuer.secrecy import hashed, no_code
 from issuer.store import Connection, audit, credentials, given, offers
 from issuer.store.authorizations import Authorization
 from issuer.store.offers import Offer, OfferState
@@ -117,16 +117,6 @@ async def draft(
         authorization_id=found.id,
         identified_ids=tuple(each for each in found.identified_ids if each in configuration_ids),
     )
-
-
-def new_secret() -> str:
-    """Return 256 random bits as text, for codes and tokens."""
-    return credentials.new_id() + credentials.new_id()
-
-
-def no_code() -> str:
-    """Return what stands where the hash of a pre-authorized code would: the hash of something that nobody knows."""
-    return hashed(new_secret())
 
 
 def token_response(

@@ -17,7 +17,7 @@ from comity.openid.issuance.offer import (
 from issuer import catalog
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
-from issuer.secrecy import hashed
+from issuer.secrecy import hashed, no_code
 from issuer.store import Connection, audit, credentials, offers
 from issuer.store.credentials import IssuedCredential
 from issuer.store.offers import Decision, Offer, OfferState
@@ -152,7 +152,7 @@ def _prepare_for_sign_in(
         configuration_ids=_configurations(deployment, authority, credential_type, wanted.formats),
         batch_size=deployment.limits.batch_size,
         state=OfferState.OPEN,
-        code_hash=hashed(credentials.new_id() + credentials.new_id()),  # of a code that nobody knows
+        code_hash=no_code(),
         transaction_code_hash=None,
         sealed_claims=None,
         erase_at=now + deployment.limits.offer_seconds,

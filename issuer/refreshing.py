@@ -16,8 +16,8 @@ from issuer import clients, granted, tokens, wanted
 from issuer.authorities import Authority
 from issuer.clients import Client
 from issuer.deployment import Deployment
-from issuer.granted import WALLET, Grant, event, new_secret
-from issuer.secrecy import hashed
+from issuer.granted import WALLET, Grant, event
+from issuer.secrecy import hashed, new_secret
 from issuer.store import Connection, audit, authorizations, credentials, given, offers
 from issuer.store.authorizations import Authorization
 from issuer.store.offers import Offer, OfferState

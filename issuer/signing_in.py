@@ -16,7 +16,7 @@ from comity.errors import Code, Conflict, Denied, Malformed, NotFound
 from issuer import passwords
 from issuer.deployment import Deployment
 from issuer.operators import RIGHTS, Right, Role
-from issuer.secrecy import hashed
+from issuer.secrecy import hashed, new_secret
 from issuer.store import Connection, audit, clerks, credentials
 from issuer.store.clerks import Clerk, Session
 
@@ -150,7 +150,7 @@ async def sign_in(deployment: Deployment, name: str, password: str) -> SignedIn:
         if clerk is not None and not is_right:
             await _count_failure(deployment, clerk, now)
         raise Denied(Code.NOT_AUTHENTICATED, "the name or the password is wrong")
-    token = credentials.new_id() + credentials.new_id()
+    token = new_secret()
 
     def open_session(connection: Connection) -> bool:
         if not clerks.forgive(connection, clerk.id, now=now):  # many guesses at once are no more than one by one
