@@ -18,7 +18,7 @@ from issuer import catalog
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.secrecy import hashed, no_code
-from issuer.store import Connection, audit, credentials, offers
+from issuer.store import Connection, audit, authorizations, credentials, offers
 from issuer.store.credentials import IssuedCredential
 from issuer.store.offers import Decision, Offer, OfferState
 
@@ -210,11 +210,16 @@ async def issued_by(deployment: Deployment, offer: Offer) -> tuple[IssuedCredent
 
 
 async def cancel_offer(deployment: Deployment, offer: Offer, *, actor: str) -> None:
-    """Withdraw an offer; its code and token die, its claims are erased. Withdrawing again changes nothing."""
+    """Withdraw an offer; its code and tokens die, its claims are erased. Withdrawing again changes nothing.
+
+    Where somebody signed in for it, refresh tokens die too, and what they gave.
+    """
     now = deployment.now()
 
     def withdraw(connection: Connection) -> None:
         if offers.cancel(connection, offer.id):
+            if (taken := offers.find(connection, offer.id, now=now)) is not None and taken.authorization_id is not None:
+                authorizations.revoke(connection, taken.authorization_id, now=now)
             audit.record(connection, event(offer, "offer_cancelled", actor=actor, at=now))
 
     await deployment.database.write(withdraw)

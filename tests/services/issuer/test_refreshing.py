@@ -105,6 +105,16 @@ async def test_what_a_clerk_revoked_does_not_come_back(wallet: Wallet) -> None:
     refused(await wallet.refresh(given["refresh_token"]))
 
 
+async def test_what_came_of_a_withdrawn_offer_does_not_come_back(wallet: Wallet) -> None:
+    issuer, headers = wallet.issuer, wallet.issuer.as_role("clerk")
+    offer = await issuer.offer(claims=None, grant="authorization_code")
+    state = offer["credential_offer"]["grants"]["authorization_code"]["issuer_state"]
+    given = await wallet.tokens(issuer_state=state)
+    again = (await wallet.refresh(given["refresh_token"])).json()
+    await issuer.client.post(f"/api/v1/offers/{offer['offer_id']}/cancel", headers=headers)
+    refused(await wallet.refresh(again["refresh_token"]))
+
+
 async def test_a_file_that_is_gone_gives_nothing_and_a_source_that_is_down_costs_nothing(
     wallet: Wallet, place: Place
 ) -> None:
