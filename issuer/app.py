@@ -160,14 +160,8 @@ class _Opened:
 @contextlib.asynccontextmanager
 async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Opened]:
     """Open everything, run the timers, and close everything again, also when opening fails half-way."""
-    await asyncio.to_thread(_prepare, settings, clock.now())
     async with contextlib.AsyncExitStack() as stack:
-        database = open_database(settings.database)
-        stack.push_async_callback(database.close)
-        fetcher = _fetcher(settings, clock)
-        stack.push_async_callback(fetcher.close)
-        epoch = await database.read(restoring.epoch)
-        deployment = _deployment(settings, clock, database, fetcher, epoch)
+        deployment = await stack.enter_async_context(open_deployment(settings, clock))
         runner = bulk.Runner(deployment)
         opened = _Opened(deployment=deployment, operators=Operators(settings.operators_file), bulk=runner)
         await deployment.publisher.start()
@@ -184,8 +178,8 @@ async def _opened(settings: IssuerSettings, clock: Clock) -> AsyncIterator[_Open
 
 
 @contextlib.asynccontextmanager
-async def open_for_command(settings: IssuerSettings, clock: Clock) -> AsyncIterator[Deployment]:
-    """Open the deployment for one command: the database is ready, no timer runs, nothing is published."""
+async def open_deployment(settings: IssuerSettings, clock: Clock) -> AsyncIterator[Deployment]:
+    """Open the deployment, for the service or for one command: no timer runs, nothing is published."""
     await asyncio.to_thread(_prepare, settings, clock.now())
     async with contextlib.AsyncExitStack() as stack:
         database = open_database(settings.database)

@@ -56,7 +56,7 @@ async def ask(
         current = credentials.find(connection, credential.id)
         if current is None or current.status is not credential.status or current.status is Status.REVOKED:
             return None
-        if not revocations.add(connection, asked):
+        if revocations.open_for(connection, credential.id) or not revocations.add(connection, asked):
             return None
         if at_once:
             _take_effect(connection, asked, current, actor=actor, decided_by=None, now=now)
@@ -208,7 +208,7 @@ def _take_effect(
 
 
 def _set(connection: Connection, which: Revocation, status: Status, start: frozenset[Status], now: int) -> bool:
-    """Set the status of the credential and of its copies: for the holder they are one thing."""
+    """Set the status of the credential and of all that is one thing with it for its holder."""
     changed = [
         credentials.set_status(connection, each, status, allowed_from=start, reason=which.reason, now=now)
         for each in desk.copies(connection, which.credential_id)

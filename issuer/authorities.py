@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import schemas
-from comity import did, strict_json, x509
+from comity import did, keys, strict_json, x509
 from comity.credential import CredentialType, Format, Kid, X5c
-from comity.errors import Code, Malformed, Misconfigured
+from comity.errors import Code, Malformed, Misconfigured, NotFound
 from comity.keys import KeySigner
 from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.key_attestation import Demand
@@ -109,18 +109,22 @@ class Authority:
         return Kid(did_url=f"{self.did}#{STATUS_FRAGMENT}")
 
     def require_valid_certificates(self, at: datetime) -> None:
-        """Check that the leaves lead to the anchor and name this authority, and nobody else, at ``at``.
+        """Check that the leaves are of its keys, lead to the anchor and name it, and nobody else, at ``at``.
 
         Raises:
             Misconfigured: one does not.
         """
         named = (
-            (self.credential_chain, self.issuer_id),
-            (self.status_chain, self.status_base),
-            (self.metadata_chain, IssuerMetadata.url(self.issuer_id)),
+            (self.credential_chain, self.credential_signer, self.issuer_id),
+            (self.status_chain, self.status_signer, self.status_base),
+            (self.metadata_chain, self.metadata_signer, IssuerMetadata.url(self.issuer_id)),
         )
-        for chain, name in named:
+        for chain, signer, name in named:
             leaf = x509.parse_chain(chain.chain)
+            if not _is_of(leaf[0], signer):
+                raise _wrong(
+                    f"authority {self.path}: the certificate for {name} is of another key than it is signed by"
+                )
             if x509.uri_sans(leaf[0]) != (name,):
                 raise _wrong(f"authority {self.path}: a certificate names another URL than {name}")
             try:
@@ -278,7 +282,8 @@ def create_keys(
 ) -> tuple[str, ...]:
     """Make the keys and certificates that the authority does not have yet; return the names of those made.
 
-    A leaf is made anew together with its key only: a key that exists keeps its certificate.
+    A key that exists keeps its certificate. One that has none, or that of another key, was left by somebody who was
+    stopped half-way, and gets one; but the registry pins the anchor, and that is never made anew over leaves.
     """
     path = description.path
     missing = [purpose for purpose in PURPOSES if key_name(path, purpose) not in store.names()]
@@ -291,26 +296,27 @@ def create_keys(
         METADATA: IssuerMetadata.url(identifier),
     }
     signer = store.signer(key_name(path, ANCHOR))
-    if ANCHOR in missing:
+    bare = [purpose for purpose in names if not _is_certified(store, path, purpose)]
+    is_begun = len(bare) == len(names) and not _is_certified(store, path, ANCHOR)
+    if ANCHOR in missing or is_begun:
         anchor = x509.issue_anchor(
             name=f"{path} anchor"[:64], signer=signer, not_before=_earlier(at), not_after=at + _ANCHOR_LIFE
         )
         store.save_chain(key_name(path, ANCHOR), [x509.to_base64(anchor)])
     anchor = _chain(store, path, ANCHOR)[0]
-    for purpose in missing:
-        if purpose in names:
-            leaf = x509.issue_leaf(
-                name=f"{path} {purpose}"[:64],
-                uri_san=names[purpose],
-                dns_san=None,
-                public_jwk=store.signer(key_name(path, purpose)).public_jwk,
-                anchor=anchor,
-                anchor_signer=signer,
-                not_before=_earlier(at),
-                not_after=at + _LEAF_LIFE,
-            )
-            store.save_chain(key_name(path, purpose), [x509.to_base64(leaf)])
-    return tuple(key_name(path, purpose) for purpose in missing)
+    for purpose in bare:
+        leaf = x509.issue_leaf(
+            name=f"{path} {purpose}"[:64],
+            uri_san=names[purpose],
+            dns_san=None,
+            public_jwk=store.signer(key_name(path, purpose)).public_jwk,
+            anchor=anchor,
+            anchor_signer=signer,
+            not_before=_earlier(at),
+            not_after=at + _LEAF_LIFE,
+        )
+        store.save_chain(key_name(path, purpose), [x509.to_base64(leaf)])
+    return tuple(key_name(path, purpose) for purpose in PURPOSES if purpose in {*missing, *bare})
 
 
 def open_authority(
@@ -348,6 +354,18 @@ def open_authority(
 def key_name(path: str, purpose: str) -> str:
     """Return the name of a key in the key store."""
     return f"{path}/{purpose}"
+
+
+def _is_certified(store: FileKeyStore, path: str, purpose: str) -> bool:
+    try:
+        leaf = _chain(store, path, purpose)[0]
+    except NotFound:
+        return False
+    return _is_of(leaf, store.signer(key_name(path, purpose)))
+
+
+def _is_of(certificate: x509.Certificate, signer: KeySigner) -> bool:
+    return keys.thumbprint(keys.public_jwk(x509.public_key(certificate))) == signer.thumbprint
 
 
 def _chain(store: FileKeyStore, path: str, purpose: str) -> tuple[x509.Certificate, ...]:

@@ -18,8 +18,8 @@ from issuer import catalog, clients, granted, tokens, wanted
 from issuer.authorities import Authority
 from issuer.clients import Client
 from issuer.deployment import Deployment
-from issuer.granted import PERSON, WALLET, Grant, event, new_secret
-from issuer.secrecy import hashed
+from issuer.granted import PERSON, WALLET, Grant, event
+from issuer.secrecy import hashed, new_secret
 from issuer.sources import Roll
 from issuer.store import Connection, audit, authorizations, credentials, given
 from issuer.store.authorizations import Authorization, State

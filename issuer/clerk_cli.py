@@ -35,9 +35,9 @@ def _settings() -> "IssuerSettings":
 
 @contextlib.asynccontextmanager
 async def _opened() -> "AsyncIterator[Deployment]":
-    from issuer.app import open_for_command
+    from issuer.app import open_deployment
 
-    async with open_for_command(_settings(), SystemClock()) as deployment:
+    async with open_deployment(_settings(), SystemClock()) as deployment:
         yield deployment
 
 

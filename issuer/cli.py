@@ -65,10 +65,10 @@ refusals_cli.mount(cli, "issuer", _refusals, by_authority=True)
 
 @asynccontextmanager
 async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
-    from issuer.app import open_for_command
+    from issuer.app import open_deployment
 
     settings = _settings()
-    async with open_for_command(settings, SystemClock()) as deployment:
+    async with open_deployment(settings, SystemClock()) as deployment:
         yield webhook_cli.Desk(
             webhooks=deployment.webhooks,
             scopes=deployment.authorities.keys(),

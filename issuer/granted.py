@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from comity.credential import CredentialType
-from comity.errors import Code
+from comity.errors import Code, NotFound
 from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.oauth import GrantedConfiguration, TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
@@ -19,7 +19,7 @@ from issuer.authorities import Authority
 from issuer.catalog import CatalogEntry
 from issuer.clients import Client
 from issuer.deployment import Deployment
-from issuer.secrecy import hashed
+from issuer.secrecy import hashed, no_code
 from issuer.store import Connection, audit, credentials, given, offers
 from issuer.store.authorizations import Authorization
 from issuer.store.offers import Offer, OfferState
@@ -57,9 +57,12 @@ async def drafts(
     What is asked for is given as a whole: a person who has no record for one of the types gets none.
 
     Raises:
+        NotFound: ``credential_type_unknown``: the authority gave one of them up since it was asked for.
         NotFound, Malformed, Unreachable: as :func:`draft`.
     """
     entries = deployment.catalogs[authority.path]
+    if authority.path not in deployment.sources or not set(configuration_ids) <= set(entries):
+        raise NotFound(Code.CREDENTIAL_TYPE_UNKNOWN, "the authority does not issue this any more")
     types = dict.fromkeys(entries[each].type for each in configuration_ids)
     made: list[Offer] = []
     for credential_type in types:
@@ -116,16 +119,6 @@ async def draft(
     )
 
 
-def new_secret() -> str:
-    """Return 256 random bits as text, for codes and tokens."""
-    return credentials.new_id() + credentials.new_id()
-
-
-def no_code() -> str:
-    """Return what stands where the hash of a pre-authorized code would: the hash of something that nobody knows."""
-    return hashed(new_secret())
-
-
 def token_response(
     deployment: Deployment, token: str, proof: Proof | None, *, grants: Sequence[Grant], refresh_token: str | None
 ) -> TokenResponse:
@@ -179,7 +172,10 @@ def give(
 
 
 def part_hash(token_hash: str, credential_type: CredentialType) -> str:
-    """Return what recognises a token in the offer of a further type; of no use as a token."""
+    """Return what recognises a token in the offer of a further type.
+
+    Of no use as a token, and neither is what it is made of: no token that is shown holds a space.
+    """
     return hashed(f"{token_hash} {credential_type.slug}/{credential_type.version}")
 
 
@@ -223,14 +219,15 @@ def entry_of(
         OAuthError: ``unknown_credential_identifier``, ``unknown_credential_configuration``, ``insufficient_scope``,
             ``invalid_credential_request``.
     """
+    catalog_ = deployment.catalogs[offer.authority]
     if identifier is not None:
-        known = {identifier_of(offer.id, each): each for each in offer.identified_ids}
-        if identifier not in known:
+        known = {identifier_of(offer.id, each): catalog_.get(each) for each in offer.identified_ids}
+        if (named := known.get(identifier)) is None:
             detail = "this credential identifier is not one of this access token"
             code = OAuthErrorCode.UNKNOWN_CREDENTIAL_IDENTIFIER
             raise OAuthError(Code.CREDENTIAL_CONFIGURATION_UNKNOWN, detail, error=code)
-        return deployment.catalogs[offer.authority][known[identifier]]
-    entry = deployment.catalogs[offer.authority].get(configuration_id or "")
+        return named
+    entry = catalog_.get(configuration_id or "")
     if entry is None:
         detail = "this issuer has no such credential configuration"
         code = OAuthErrorCode.UNKNOWN_CREDENTIAL_CONFIGURATION

@@ -18,7 +18,8 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from comity.errors import Code, Unreachable
+from comity import base64url, strict_json
+from comity.errors import Code, Malformed, Unreachable
 from comity.runtime.files import replace_file
 
 FENCE_FILE = ".fence"
@@ -27,6 +28,7 @@ LOCK_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 _FILE_MODE = 0o644
 _DIGITS = 20
+_MAX_HEADER = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,17 @@ def numbers_in(folder: Path, name: str) -> tuple[int, ...]:
     """Return the numbers of the lists below the ``status`` folder of one authority that hold the file ``name``."""
     found = (each.parent.name for each in folder.glob(f"*/{name}"))
     return tuple(sorted(int(number) for number in found if number.isdecimal()))
+
+
+def leaf_of(token: Path) -> str | None:
+    """Return the certificate under which a token list says it is signed; None when it says none. Verifies nothing."""
+    try:
+        with token.open("rb") as file:
+            header, dot, _ = file.read(_MAX_HEADER).partition(b".")
+        chain = strict_json.parse_object(base64url.decode(header.decode("ascii"))).get("x5c")
+    except (OSError, UnicodeDecodeError, Malformed):
+        return None
+    return chain[0] if dot and isinstance(chain, list) and chain and isinstance(chain[0], str) else None
 
 
 def fence_of(path: Path) -> int:

@@ -90,13 +90,13 @@ async def note(deployment: Deployment, authority: str, action: str, subject: str
 async def change_all(
     deployment: Deployment, credential: IssuedCredential, change: Change, *, reason: str, actor: str
 ) -> None:
-    """Suspend or reinstate a credential and its copies: for its holder they are one thing.
+    """Suspend or reinstate a credential in all its formats, with their copies: for its holder they are one thing.
 
     Raises:
-        Conflict: as for :func:`issuer.revoking.change_status`; copies before the one that refused were changed, and
+        Conflict: as for :func:`issuer.revoking.change_status`; formats before the one that refused were changed, and
             asking again goes on from there.
     """
     ids = await deployment.database.read(lambda connection: desk.copies(connection, credential.id))
-    for each in ids:
-        record = await revoking.find(deployment, each)
+    records = [await revoking.find(deployment, each) for each in ids]
+    for record in {each.format: each for each in (*records, credential)}.values():
         await revoking.change_status(deployment, record, change, reason=reason, actor=actor)

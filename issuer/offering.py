@@ -17,8 +17,8 @@ from comity.openid.issuance.offer import (
 from issuer import catalog
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
-from issuer.secrecy import hashed
-from issuer.store import Connection, audit, credentials, offers
+from issuer.secrecy import hashed, no_code
+from issuer.store import Connection, audit, authorizations, credentials, offers
 from issuer.store.credentials import IssuedCredential
 from issuer.store.offers import Decision, Offer, OfferState
 
@@ -152,7 +152,7 @@ def _prepare_for_sign_in(
         configuration_ids=_configurations(deployment, authority, credential_type, wanted.formats),
         batch_size=deployment.limits.batch_size,
         state=OfferState.OPEN,
-        code_hash=hashed(credentials.new_id() + credentials.new_id()),  # of a code that nobody knows
+        code_hash=no_code(),
         transaction_code_hash=None,
         sealed_claims=None,
         erase_at=now + deployment.limits.offer_seconds,
@@ -210,11 +210,16 @@ async def issued_by(deployment: Deployment, offer: Offer) -> tuple[IssuedCredent
 
 
 async def cancel_offer(deployment: Deployment, offer: Offer, *, actor: str) -> None:
-    """Withdraw an offer; its code and token die, its claims are erased. Withdrawing again changes nothing."""
+    """Withdraw an offer; its code and tokens die, its claims are erased. Withdrawing again changes nothing.
+
+    Where somebody signed in for it, refresh tokens die too, and what they gave.
+    """
     now = deployment.now()
 
     def withdraw(connection: Connection) -> None:
         if offers.cancel(connection, offer.id):
+            if (taken := offers.find(connection, offer.id, now=now)) is not None and taken.authorization_id is not None:
+                authorizations.revoke(connection, taken.authorization_id, now=now)
             audit.record(connection, event(offer, "offer_cancelled", actor=actor, at=now))
 
     await deployment.database.write(withdraw)

@@ -5,6 +5,7 @@ The operators file holds hashes only: ``[{name, role, token_sha256, authorities:
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from comity.errors import Code, Denied, Malformed, Misconfigured
 from comity.runtime.files import replace_file
 
 _MAX_FILE_BYTES = 1 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 EVERY_AUTHORITY = "*"
 
 
@@ -136,7 +138,8 @@ def _operator(entry: object) -> Operator:
     members = {"name": str, "role": str, "token_sha256": str, "authorities": list}
     if not isinstance(entry, dict) or set(entry) != set(members):
         raise _wrong("an operator is described by name, role, token_sha256 and authorities")
-    if not all(isinstance(entry[name], kind) for name, kind in members.items()) or entry["role"] not in set(Role):
+    is_typed = all(isinstance(entry[name], kind) for name, kind in members.items())
+    if not is_typed or entry["role"] not in set(Role) or not _DIGEST.match(entry["token_sha256"].lower()):
         raise _wrong("an operator has a name, one of four roles, the SHA-256 of a token and a list of authorities")
     return Operator(
         name=entry["name"][:100],

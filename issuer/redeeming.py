@@ -11,21 +11,20 @@ from issuer import clients, granted, tokens, wanted
 from issuer.authorities import Authority
 from issuer.clients import Client
 from issuer.deployment import Deployment
-from issuer.secrecy import hashed
-from issuer.store import Connection, credentials, given, offers, redemption
+from issuer.secrecy import hashed, new_secret
+from issuer.store import Connection, given, offers, redemption
 from issuer.store.redemption import Missed, Redeemed, Redemption
 from issuer.tokens import Proof
 
 _Error = OAuthErrorCode
-_ANYBODY = Client()
 
 
 async def exchange_code(
     deployment: Deployment,
     authority: Authority,
     request: TokenRequest,
-    proof: Proof | None = None,
-    client: Client = _ANYBODY,
+    proof: Proof | None,
+    client: Client,
 ) -> TokenResponse:
     """Exchange a pre-authorized code for an access token (OpenID4VCI §6), bound to the key of ``proof`` (RFC 9449 §5).
 
@@ -37,7 +36,7 @@ async def exchange_code(
     """
     wanted.require_resource(authority, request.resource)
     narrowed = tuple(each.configuration_id for each in request.details)
-    token, now = credentials.new_id() + credentials.new_id(), deployment.now()
+    token, now = new_secret(), deployment.now()
     code_hash = hashed(request.pre_authorized_code)
     typed = request.tx_code
     typed_hash = None if typed is None else deployment.secrecy.transaction_code_hash(code_hash, typed)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from comity.credential import Status
-from comity.errors import Code, NotFound, Unreachable
+from comity.errors import Code, Malformed, NotFound, Unreachable
 from comity.openid.oauth import TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.openid.token_request import RefreshRequest
@@ -16,8 +16,8 @@ from issuer import clients, granted, tokens, wanted
 from issuer.authorities import Authority
 from issuer.clients import Client
 from issuer.deployment import Deployment
-from issuer.granted import WALLET, Grant, event, new_secret
-from issuer.secrecy import hashed
+from issuer.granted import WALLET, Grant, event
+from issuer.secrecy import hashed, new_secret
 from issuer.store import Connection, audit, authorizations, credentials, given, offers
 from issuer.store.authorizations import Authorization
 from issuer.store.offers import Offer, OfferState
@@ -30,10 +30,10 @@ async def refresh(
     """Exchange a refresh token for a new access token and the next refresh token.
 
     Raises:
-        OAuthError: ``invalid_grant`` for everything that is wrong with the token, for a person whose file is gone, and
-            while a credential that came of the sign-in is revoked or suspended; ``invalid_dpop_proof``,
-            ``invalid_scope``, ``invalid_target``; ``temporarily_unavailable`` when the authority's source does not
-            answer, and then the token is not used up.
+        OAuthError: ``invalid_grant`` for everything that is wrong with the token, for a person whose file is gone or
+            gives no such credential any more, and while a credential that came of the sign-in is revoked or suspended;
+            ``invalid_dpop_proof``, ``invalid_scope``, ``invalid_target``; ``temporarily_unavailable`` when the
+            authority's source does not answer. The token is not used up then.
     """
     wanted.require_resource(authority, request.resource)
     now, token_hash = deployment.now(), hashed(request.refresh_token)
@@ -115,6 +115,8 @@ async def _drafts(
         )
     except NotFound:
         raise _refuse("the authority has no such record any more") from None
+    except Malformed:
+        raise _refuse("what the authority's file says does not give this credential any more") from None
     except Unreachable as error:
         raise OAuthError(error.code, error.detail, error=OAuthErrorCode.TEMPORARILY_UNAVAILABLE) from None
 

@@ -100,13 +100,13 @@ class _Wish:
 
 async def _run(wish: _Wish) -> dict[str, Any]:
     from comity.runtime.settings import load
-    from issuer.app import open_for_command
+    from issuer.app import open_deployment
     from issuer.reissuing import Reissuing
     from issuer.settings import IssuerSettings
     from issuer.store.reissues import Scope
 
     named = () if wish.named is None else (Scope(authority=wish.named[0], format=wish.named[1]),)
-    async with open_for_command(load(IssuerSettings), SystemClock()) as deployment:
+    async with open_deployment(load(IssuerSettings), SystemClock()) as deployment:
         for each in named:
             deployment.authority(each.authority)
         reissuing = Reissuing(deployment=deployment, key=wish.key, only_known=wish.only_known, named=named, actor=ACTOR)

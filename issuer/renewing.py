@@ -18,7 +18,7 @@ from issuer import catalog, deferring, granted, issuing, tokens
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.issuing import Checked, Intent
-from issuer.secrecy import hashed
+from issuer.secrecy import no_code
 from issuer.store import Connection, credentials, offers
 from issuer.store.credentials import Reservation
 from issuer.store.offers import Offer, OfferState
@@ -78,7 +78,7 @@ def _successor(deployment: Deployment, offer: Offer, claims: Mapping[str, Any], 
         offer,
         id=offer_id,
         state=OfferState.REDEEMED,
-        code_hash=hashed(credentials.new_id()),
+        code_hash=no_code(),
         transaction_code_hash=None,
         sealed_claims=secrecy.seal(claims, offer_id),
         erase_at=now + deployment.limits.retry_seconds,

@@ -58,7 +58,7 @@ async def find(deployment: Deployment, credential_id: str) -> IssuedCredential:
 async def change_status(
     deployment: Deployment, credential: IssuedCredential, change: Change, *, reason: str, actor: str
 ) -> IssuedCredential:
-    """Revoke, suspend or reinstate all copies of a credential; doing again what was done changes nothing and succeeds.
+    """Revoke, suspend or reinstate all copies of a credential in its format; doing it again changes nothing.
 
     Raises:
         Conflict: ``status_change_not_allowed``: it is revoked, credentials of its type are not suspended, or it is to
@@ -73,7 +73,7 @@ async def change_status(
 
     def apply(connection: Connection) -> IssuedCredential | None:
         copies = credentials.copies_of(connection, credential.id)
-        if change is Change.REINSTATE and any(revocations.open_for(connection, copy) for copy in copies):
+        if change is Change.REINSTATE and revocations.open_for(connection, credential.id):
             raise Conflict(Code.STATUS_CHANGE_NOT_ALLOWED, "a revocation is under way; undo that")
         for copy in copies:
             if credentials.set_status(

@@ -205,6 +205,16 @@ def hashed(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
+def new_secret() -> str:
+    """Return 256 random bits as text, for codes and tokens."""
+    return base64url.encode(secrets.token_bytes(32))
+
+
+def no_code() -> str:
+    """Return what stands where the hash of a pre-authorized code would: the hash of something that nobody knows."""
+    return hashed(new_secret())
+
+
 def normalised(text: str) -> str:
     """Return ``text`` as blind indexes compare it: NFC, without case, single spaces."""
     return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split())

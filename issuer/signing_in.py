@@ -16,7 +16,7 @@ from comity.errors import Code, Conflict, Denied, Malformed, NotFound
 from issuer import passwords
 from issuer.deployment import Deployment
 from issuer.operators import RIGHTS, Right, Role
-from issuer.secrecy import hashed
+from issuer.secrecy import hashed, new_secret
 from issuer.store import Connection, audit, clerks, credentials
 from issuer.store.clerks import Clerk, Session
 
@@ -144,21 +144,28 @@ async def sign_in(deployment: Deployment, name: str, password: str) -> SignedIn:
     now = deployment.now()
     clerk = await deployment.database.read(lambda connection: clerks.by_name(connection, name.strip().lower()))
     if clerk is not None and clerk.locked_until > now:
-        raise Denied(Code.TOO_MANY_ATTEMPTS, "too many wrong passwords; try again later")
+        raise _locked()
     is_right = await asyncio.to_thread(passwords.is_right, password, None if clerk is None else clerk.password_hash)
     if clerk is None or not is_right or clerk.is_disabled or clerk.authority not in deployment.authorities:
         if clerk is not None and not is_right:
             await _count_failure(deployment, clerk, now)
         raise Denied(Code.NOT_AUTHENTICATED, "the name or the password is wrong")
-    token = credentials.new_id() + credentials.new_id()
+    token = new_secret()
 
-    def open_session(connection: Connection) -> None:
-        clerks.forgive(connection, clerk.id)
+    def open_session(connection: Connection) -> bool:
+        if not clerks.forgive(connection, clerk.id, now=now):  # many guesses at once are no more than one by one
+            return False
         clerks.open_session(connection, token_hash=hashed(token), clerk_id=clerk.id, now=now)
         _tell(connection, clerk, "signed_in", actor=clerk.name, at=now)
+        return True
 
-    await deployment.database.write(open_session)
+    if not await deployment.database.write(open_session):
+        raise _locked()
     return SignedIn(token=token, clerk=clerk)
+
+
+def _locked() -> Denied:
+    return Denied(Code.TOO_MANY_ATTEMPTS, "too many wrong passwords; try again later")
 
 
 async def _count_failure(deployment: Deployment, clerk: Clerk, now: int) -> None:

@@ -66,7 +66,7 @@ class CsvSource:
         """Read ``file``.
 
         Raises:
-            Misconfigured: it cannot be read, or lacks one of the two columns.
+            Misconfigured: it cannot be read, lacks one of the two columns, or has a row with more cells than columns.
         """
         try:
             with file.open(encoding="utf-8-sig", newline="") as lines:
@@ -76,6 +76,8 @@ class CsvSource:
             raise _wrong(f"the CSV file {file} cannot be read") from None
         except KeyError:
             raise _wrong(f"the CSV file {file} needs the columns record_reference and type") from None
+        if any(None in row for row in rows):
+            raise _wrong(f"the CSV file {file} has a row with more cells than columns")
 
     async def claims(self, type_slug: str, record_reference: str) -> Mapping[str, Any]:
         """See :class:`comity.ports.ClaimsSource`."""
@@ -157,7 +159,7 @@ def _token(file: Path) -> str:
 
 _CELLS: Mapping[str, Callable[[str], Any]] = {
     "boolean": lambda cell: {"true": True, "false": False}.get(cell.lower(), cell),
-    "integer": lambda cell: int(cell) if cell.lstrip("-").isdecimal() else cell,
+    "integer": lambda cell: int(cell) if cell.removeprefix("-").isdecimal() else cell,
     "array": lambda cell: [part.strip() for part in cell.split(";")],
 }
 

@@ -37,7 +37,7 @@ from comity.status.bits import StatusBits
 from comity.status.status_list import REVOCATION, SUSPENSION
 from issuer import aggregation
 from issuer.authorities import Authority
-from issuer.list_folder import ListFolder, alone_in, holds, numbers_in
+from issuer.list_folder import ListFolder, alone_in, holds, leaf_of, numbers_in
 from issuer.store import Connection
 from issuer.store import status_lists as store
 from issuer.store.status_lists import ListState
@@ -81,7 +81,7 @@ class Publisher:
         self._changed.set()
 
     async def start(self) -> None:
-        """Open lists where there are too few and write everything that is marked, due, or missing on disk.
+        """Open lists where there are too few and write everything that is marked, due, missing, or of another key.
 
         What another process holds now is left to :meth:`run`; until then ``/readyz`` says what is missing.
 
@@ -93,7 +93,7 @@ class Publisher:
         try:
             await self.publish_due()
             states = await self._database.read(store.all_lists)
-            await self._publish([state for state in states if not self._is_on_disk(state)])
+            await self._publish([state for state in states if await self._is_lost(state)])
         except Unreachable:
             self._changed.set()
 
@@ -159,9 +159,10 @@ class Publisher:
         """Write these lists, each unless another process was faster; return how many were written.
 
         Raises:
-            Unreachable: ``busy``: one of them could not be written now; all the others were.
+            Unreachable: ``busy``: another process held one of them; all the others were written.
+            OSError: one of them could not be written; all the others were.
         """
-        written, busy = 0, None
+        written, problem = 0, None
         async with self._one_at_a_time:
             for state in states:
                 authority = self._authorities.get(state.authority)
@@ -170,12 +171,12 @@ class Publisher:
                 try:
                     async with alone_in(self._folder(state)) as folder:
                         written += await self._publish_into(folder, authority, state)
-                except Unreachable as error:  # it stays marked, and the other lists must not wait for it
-                    busy = error
+                except (Unreachable, OSError) as error:  # it stays marked, and the other lists must not wait for it
+                    problem = error
         for authority in self._authorities.values():
             await aggregation.write(authority, self._rules.directory, list_file=TOKEN_FILE)
-        if busy is not None:
-            raise busy
+        if problem is not None:
+            raise problem
         return written
 
     async def _publish_into(self, folder: ListFolder, authority: Authority, state: ListState) -> bool:
@@ -200,7 +201,7 @@ class Publisher:
 
     async def _begin(self, folder: ListFolder, state: ListState) -> ListState | None:
         """Take the next number of this list, under its lock; None when there is nothing left to do."""
-        now, is_lost = self._now(), not self._is_on_disk(state)
+        now, is_lost = self._now(), await self._is_lost(state)
 
         def begin(connection: Connection) -> ListState | None:
             return store.begin_publication(connection, state.id, now=now, above=folder.fence, is_lost=is_lost)
@@ -247,6 +248,14 @@ class Publisher:
 
     def _folder(self, state: ListState) -> Path:
         return self._rules.directory / state.authority / "status" / str(state.number)
+
+    async def _is_lost(self, state: ListState) -> bool:
+        """Say whether the list has to be written whatever its row says: its files are gone, or of an exchanged key."""
+        authority = self._authorities.get(state.authority)
+        if not self._is_on_disk(state) or authority is None:
+            return True
+        leaf = await asyncio.to_thread(leaf_of, self._folder(state) / TOKEN_FILE)
+        return leaf != authority.status_chain.chain[0]
 
     def _is_on_disk(self, state: ListState) -> bool:
         return holds(self._folder(state), _FILES)

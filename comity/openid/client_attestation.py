@@ -2,7 +2,7 @@
 
 OAuth 2.0 Attestation-Based Client Authentication: draft -07, which OpenID4VCI 1.0 appendix E pins, and -08 and later.
 They differ in ``iss``: -07 demands it in both tokens, later drafts have none. It is sent, and is not needed here.
-What is not here: the combined mode of -09 (a DPoP proof in place of the proof of possession).
+In the combined mode of -09 a DPoP proof stands in place of the proof of possession (:func:`check_combined`).
 """
 
 import secrets

@@ -12,7 +12,7 @@ from comity.errors import Code
 from comity.openid import authorization_details, endpoint, form
 from comity.openid.authorization_details import CredentialDetail
 from comity.openid.client_authentication import ClientAuthentication
-from comity.openid.code_flow import CODE_GRANT, REFRESH_GRANT, CodeFlow
+from comity.openid.code_flow import CODE_GRANT, CodeFlow
 from comity.openid.members import Document, Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal, description
 
@@ -255,11 +255,6 @@ class AuthorizationServerMetadata:
     def supports_code_grant(self) -> bool:
         """Whether codes can be had by signing in: RFC 8414 §2 takes this grant for granted where none is listed."""
         return self.code_flow is not None and (self.grant_types is None or CODE_GRANT in self.grant_types)
-
-    @property
-    def supports_refresh(self) -> bool:
-        """Whether refresh tokens are taken."""
-        return self.grant_types is not None and REFRESH_GRANT in self.grant_types
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object (OpenID4VCI §12.3: ``response_types_supported`` belongs to the code flow)."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from comity.errors import Code
 from comity.openid import authorization_details, form, pkce
 from comity.openid.authorization_details import CredentialDetail
+from comity.openid.code_flow import CODE_GRANT, REFRESH_GRANT
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT, TokenRequest
 from comity.openid.refusal import OAuthErrorCode, Refusal
 
-CODE_GRANT, REFRESH_GRANT = "authorization_code", "refresh_token"
 _REFUSE = Refusal(code=Code.REQUEST_INVALID)
 _GRANT = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.UNSUPPORTED_GRANT_TYPE)
 _INVALID_GRANT = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.INVALID_GRANT)
@@ -80,9 +80,9 @@ def parse(body: bytes | str) -> AnyTokenRequest:
     match fields.get("grant_type"):
         case None:
             raise _REFUSE("grant_type is missing")
-        case "authorization_code":
+        case grant if grant == CODE_GRANT:
             return _code_request(fields)
-        case "refresh_token":
+        case grant if grant == REFRESH_GRANT:
             return RefreshRequest(
                 refresh_token=_needed(fields, "refresh_token"),
                 client_id=fields.get("client_id"),

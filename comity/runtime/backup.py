@@ -10,7 +10,7 @@ happened since the backup: see ``issuer.backup``, ``wallet.backup``, ``verifier.
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,7 +40,9 @@ from comity.runtime.postgres import postgres_engine
 from comity.runtime.sqlite import sqlite_engine
 
 ROWS = 1000
-"""Rows in one part of a backup."""
+"""Rows in one part of a backup, at most."""
+PART_BYTES = 8 << 20
+"""Characters in one part after which another is begun; far below what is read again as one part."""
 T = TypeVar("T")
 
 
@@ -174,9 +176,29 @@ def _dump_table(connection: Connection, table: Table, rule: Rows, backup: Backup
     columns = [column for column in table.columns if column.name not in rule.without]
     ordered = select(*columns).where(rule.only).order_by(*table.primary_key.columns)
     for rows in connection.execute(ordered, execution_options={"yield_per": ROWS}).partitions():
-        packed = [[_written(value) for value in row] for row in rows]
-        backup.write({"table": table.name, "columns": [column.name for column in columns], "rows": packed})
+        for packed in _parted([[_written(value) for value in row] for row in rows]):
+            backup.write({"table": table.name, "columns": [column.name for column in columns], "rows": packed})
         yield len(rows)
+
+
+def _parted(rows: Sequence[list[object]]) -> Iterator[list[list[object]]]:
+    """Yield the rows in parts of some :data:`PART_BYTES`; a part has one row at least."""
+    part: list[list[object]] = []
+    size = 0
+    for row in rows:
+        part.append(row)
+        size += sum(_length(value) for value in row)
+        if size >= PART_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _length(value: object) -> int:
+    """Return about how many characters a value takes as JSON."""
+    text = value["b"] if isinstance(value, dict) else value
+    return len(text) if isinstance(text, str) else 8
 
 
 def _written(value: object) -> object:

@@ -1,5 +1,7 @@
 """What every route needs: the deployment behind it, and the bearer token in front."""
 
+import re
+
 from fastapi import Request
 
 from comity.errors import Code, ComityError, Denied
@@ -8,6 +10,9 @@ from comity.web.counted import endpoint_of
 from issuer.deployment import Deployment
 from issuer.operators import Operator, Operators
 from issuer.tokens import Shown
+
+_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*\Z")
+"""``b64token`` of RFC 6750 §2.1, ``token68`` of RFC 9110 §11.2."""
 
 
 def deployment_of(request: Request) -> Deployment:
@@ -25,11 +30,12 @@ def bearer_token(request: Request) -> str | None:
 def shown_by(request: Request) -> Shown | None:
     """Return the token of an ``Authorization`` header and the proofs beside it; None without a token.
 
-    Bearer is RFC 6750 §2.1, DPoP is RFC 9449 §7.1; two ``Authorization`` headers are as good as none.
+    Bearer is RFC 6750 §2.1, DPoP is RFC 9449 §7.1; two ``Authorization`` headers are as good as none, and so is what
+    holds characters that no token has.
     """
     scheme, _, token = ", ".join(request.headers.getlist("authorization")).partition(" ")
     token, scheme = token.strip(), scheme.lower()
-    if not token or "," in token or scheme not in {"bearer", "dpop"}:
+    if not _TOKEN.match(token) or scheme not in {"bearer", "dpop"}:
         return None
     return Shown(token=token, is_dpop=scheme == "dpop", proofs=tuple(request.headers.getlist(dpop.HEADER)))
 

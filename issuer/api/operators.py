@@ -66,7 +66,7 @@ async def show_offer(request: Request, offer_id: str) -> JSONResponse:
 
 @router.get("/offers/{offer_id}/qr.png", **described.OFFER_QR)
 async def offer_qr(request: Request, offer_id: str) -> Response:
-    """Draw the link of an open offer."""
+    """Draw the link of an offer; it leads to something while the offer is open."""
     deployment, operator = deployment_of(request), operator_of(request)
     offer = await offering.find_offer(deployment, offer_id)
     operator.require(Right.ISSUE, offer.authority)
@@ -86,10 +86,10 @@ async def cancel_offer(request: Request, offer_id: str) -> JSONResponse:
 
 @router.post("/offers/{offer_id}/{verdict}", **described.DECIDE)
 async def decide(request: Request, offer_id: str, verdict: Verdict) -> JSONResponse:
-    """Approve or deny what an offer made with ``decide_later`` waits for."""
+    """Approve or deny what an offer made with ``decide_later`` waits for; a clerk may offer it, and not decide it."""
     deployment, operator = deployment_of(request), operator_of(request)
     offer = await offering.find_offer(deployment, offer_id)
-    operator.require(Right.ISSUE, offer.authority)
+    operator.require(Right.CHANGE_STATUS, offer.authority)
     await deferring.decide(deployment, offer, _DECISIONS[verdict], actor=operator.name)
     return JSONResponse(_offer(deployment, await offering.find_offer(deployment, offer_id), with_link=False))
 

@@ -11,7 +11,7 @@ from functools import wraps
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from comity.errors import Code, ComityError, Denied, Malformed, Unreachable
+from comity.errors import Code, ComityError, Denied, Malformed, NotFound, Unreachable
 from comity.keys import thumbprint
 from comity.openid import authorization as messages
 from comity.openid.authorization import AuthorizationResponse
@@ -122,7 +122,7 @@ async def show(request: Request, path: str, authorization_id: str) -> Response:
     authority = deployment.authority(path)
     browser = _cookie(request, authorization_id)
     found = await authorizing.current(deployment, authorization_id, browser)
-    _require_authority(found, authority)
+    _require_authority(deployment, found, authority)
     if found.state is State.BEGUN and deployment.identity_provider is not None:
         return await _to_provider(deployment, authority, found, browser)
     return await _page(request, deployment, authority, found)
@@ -136,7 +136,7 @@ async def answer_page(request: Request, path: str, authorization_id: str) -> Res
     authority = deployment.authority(path)
     browser = _cookie(request, authorization_id)
     found = await authorizing.current(deployment, authorization_id, browser)
-    _require_authority(found, authority)
+    _require_authority(deployment, found, authority)
     fields = await body.form(request)
     _require_own_form(request, deployment, found, fields.get("csrf", ""))
     match fields.get("answer"), fields.get("person"):
@@ -208,9 +208,11 @@ def _secrets(deployment: Deployment, authorization_id: str) -> Secrets:
     )
 
 
-def _require_authority(found: Authorization, authority: Authority) -> None:
+def _require_authority(deployment: Deployment, found: Authorization, authority: Authority) -> None:
     if found.authority != authority.path:
         raise Denied(Code.NOT_PERMITTED, "this sign-in is at another authority")
+    if not set(found.configuration_ids) <= set(deployment.catalogs[authority.path]):
+        raise NotFound(Code.CREDENTIAL_TYPE_UNKNOWN, "the authority does not issue this any more")
 
 
 def _require_own_form(request: Request, deployment: Deployment, found: Authorization, csrf: str) -> None:

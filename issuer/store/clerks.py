@@ -89,9 +89,10 @@ def count_failure(connection: Connection, clerk_id: str, *, limit: int, lock_unt
     )
 
 
-def forgive(connection: Connection, clerk_id: str) -> None:
-    """Forget wrong passwords after a right one."""
-    connection.execute(update(clerks).where(clerks.c.id == clerk_id).values(failures=0, locked_until=0))
+def forgive(connection: Connection, clerk_id: str, *, now: int) -> bool:
+    """Forget wrong passwords after a right one; False when others locked the account while it was looked at."""
+    unlocked = (clerks.c.id == clerk_id) & (clerks.c.locked_until <= now)
+    return connection.execute(update(clerks).where(unlocked).values(failures=0, locked_until=0)).rowcount == 1
 
 
 def set_password(connection: Connection, name: str, password_hash: str) -> bool:

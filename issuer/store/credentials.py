@@ -228,7 +228,7 @@ class Noted(StrEnum):
 
 def note_event(connection: Connection, offer_id: str, notification_id: str, event: str) -> Noted:
     """Keep what the wallet said became of an issuance of this offer, or of one that renews it."""
-    this = (issuances.c.notification_id == notification_id) & issuances.c.offer_id.in_(_family(offer_id))
+    this = (issuances.c.notification_id == notification_id) & issuances.c.offer_id.in_(family(offer_id))
     is_other = issuances.c.event.is_(None) | (issuances.c.event != event)
     if connection.execute(update(issuances).where(this, is_other).values(event=event)).rowcount == 1:
         return Noted.NEW
@@ -273,7 +273,7 @@ def copies_of(connection: Connection, credential_id: str) -> tuple[str, ...]:
     if found is None:
         return ()
     first, configuration_id = found
-    same = issuances.c.offer_id.in_(_family(first)) & (issuances.c.configuration_id == configuration_id)
+    same = issuances.c.offer_id.in_(family(first)) & (issuances.c.configuration_id == configuration_id)
     rows = connection.execute(
         select(credentials.c.id)
         .join(issuances, issuances.c.id == credentials.c.issuance_id)
@@ -288,7 +288,7 @@ def statuses_of_family(connection: Connection, offer_id: str) -> tuple[Status, .
     rows = connection.execute(
         select(credentials.c.status)
         .join(issuances, issuances.c.id == credentials.c.issuance_id)
-        .where(issuances.c.offer_id.in_(_family(offer_id)))
+        .where(issuances.c.offer_id.in_(family(offer_id)))
     )
     return tuple(Status(value) for value in rows.scalars())
 
@@ -311,7 +311,7 @@ def renewal_of(
     return None if row is None else of_row(row)
 
 
-def _family(offer_id: str) -> "CompoundSelect[tuple[str]]":
+def family(offer_id: str) -> "CompoundSelect[tuple[str]]":
     """An offer, what renews it, and what else the same sign-in gave: by its refresh tokens, and renewals of that.
 
     Three searches and not one with OR, for which PostgreSQL reads every offer there ever was.
@@ -359,7 +359,7 @@ def search(
 def of_offer(connection: Connection, offer_id: str) -> tuple[IssuedCredential, ...]:
     """Return the records that came of one offer and its renewals."""
     statement = _records().join(issuances, issuances.c.id == credentials.c.issuance_id)
-    ordered = statement.where(issuances.c.offer_id.in_(_family(offer_id))).order_by(
+    ordered = statement.where(issuances.c.offer_id.in_(family(offer_id))).order_by(
         credentials.c.format, credentials.c.position
     )
     return tuple(_record(row) for row in connection.execute(ordered))

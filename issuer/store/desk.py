@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from comity.credential import CredentialType, Status
 from issuer.store.audit import Event
-from issuer.store.credentials import IssuedCredential, find
+from issuer.store.credentials import IssuedCredential, family, find
 from issuer.store.offers import OfferState
 from issuer.store.tables import audit, credentials, issuances, offers
 
@@ -72,7 +72,7 @@ def _delivered(connection: Connection, offer_ids: Sequence[str]) -> Mapping[str,
 
 def _seen(row: "Row[tuple[object, ...]]", delivered: int, now: int) -> OfferState:
     state = OfferState(row.state)
-    if state is OfferState.OPEN and row.expires_at <= now:
+    if state in {OfferState.OPEN, OfferState.APPROVED} and row.expires_at <= now:
         return OfferState.EXPIRED
     if state is OfferState.REDEEMED and delivered >= len(row.configuration_ids.split(" ")):
         return OfferState.DELIVERED
@@ -113,18 +113,26 @@ def offers_of(connection: Connection, credential_ids: Sequence[str]) -> Mapping[
 
 
 def copies(connection: Connection, credential_id: str) -> tuple[str, ...]:
-    """Return the ids of everything that came of the same offer: copies and formats of one thing for its holder."""
-    mine = (
-        select(issuances.c.offer_id)
+    """Return the ids of everything that is one thing for its holder: copies, formats and renewals, of one type.
+
+    They came of the same offer, of what renews it, or of the same sign-in, by its refresh tokens too.
+    """
+    own = (
+        select(func.coalesce(offers.c.renews, offers.c.id), credentials.c.type_slug, credentials.c.type_version)
+        .join(issuances, issuances.c.offer_id == offers.c.id)
         .join(credentials, credentials.c.issuance_id == issuances.c.id)
         .where(credentials.c.id == credential_id)
-        .scalar_subquery()
     )
+    found = connection.execute(own).one_or_none()
+    if found is None:
+        return ()
+    first, slug, version = found
+    same_type = (credentials.c.type_slug == slug) & (credentials.c.type_version == version)
     statement = (
         select(credentials.c.id)
         .join(issuances, issuances.c.id == credentials.c.issuance_id)
-        .where(issuances.c.offer_id == mine)
-        .order_by(credentials.c.id)
+        .where(issuances.c.offer_id.in_(family(first)), same_type)
+        .order_by(credentials.c.list_id, credentials.c.id)  # so that two transactions never wait for each other's lists
     )
     return tuple(connection.execute(statement).scalars())
 

@@ -169,13 +169,16 @@ def columns_of(offer: Offer) -> dict[str, object]:
     }
 
 
+_BEFORE_THE_TOKEN = (OfferState.OPEN, OfferState.APPROVED)
+
+
 def find(connection: Connection, offer_id: str, *, now: int) -> Offer | None:
-    """Return the offer as it is seen at ``now``: an open one past its end is ``EXPIRED``."""
+    """Return the offer as it is seen at ``now``: one past its end that gave no token is ``EXPIRED``."""
     row = connection.execute(_FIND, {"this": offer_id}).one_or_none()
     if row is None:
         return None
     offer = _offer(row)
-    if offer.state is OfferState.OPEN and offer.expires_at <= now:
+    if offer.state in _BEFORE_THE_TOKEN and offer.expires_at <= now:
         return _offer(row, OfferState.EXPIRED)
     if offer.state is OfferState.REDEEMED and _all_delivered(connection, offer):
         return _offer(row, OfferState.DELIVERED)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, Row, select, update
 
 from comity.credential import Status
+from issuer.store import desk
 from issuer.store.console_tables import revocations
 from issuer.store.insert import insert_if_absent
 
@@ -110,8 +111,9 @@ def find(connection: Connection, revocation_id: str) -> Revocation | None:
 
 
 def open_for(connection: Connection, credential_id: str) -> Revocation | None:
-    """Return the revocation that is open for a credential."""
-    row = connection.execute(select(revocations).where(revocations.c.open_for == credential_id)).one_or_none()
+    """Return the revocation that is open for a credential, or for anything that is one thing with it."""
+    copies = desk.copies(connection, credential_id)
+    row = connection.execute(select(revocations).where(revocations.c.open_for.in_(copies))).first()
     return None if row is None else _revocation(row)
 
 

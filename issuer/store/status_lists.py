@@ -125,7 +125,7 @@ def begin_publication(connection: Connection, list_id: int, *, now: int, above: 
         list_id: the list.
         now: Unix seconds.
         above: the highest number known from elsewhere. After a restored backup the published files may be ahead.
-        is_lost: write it even if it is neither marked nor due, because its files are gone.
+        is_lost: write it even if it is neither marked nor due: its files are gone, or of an exchanged key.
     """
     fence = case((status_lists.c.fence > above, status_lists.c.fence), else_=above) + 1
     wanted = true() if is_lost else _is_due(now)

@@ -4,7 +4,7 @@ Names are pinned: ``<type>.<version>.sdjwt`` (``dc+sd-jwt``) and ``<type>.<versi
 the same. ``vc+jwt`` is this federation's own format profile: OpenID4VCI 1.0 has none for VCDM 2.0.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -120,7 +120,6 @@ def of_type(
     credential_format: Format,
     *,
     signing_algorithms: Iterable[str] = (),
-    type_metadata: Mapping[str, Any] | None = None,
     takes_attestations: bool = False,
     key_attestation: Demand | None = None,
 ) -> CredentialConfiguration:
@@ -130,13 +129,10 @@ def of_type(
         credential_type: a type of ``schemas/``.
         credential_format: one of the two formats.
         signing_algorithms: what the issuer signs with.
-        type_metadata: SD-JWT VC type metadata; read from ``schemas/`` when None.
         takes_attestations: the issuer trusts somebody's key attestations, so that they do as proofs.
         key_attestation: what key attestations must state; None when none is needed.
     """
-    data = (
-        schemas.type_metadata(credential_type.slug, credential_type.version) if type_metadata is None else type_metadata
-    )
+    data = schemas.type_metadata(credential_type.slug, credential_type.version)
     name = configuration_id(credential_type, credential_format)
     sd_jwt = credential_format is Format.DC_SD_JWT
     # The claims path of a W3C credential starts at the credential, not at its subject (OpenID4VCI appendix C).

@@ -14,7 +14,7 @@ import pytest
 import schemas
 from comity import strict_json
 from comity.credential import Format, SignedCredential
-from comity.errors import Code, Misconfigured
+from comity.errors import Code, Misconfigured, NotFound
 from comity.formats import FORMATS
 from comity.keys import KeySigner
 from comity.runtime.keystore import FileKeyStore
@@ -223,6 +223,42 @@ def test_one_lost_key_is_made_anew_under_the_same_anchor(place: Place) -> None:
     assert after.anchor == before.anchor
     assert after.status_signer.thumbprint != before.status_signer.thumbprint
     assert after.credential_chain == before.credential_chain
+
+
+def create_on(place: Place) -> tuple[str, ...]:
+    description = authorities.load(place.folder / "authorities.json")[0]
+    store = FileKeyStore(place.folder / "data" / "keys")
+    return authorities.create_keys(store, description, public_url=PUBLIC_URL, status_public_url=STATUS_URL, at=NOW)
+
+
+@pytest.mark.parametrize("lost", [("anchor", "credential", "status", "metadata"), ("status", "metadata")])
+def test_who_was_stopped_between_keys_and_certificates_goes_on(place: Place, lost: tuple[str, ...]) -> None:
+    before, folder = open_on(place), place.folder / "data" / "keys" / ON
+    for purpose in lost:
+        (folder / f"{purpose}.x5c.json").unlink()
+    assert set(create_on(place)) == {f"{ON}/{each}" for each in lost if each != "anchor"}
+    after = open_on(place)
+    assert after.status_signer.thumbprint == before.status_signer.thumbprint
+    assert (after.anchor == before.anchor) == ("anchor" not in lost)
+    assert create_on(place) == ()
+
+
+def test_an_anchor_that_leaves_stand_under_is_never_made_anew(place: Place) -> None:
+    open_on(place)
+    (place.folder / "data" / "keys" / ON / "anchor.x5c.json").unlink()
+    with pytest.raises(NotFound, match="has no certificate chain"):
+        create_on(place)
+
+
+def test_a_key_under_the_certificate_of_another_signs_nothing(place: Place) -> None:
+    """Its file was moved away, and whoever made a new one was stopped before the certificate."""
+    open_on(place)
+    (place.folder / "data" / "keys" / ON / "credential.pem").unlink()
+    FileKeyStore(place.folder / "data" / "keys").create(f"{ON}/credential")
+    with pytest.raises(Misconfigured, match="of another key"):
+        open_on(place)
+    assert create_on(place) == (f"{ON}/credential",)
+    assert open_on(place).issuer_id == f"{PUBLIC_URL}/{ON}"
 
 
 @pytest.mark.parametrize(

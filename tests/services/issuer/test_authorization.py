@@ -1,6 +1,7 @@
 """The authorization code flow: pushed request, sign-in, consent, code, token, credential (VCI-20 to VCI-23)."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -245,6 +246,17 @@ async def test_an_offer_made_for_another_file_gives_nothing(place: Place) -> Non
         assert back["error"] == "access_denied"
         assert "code" not in back
         assert (await Wallet(issuer).tokens(issuer_state=state))["access_token"]  # the offer is still there
+
+
+async def test_an_offer_whose_code_was_never_redeemed_is_seen_to_have_expired(wallet: Wallet) -> None:
+    offer = await sign_in_offer(wallet.issuer)
+    state = offer["credential_offer"]["grants"]["authorization_code"]["issuer_state"]
+    code = await wallet.code(issuer_state=state)
+    path, headers = f"/api/v1/offers/{offer['offer_id']}", wallet.issuer.as_role("clerk")
+    assert (await wallet.issuer.client.get(path, headers=headers)).json()["state"] == "approved"
+    wallet.issuer.clock.advance(timedelta(seconds=61))
+    assert (await wallet.redeem(code)).json()["error"] == "invalid_grant"
+    assert (await wallet.issuer.client.get(path, headers=headers)).json()["state"] == "expired"
 
 
 @pytest.mark.parametrize("planted", ["guess", "aaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbb"])

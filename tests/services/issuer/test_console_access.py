@@ -1,5 +1,6 @@
 """The console's door: who gets in, who gets where, and what a foreign page gets done (nothing)."""
 
+import asyncio
 import re
 from datetime import timedelta
 
@@ -7,7 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from issuer import signing_in
+from comity.errors import Code, Denied
+from issuer import passwords, signing_in
 from issuer.operators import Role
 from issuer.store.console_tables import clerk_sessions
 from tests.services.issuer.clerks import ORIGIN, PASSWORD, AtDesk, employ, hidden, sign_in, words
@@ -114,6 +116,27 @@ async def test_five_wrong_passwords_lock_an_account_for_a_while_even_for_the_rig
     assert (await sign_in(desk, "supervisor")).client.cookies
     desk.clock.advance(timedelta(seconds=signing_in.LOCK_SECONDS + 1))
     assert (await browser.post("/sign-in", {"name": "clerk", "password": PASSWORD})).status_code == 200
+
+
+async def test_guesses_at_once_are_no_more_than_one_after_the_other(
+    desk: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the right password is looked at, others guess: the account is locked before it opens."""
+    loop = asyncio.get_running_loop()
+
+    def is_right(password: str, _stored: str | None) -> bool:
+        for _ in range(signing_in.ATTEMPTS if password == PASSWORD else 0):
+            guess = signing_in.sign_in(desk.deployment, "clerk", "a wrong password")
+            with pytest.raises(Denied):
+                asyncio.run_coroutine_threadsafe(guess, loop).result()
+        return password == PASSWORD
+
+    monkeypatch.setattr(passwords, "is_right", is_right)
+    with pytest.raises(Denied) as raised:
+        await signing_in.sign_in(desk.deployment, "clerk", PASSWORD)
+    assert raised.value.code is Code.TOO_MANY_ATTEMPTS
+    monkeypatch.undo()
+    assert (await signing_in.sign_in(desk.deployment, "supervisor", PASSWORD)).token
 
 
 async def test_a_session_ends_when_idle_when_old_when_left_and_when_the_account_is_closed(desk: Deployed) -> None:

@@ -10,8 +10,10 @@ import pytest
 
 from comity.keys import KeySigner
 from issuer import approving
+from tests.services.issuer import test_renewing
 from tests.services.issuer.clerks import AtDesk, employ, sign_in, words
 from tests.services.issuer.deployed import AUTHORITIES, LICENCE, ON, PERSON, Deployed, Place, running
+from tests.services.issuer.signing_in import FILE, Wallet
 
 SIR: dict[str, Any] = {
     "certification_number": "DEMO-5",
@@ -210,6 +212,48 @@ async def test_search_finds_by_file_card_number_and_exact_name_and_by_nothing_le
     for text in ("Maya", "DEMO", "%", "r%", "' OR 1=1 --"):
         assert "Nothing found" in words(await desk.post("/search", {"search": text})), text
     assert "1 credential found" not in words(await desk.get("/search"))
+
+
+async def test_a_revocation_reaches_what_was_issued_again(place: Place) -> None:
+    """A renewal and a refreshed credential belong to other offers, and are the same thing for their holder."""
+    async with running(place) as issuer:
+        await employ(issuer)
+        desk = await sign_in(issuer, "supervisor")
+        renewed, offer = await test_renewing.started(issuer)
+        assert (await test_renewing.ask(renewed)).status_code == 200
+        first, second = await test_renewing.issued(issuer, offer)
+        await desk.post(f"/records/{first['id']}/revoke", WHY)
+        assert {each["status"] for each in await test_renewing.issued(issuer, offer)} == {"revoked"}
+        assert "Revoked" in words(await desk.get(f"/records/{second['id']}"))
+        signed_in = Wallet(issuer, key=KeySigner.generate())
+        given = await signed_in.tokens()
+        assert (await signed_in.ask(given["access_token"])).status_code == 200
+        again = (await signed_in.refresh(given["refresh_token"])).json()
+        assert (await signed_in.ask(again["access_token"])).status_code == 200
+        valid = [each["id"] for each in await issuer.records(record_reference=FILE) if each["status"] == "valid"]
+        assert len(valid) == 2
+        await desk.post(f"/records/{valid[0]}/revoke", WHY)
+        assert {each["status"] for each in await issuer.records(record_reference=FILE)} == {"revoked"}
+
+
+async def test_of_one_thing_one_revocation_is_under_way(place: Place) -> None:
+    """Two for two copies could be undone apart: a copy would be valid while its revocation is under way."""
+    entries = [dict(each) for each in AUTHORITIES]
+    entries[0] |= {"types": ["serving-it-right/1"]}
+    (place.folder / "authorities.json").write_text(json.dumps(entries), "utf-8")
+    async with running(place) as issuer:
+        await employ(issuer)
+        desk = await sign_in(issuer, "supervisor")
+        await issued(issuer, "serving-it-right/1", SIR, KeySigner.generate(), KeySigner.generate())
+        one, other = [each["id"] for each in await issuer.records(record_reference="r")]
+        await desk.post(f"/records/{one}/revoke", WHY)
+        page = await desk.get(f"/records/{other}")
+        again = await desk.post(f"/records/{other}/revoke", WHY, page=f"/records/{other}")
+        assert again.status_code == 422
+        await desk.post("/approvals", asked(page) | {"wish": "undo"}, page=f"/records/{other}")
+        assert await statuses(issuer) == {"valid"}
+        await desk.post(f"/records/{other}/revoke", WHY)
+        assert await statuses(issuer) == {"suspended"}
 
 
 async def test_what_ends_soon_is_listed_once(issuer: Deployed) -> None:

@@ -33,7 +33,7 @@ async def counts(issuer: Deployed) -> Counts:
     return await issuer.deployment.database.read(count)
 
 
-async def decide(issuer: Deployed, offer: dict[str, Any], verdict: str, role: str = "clerk") -> httpx.Response:
+async def decide(issuer: Deployed, offer: dict[str, Any], verdict: str, role: str = "supervisor") -> httpx.Response:
     path = f"/api/v1/offers/{offer['offer_id']}/{verdict}"
     return await issuer.client.post(path, headers=issuer.as_role(role))
 
@@ -264,7 +264,7 @@ async def test_of_two_who_decide_at_once_one_is_heard(waiting: Waiting) -> None:
 
 async def test_who_may_decide_about_what(waiting: Waiting) -> None:
     issuer = waiting.issuer
-    for role, status in (("auditor", 403), ("bc", 403)):
+    for role, status in (("clerk", 403), ("auditor", 403), ("bc", 403)):
         assert (await decide(issuer, waiting.offer, "approve", role)).status_code == status
     ordinary = await issuer.offer()
     assert (await decide(issuer, ordinary, "approve")).status_code == 409

@@ -222,6 +222,7 @@ def test_who_is_taken_off_the_file_is_out_at_once(tmp_path: Path) -> None:
         '[{"name": "a", "role": "king", "token_sha256": "x", "authorities": []}]',
         '[{"name": "a", "role": "clerk", "token_sha256": "x", "authorities": "*"}]',
         '[{"name": 1, "role": "clerk", "token_sha256": "x", "authorities": []}]',
+        f'[{{"name": "a", "role": "clerk", "token_sha256": "{"é" * 64}", "authorities": []}}]',
     ],
 )
 def test_a_wrong_operators_file_stops_the_start(tmp_path: Path, content: str) -> None:

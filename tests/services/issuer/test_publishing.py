@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
+from comity import jose, keys
 from comity.errors import Code, Unreachable
 from comity.runtime import files
+from comity.status import token_list
 from issuer import list_folder
 from issuer.authorities import Authority
 from issuer.list_folder import FENCE_FILE, alone_in, holds
 from issuer.store import status_lists as store
 from issuer.store.status_lists import ListState
-from tests.services.issuer.deployed import Deployed, Place, running
+from tests.services.issuer.deployed import ON, Deployed, Place, running
 from tests.services.issuer.test_status import change, issued, published, views
 
 # --- the folder
@@ -188,6 +191,45 @@ async def test_a_list_that_another_process_holds_keeps_no_other_waiting(
             assert views(issuer, held) == (0, 0, 0)
         await published(issuer)
         assert views(issuer, held) == (1, 1, 0)
+
+
+async def test_lists_that_another_key_signed_are_written_anew_at_start(place: Place) -> None:
+    """A key that is lost is exchanged, and what it signed must not stand for half a day."""
+    async with running(place) as issuer:
+        record = await issued(issuer)
+        assert (await change(issuer, record, "revoke")).status_code == 200
+        await published(issuer)
+        folder = issuer.settings.status_directory / record["status_list"].removeprefix("http://localhost:8105/")
+    for file in (place.folder / "data" / "keys" / ON).glob("status.*"):
+        file.unlink()
+    before = (folder / "token").read_bytes()
+    async with running(place) as issuer:
+        opened = token_list.open((folder / "token").read_text("ascii"))
+        jose.verify(opened.jws, keys.public_key(issuer.deployment.authority(ON).status_signer.public_jwk))
+        assert views(issuer, record) == (1, 1, 0)
+        after = (folder / "token").read_bytes()
+        assert after != before
+    async with running(place):
+        assert (folder / "token").read_bytes() == after
+
+
+async def test_a_list_that_cannot_be_written_keeps_no_other_waiting(issuer: Deployed) -> None:
+    database, publisher = issuer.deployment.database, issuer.deployment.publisher
+    states = await database.read(store.all_lists)
+    broken, other = states[0], states[-1]
+    fence = issuer.settings.status_directory / broken.authority / "status" / str(broken.number) / ".fence"
+    fence.unlink()
+    fence.mkdir()
+
+    def mark(connection: Connection) -> None:
+        for each in (broken, other):
+            store.mark_changed(connection, each.id)
+
+    await database.write(mark)
+    with pytest.raises(OSError, match="directory"):
+        await publisher.publish_due()
+    due = await database.read(lambda connection: store.due(connection, now=issuer.deployment.now()))
+    assert [each.id for each in due] == [broken.id]
 
 
 async def test_a_service_starts_while_another_process_holds_a_list(

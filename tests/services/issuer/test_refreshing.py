@@ -15,9 +15,9 @@ from comity.keys import KeySigner
 from issuer.issuing import erase_due
 from issuer.sources import PeopleSource
 from issuer.store import desk
-from tests.services.issuer.deployed import ON, Deployed, Place, running
+from tests.services.issuer.deployed import AUTHORITIES, ON, Deployed, Place, running
 from tests.services.issuer.deployed import PERSON as CLAIMS
-from tests.services.issuer.signing_in import FILE, Wallet
+from tests.services.issuer.signing_in import FILE, PERSON, Browser, Wallet
 
 
 @pytest.fixture
@@ -105,6 +105,16 @@ async def test_what_a_clerk_revoked_does_not_come_back(wallet: Wallet) -> None:
     refused(await wallet.refresh(given["refresh_token"]))
 
 
+async def test_what_came_of_a_withdrawn_offer_does_not_come_back(wallet: Wallet) -> None:
+    issuer, headers = wallet.issuer, wallet.issuer.as_role("clerk")
+    offer = await issuer.offer(claims=None, grant="authorization_code")
+    state = offer["credential_offer"]["grants"]["authorization_code"]["issuer_state"]
+    given = await wallet.tokens(issuer_state=state)
+    again = (await wallet.refresh(given["refresh_token"])).json()
+    await issuer.client.post(f"/api/v1/offers/{offer['offer_id']}/cancel", headers=headers)
+    refused(await wallet.refresh(again["refresh_token"]))
+
+
 async def test_a_file_that_is_gone_gives_nothing_and_a_source_that_is_down_costs_nothing(
     wallet: Wallet, place: Place
 ) -> None:
@@ -122,10 +132,32 @@ async def test_a_file_that_is_gone_gives_nothing_and_a_source_that_is_down_costs
     answer = await wallet.refresh(given["refresh_token"])
     refused(answer, "temporarily_unavailable", 503)
     assert answer.headers["retry-after"]
-    move(wallet.issuer, place, {})
-    refused(await wallet.refresh(given["refresh_token"]))
+    for people in ({}, {FILE: {"person": {**CLAIMS, "birthdate": "yesterday"}}}):
+        move(wallet.issuer, place, people)
+        refused(await wallet.refresh(given["refresh_token"]))
     sources[ON] = good
     assert (await wallet.refresh(given["refresh_token"])).status_code == 200
+
+
+@pytest.mark.parametrize("changes", [{"source": None}, {"types": ["drivers-licence/1"]}])
+async def test_what_an_authority_gave_up_is_refused_and_breaks_nothing(place: Place, changes: dict[str, Any]) -> None:
+    """Its tokens, and sign-ins under way, outlive the change of the authorities file."""
+    details = json.dumps([{"type": "openid_credential", "credential_configuration_id": PERSON}])
+    async with running(place) as issuer:
+        wallet, browser = Wallet(issuer, key=KeySigner.generate()), Browser(issuer)
+        given = await wallet.tokens(scope=None, authorization_details=details)
+        begun = (await browser.get(wallet.start_url(await wallet.request_uri()))).headers["location"]
+    entries = [dict(each) for each in AUTHORITIES]
+    entries[0] = {name: value for name, value in {**entries[0], **changes}.items() if value is not None}
+    (place.folder / "authorities.json").write_text(json.dumps(entries), "utf-8")
+    async with running(place) as issuer:
+        wallet.issuer = browser.issuer = issuer
+        refused(await wallet.refresh(given["refresh_token"]))
+        assert (await browser.get(begun)).status_code == 404
+        if "types" in changes:
+            identifier = given["authorization_details"][0]["credential_identifiers"][0]
+            answer = await wallet.ask(given["access_token"], credential_identifier=identifier)
+            refused(answer, "unknown_credential_identifier")
 
 
 async def test_a_refresh_token_ends_with_the_sign_in_and_is_forgotten(place: Place) -> None:

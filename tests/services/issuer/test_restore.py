@@ -229,6 +229,18 @@ async def test_a_suspension_is_kept_when_the_list_is_not_clearly_younger(place: 
         assert listed(place, record) == 2
 
 
+async def test_large_rows_are_parted_so_that_the_backup_can_be_read_again(
+    place: Place, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup_file, "_MAX_PART", 4096)
+    monkeypatch.setattr(backup, "PART_BYTES", 1024)
+    async with running(place) as issuer:
+        for number in range(12):
+            await issuer.offer(record_reference=f"{number} {'x' * 150}")
+        file = await back_up(place)
+    assert (await restored(place, file, empty_database))["offers ended"] == 12
+
+
 async def test_a_backup_holds_no_claims_and_no_secrets(place: Place) -> None:
     async with running(place) as issuer:
         await issuer.offer(record_reference="canary-file")

@@ -7,6 +7,7 @@ import pytest
 
 from comity import jose
 from comity.keys import KeySigner
+from issuer.secrecy import hashed
 from tests.services.issuer.deployed import LICENCE, NUMBER, PERSON, Deployed, Place, running
 from tests.services.issuer.signing_in import Browser, Wallet, answer_of
 
@@ -111,6 +112,11 @@ async def test_the_part_of_another_token_is_no_token(town: Place) -> None:
         refused = await two.ask(single["access_token"], credential_configuration_id=A_LICENCE)
         assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
         assert type_of(await one.ask(given["access_token"], credential_configuration_id=A_LICENCE)) == "drivers-licence"
+        for configuration in (A_PERSON, A_LICENCE):  # what that hash is made of, as a copy of the database tells it
+            for kind in ("person/1", "drivers-licence/1"):
+                part = f"{hashed(given['access_token'])} {kind}"
+                shown = await one.ask(part, credential_configuration_id=configuration)
+                assert shown.status_code == 401, part
 
 
 async def test_the_person_sees_all_of_it_and_gets_all_or_nothing(town: Place) -> None:

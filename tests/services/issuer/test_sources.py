@@ -96,6 +96,7 @@ async def test_an_answer_without_claims(given: Any, kind: type[ComityError], cod
         ({"p": b"\xff"}, {"csv": "p"}),
         ({"p": b"a,b\n1,2\n"}, {"csv": "p"}),
         ({"p": b'record_reference,type\n"1"x,2\n'}, {"csv": "p"}),
+        ({"p": b"record_reference,type\n1,person,more\n"}, {"csv": "p"}),
         ({}, {"url": URL, "token_file": "p"}),
         ({}, {"url": URL, "people": "p"}),
         ({}, {}),

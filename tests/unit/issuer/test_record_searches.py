@@ -11,7 +11,7 @@ async def test_the_family_of_an_offer_is_searched_for_and_not_read_through(datab
     """One search with OR made PostgreSQL read every offer at each revocation."""
 
     def plan(connection: Connection) -> str:
-        wanted = select(issuances.c.id).where(issuances.c.offer_id.in_(credentials._family("one")))
+        wanted = select(issuances.c.id).where(issuances.c.offer_id.in_(credentials.family("one")))
         told = str(wanted.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL enable_seqscan = off"))  # an empty table is read through otherwise
