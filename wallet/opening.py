@@ -184,13 +184,24 @@ class Opening:
             raise NotFound(Code.REQUEST_UNKNOWN, detail) from None
 
 
-def asked_claims(query: dcql.Query) -> dict[CredentialType, set[str]]:
-    """Return the claims that a query asks for, by credential type of the federation."""
-    asked: dict[CredentialType, set[str]] = {}
+def asked_claims(query: dcql.Query) -> dict[CredentialType | None, set[str]]:
+    """Return the claims that a query asks for, by credential type of the federation.
+
+    None stands for what is asked of no type in particular, or of one that is not the federation's: no entitlement
+    speaks of it. Queries for formats that this wallet does not hold can take nothing and are left out.
+    """
+    asked: dict[CredentialType | None, set[str]] = {}
     for each in query.credentials:
-        names = [*each.meta.vct_values, *(iri.partition("#")[0] for types in each.meta.type_values for iri in types)]
-        kinds = [kind for name in names if (kind := CredentialType.from_vct(name))]
-        for kind in kinds:
-            claims = {str(claim.path[-1]) for claim in each.claims}
-            asked.setdefault(kind, set()).update(claims)
-    return asked
+        if each.format in dcql.MATCHED_FORMATS:
+            claims = {dcql.claim_of(each.format, claim.path) for claim in each.claims}
+            for kind in _kinds(each):
+                asked.setdefault(kind, set()).update(claims)
+    return asked or {None: set()}
+
+
+def _kinds(query: dcql.CredentialQuery) -> set[CredentialType | None]:
+    """Return the types any of which answers; one of ours among several that must all be there is enough to know it."""
+    kinds: set[CredentialType | None] = set()
+    for names in dcql.named_types(query.meta) or ((),):
+        kinds |= {kind for name in names if (kind := CredentialType.from_vct(name))} or {None}
+    return kinds
