@@ -1,6 +1,7 @@
 """Choosing: which credentials answer which part of a request, as the person selects (OpenID4VP 1.0 §6.4; DQ-6)."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from comity import dcql
@@ -22,12 +23,41 @@ def choose(content: Mapping[str, Any], query: dcql.Query, selection: Selection) 
     """
     chosen = [each for query_id, wanted in _wanted(content, selection) for each in _of(content, query_id, wanted)]
     for query_id in {each["query_id"] for each in chosen}:
-        asked = query.credential(query_id)
-        if sum(each["query_id"] == query_id for each in chosen) > 1 and not (asked and asked.multiple):
+        if sum(each["query_id"] == query_id for each in chosen) > 1 and not _takes_several(query, query_id):
             raise _refused("the selection names several credentials where one is asked for")
     if not dcql.is_enough(query, {each["query_id"] for each in chosen}):
         raise _refused("the selection leaves out something that is required")
     return chosen
+
+
+def alternatives(query: dcql.Query, answerable: Collection[str]) -> tuple[tuple[str, ...], ...]:
+    """Return queries any one of which is enough, the verifier's favourite first: one of them is to be chosen, not all.
+
+    They come from required credential sets whose options differ in one query each (§6.4.2). Where options differ in
+    more, or a query stands in several sets or takes several presentations, every query is left to be chosen by itself.
+
+    Args:
+        query: what is asked.
+        answerable: ids of the credential queries that something held can answer.
+    """
+    return tuple(ids for ids in _one_of(query, answerable) if len(ids) > 1)
+
+
+def _one_of(query: dcql.Query, answerable: Collection[str]) -> Iterator[tuple[str, ...]]:
+    named = Counter(query_id for each in query.credential_sets for query_id in set().union(*each.options))
+    for each in query.credential_sets:
+        options = [set(option) for option in each.options if set(answerable).issuperset(option)]
+        if each.required and options:
+            differences = [option - options[0].intersection(*options) for option in options]
+            ids = tuple(dict.fromkeys(query_id for difference in differences for query_id in sorted(difference)))
+            is_plain = all(named[query_id] == 1 and not _takes_several(query, query_id) for query_id in ids)
+            if is_plain and all(len(difference) == 1 for difference in differences):
+                yield ids
+
+
+def _takes_several(query: dcql.Query, query_id: str) -> bool:
+    asked = query.credential(query_id)
+    return asked is not None and asked.multiple
 
 
 def _wanted(content: Mapping[str, Any], selection: Selection) -> list[tuple[str, Sequence[str] | None]]:

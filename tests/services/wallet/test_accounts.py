@@ -227,13 +227,14 @@ async def test_everything_is_taken_along(town: Town, maya: Person) -> None:
 
 async def test_a_step_that_cannot_be_read_keeps_nobody_out(town: Town, maya: Person) -> None:
     """An export is whatever its maker wrote; the wallet goes on with what it can read."""
-    data_key, names = vault.new_data_key(), {"citizen": "export", "kind": "export", "record": "export", "version": 1}
+    data_key, name = vault.new_data_key(), "export"
     records = [
         {"kind": "pending", "id": "odd", "content": {}},
         {"kind": "pending", "id": "two", "content": {"keys": 7}},
     ]
-    sealed = vault.seal(data_key, strict_json.serialise({"records": records}), **names)
-    slot = vault.passphrase_slot(data_key, PASSPHRASE, citizen="export", pepper=None)
+    plaintext = strict_json.serialise({"records": records})
+    sealed = vault.seal(data_key, plaintext, citizen=name, kind=name, record=name, version=1)
+    slot = vault.passphrase_slot(data_key, PASSPHRASE, citizen=name, pepper=None)
     exported = {"comity_wallet": 1, "slot": slot.to_dict(), "sealed": base64url.encode(sealed)}
     sent = {"export": base64url.encode(strict_json.serialise(exported)), "passphrase": PASSPHRASE}
     assert (await maya.post("import", **sent)).json() == {"records": 2}
