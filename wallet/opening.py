@@ -9,7 +9,7 @@ from comity import base64url, dcql, x509
 from comity.credential import CredentialType
 from comity.errors import Code, Denied, Malformed, NotFound
 from comity.jwe import EncryptionKey
-from comity.keys import thumbprint
+from comity.keys import public_jwk, thumbprint
 from comity.openid.presentation import digital_credentials, request
 from comity.openid.presentation.client_id import ClientId, Prefix
 from comity.openid.presentation.link import RequestLink, RequestUriMethod, RequestUriPost, parse_link, wallet_metadata
@@ -89,7 +89,10 @@ class Opening:
             return None
         if isinstance(proof, SignedByCertificate) and entry.anchor is not None:
             x509.validate_chain(proof.chain, [x509.from_base64(entry.anchor)], self.clock.now())
-            return entry
+            # Nothing in the certificate names a client without prefix, and an authority may have others under it.
+            leaf = public_jwk(x509.public_key(proof.chain[0]))
+            if client.prefix is not Prefix.PRE_REGISTERED or thumbprint(leaf) in entry.key_thumbprints:
+                return entry
         if isinstance(proof, SignedByDid) and thumbprint(proof.jwk) in entry.key_thumbprints:
             return entry
         if isinstance(proof, SignedByAttested) and thumbprint(proof.attestation.jwk) in entry.key_thumbprints:
