@@ -74,9 +74,11 @@ async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
     database = open_database(settings.database)
     try:
         async with GuardedFetcher(clock, allow_loopback_http=settings.allow_loopback_http) as fetcher:
-            seal = identity.load(keys_of(settings), settings.public_url, settings.client_id_prefix).seal
+            own = identity.load(
+                keys_of(settings), settings.public_url, settings.client_id_prefix, settings.attestation_file
+            )
             yield webhook_cli.Desk(
-                webhooks=Webhooks(outbox=store.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=seal),
+                webhooks=Webhooks(outbox=store.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=own.seal),
                 scopes={each.name for each in RelyingParties.load(settings.relying_parties_file).parties},
                 allow_loopback_http=settings.allow_loopback_http,
             )

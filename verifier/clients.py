@@ -193,6 +193,9 @@ def _check(wish: Wish, asks: Mapping[str, Ask]) -> None:
         raise Malformed(Code.PLACE_UNKNOWN, "no province or territory has this code")
     if not wish.policies or not all(each in asks for each in wish.policies):
         raise Malformed(Code.POLICY_UNKNOWN, f"name what may be asked there, of {', '.join(asks)}")
+    if not all(asks[each].query.always_proves_holder for each in wish.policies):
+        detail = "nobody is signed in by a credential that is asked for without a proof by its holder"
+        raise Malformed(Code.POLICY_UNKNOWN, detail)
     if wish.method not in {SECRET, KEY, PUBLIC}:
         raise Malformed(Code.MALFORMED, f"a website shows who it is by {SECRET}, {KEY} or {PUBLIC}")
     if wish.subject_claim:

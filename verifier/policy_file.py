@@ -60,8 +60,8 @@ class OwnPolicy:
         """Return what a verifier that offers it must be entitled to ask."""
         found = []
         for each in self.query.credentials:
-            names = [*each.meta.vct_values, *(iri.partition("#")[0] for iris in each.meta.type_values for iri in iris)]
-            claims = sorted({str(claim.path[-1]) for claim in each.claims})
+            names = [name for types in dcql.named_types(each.meta) for name in types]
+            claims = sorted({dcql.claim_of(each.format, claim.path) for claim in each.claims})
             for kind in (kind for name in names if (kind := CredentialType.from_vct(name))):
                 if claims:
                     found.append({"type": f"{kind.slug}/{kind.version}", "claims": claims, "purpose": self.name})

@@ -121,6 +121,10 @@ class SigningIn:
             detail = f"scope is openid and one of: {' '.join(client.policies)}"
             raise OAuthError(Code.POLICY_UNKNOWN, detail, error=OAuthErrorCode.INVALID_SCOPE)
         policy, browser, now = asked.scopes[0], _secret(), self._clock.now().replace(microsecond=0)
+        # The installation's own policies may have changed since the website was registered.
+        if not self._requesting.prepare(policy, self._place(client), now.date()).query.always_proves_holder:
+            detail = "the policy asks for a credential without a proof by its holder"
+            raise OAuthError(Code.POLICY_UNKNOWN, detail, error=OAuthErrorCode.INVALID_SCOPE)
         started = SignIn(
             id=_secret(),
             client_id=client.id,

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     delete,
     insert,
+    or_,
     select,
     update,
 )
@@ -186,17 +187,19 @@ def answer(connection: Connection, request_id: str, given: Answer) -> bool:
 def erase(connection: Connection, *, answered_before: datetime, expired_at: datetime) -> int:
     """Erase what is no longer needed; verdicts and codes stay. Returns how many records changed.
 
-    Reports, and the addresses people were sent to, go when they were answered before ``answered_before``; decryption
-    keys of requests that nobody answered go as soon as they have expired at ``expired_at``.
+    Reports, particulars, and the addresses people were sent to, go when they were answered before ``answered_before``;
+    those of requests that nobody answered go with their decryption keys, as soon as they have expired at
+    ``expired_at``.
     """
     is_old = (requests.c.answered_at < _seconds(answered_before)) & requests.c.sealed_report.is_not(None)
-    is_over = (requests.c.expires_at <= _seconds(expired_at)) & requests.c.sealed_key.is_not(None)
+    is_left = or_(*(requests.c[name].is_not(None) for name in _UNUSED))
+    is_over = (requests.c.expires_at <= _seconds(expired_at)) & requests.c.answered_at.is_(None) & is_left
     erased = connection.execute(update(requests).where(is_old).values(**_SPENT)).rowcount
     return erased + connection.execute(update(requests).where(is_over).values(**_UNUSED)).rowcount
 
 
 _SPENT: Mapping[str, Any] = {"sealed_report": None, "redirect_uri": None, "sealed_particulars": None}
-_UNUSED: Mapping[str, Any] = {"sealed_key": None, "sealed_particulars": None}
+_UNUSED: Mapping[str, Any] = {"sealed_key": None, "redirect_uri": None, "sealed_particulars": None}
 
 
 def claim_browser(connection: Connection, request_id: str, browser_hash: str, at: datetime) -> bool:

@@ -215,12 +215,14 @@ def present(
     lang: LanguageOption = "en",
 ) -> None:
     """Answer a request: who asks, what would leave and what stays are shown first."""
+    from wallet.choosing import alternatives
 
     async def work(opened: "Opened") -> None:
         presenting = opened.deployment.presenting
         consent = await presenting.open_request(opened.wallet, request, language=lang)
         document = consent.document()
-        chosen = _chosen(document, credential or [])
+        one_of = alternatives(consent.request.query, {each["query_id"] for each in document["credentials"]})
+        chosen = _chosen(document, credential or [], one_of)
         printed.consent(document, chosen, lang)
         _agree(i18n.text("wallet.share_question", lang), lang, yes=yes)
         selection = {each["query_id"]: (each["credential_id"],) for each in chosen}
@@ -371,11 +373,18 @@ def _print_json(document: dict[str, Any]) -> None:
     sys.stdout.write(strict_json.serialise(document).decode() + "\n")
 
 
-def _chosen(consent: dict[str, Any], wanted: list[str]) -> list[dict[str, Any]]:
-    """Return one candidate for each query that is needed: one that the person named, else the first."""
+def _chosen(consent: dict[str, Any], wanted: list[str], one_of: tuple[tuple[str, ...], ...]) -> list[dict[str, Any]]:
+    """Return one candidate for each query that is needed, or for another that is enough: the one named, else the first.
+
+    Raises:
+        Malformed: ``no_matching_credential``: a credential that was named answers nothing here.
+    """
     chosen = []
     for query_id in consent["needed"]:
-        candidates = [each for each in consent["credentials"] if each["query_id"] == query_id]
-        named = [each for each in candidates if each["credential_id"] in wanted]
-        chosen.append((named or candidates)[0])
+        instead = next((ids for ids in one_of if query_id in ids), (query_id,))
+        candidates = [each for each in consent["credentials"] if each["query_id"] in instead]
+        own = [each for each in candidates if each["query_id"] == query_id]
+        chosen.append(next((each for each in candidates if each["credential_id"] in wanted), own[0]))
+    if not {each["credential_id"] for each in chosen}.issuperset(wanted):
+        raise Malformed(Code.NO_MATCHING_CREDENTIAL, "a credential that was named does not answer this request")
     return chosen

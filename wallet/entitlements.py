@@ -39,7 +39,7 @@ class Attested:
         return {"answer": self.answer, "code": self.code.value, "jurisdiction": self.jurisdiction or None}
 
 
-Claims = Mapping[CredentialType, Collection[str]]
+Claims = Mapping[CredentialType | None, Collection[str]]
 
 
 def judge(asked: RequestObject, snapshot: RegistrySnapshot, claims: Claims, *, at: datetime) -> Attested | None:

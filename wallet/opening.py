@@ -9,7 +9,7 @@ from comity import base64url, dcql, x509
 from comity.credential import CredentialType
 from comity.errors import Code, Denied, Malformed, NotFound
 from comity.jwe import EncryptionKey
-from comity.keys import thumbprint
+from comity.keys import public_jwk, thumbprint
 from comity.openid.presentation import digital_credentials, request
 from comity.openid.presentation.client_id import ClientId, Prefix
 from comity.openid.presentation.link import RequestLink, RequestUriMethod, RequestUriPost, parse_link, wallet_metadata
@@ -89,7 +89,10 @@ class Opening:
             return None
         if isinstance(proof, SignedByCertificate) and entry.anchor is not None:
             x509.validate_chain(proof.chain, [x509.from_base64(entry.anchor)], self.clock.now())
-            return entry
+            # Nothing in the certificate names a client without prefix, and an authority may have others under it.
+            leaf = public_jwk(x509.public_key(proof.chain[0]))
+            if client.prefix is not Prefix.PRE_REGISTERED or thumbprint(leaf) in entry.key_thumbprints:
+                return entry
         if isinstance(proof, SignedByDid) and thumbprint(proof.jwk) in entry.key_thumbprints:
             return entry
         if isinstance(proof, SignedByAttested) and thumbprint(proof.attestation.jwk) in entry.key_thumbprints:
@@ -184,13 +187,24 @@ class Opening:
             raise NotFound(Code.REQUEST_UNKNOWN, detail) from None
 
 
-def asked_claims(query: dcql.Query) -> dict[CredentialType, set[str]]:
-    """Return the claims that a query asks for, by credential type of the federation."""
-    asked: dict[CredentialType, set[str]] = {}
+def asked_claims(query: dcql.Query) -> dict[CredentialType | None, set[str]]:
+    """Return the claims that a query asks for, by credential type of the federation.
+
+    None stands for what is asked of no type in particular, or of one that is not the federation's: no entitlement
+    speaks of it. Queries for formats that this wallet does not hold can take nothing and are left out.
+    """
+    asked: dict[CredentialType | None, set[str]] = {}
     for each in query.credentials:
-        names = [*each.meta.vct_values, *(iri.partition("#")[0] for types in each.meta.type_values for iri in types)]
-        kinds = [kind for name in names if (kind := CredentialType.from_vct(name))]
-        for kind in kinds:
-            claims = {str(claim.path[-1]) for claim in each.claims}
-            asked.setdefault(kind, set()).update(claims)
-    return asked
+        if each.format in dcql.MATCHED_FORMATS:
+            claims = {dcql.claim_of(each.format, claim.path) for claim in each.claims}
+            for kind in _kinds(each):
+                asked.setdefault(kind, set()).update(claims)
+    return asked or {None: set()}
+
+
+def _kinds(query: dcql.CredentialQuery) -> set[CredentialType | None]:
+    """Return the types any of which answers; one of ours among several that must all be there is enough to know it."""
+    kinds: set[CredentialType | None] = set()
+    for names in dcql.named_types(query.meta) or ((),):
+        kinds |= {kind for name in names if (kind := CredentialType.from_vct(name))} or {None}
+    return kinds

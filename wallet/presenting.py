@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from comity import base64url, dcql, formats, jcs, strict_json
-from comity.credential import Format
 from comity.errors import Code, Conflict, Denied, Malformed, NotFound, Unreachable
 from comity.openid.presentation import digital_credentials, parameters, response
 from comity.openid.presentation.parameters import RequestObject
@@ -17,8 +16,8 @@ from comity.openid.presentation.response import Received
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Clock
 from comity.web import i18n
-from wallet import attesters, copies, holdings, transactions
-from wallet.choosing import Selection, choose
+from wallet import attesters, choosing, copies, holdings, transactions
+from wallet.choosing import Selection
 from wallet.copies import Spent
 from wallet.holdings import Held
 from wallet.opening import DigitalRequest, Opened, Opening
@@ -101,7 +100,7 @@ class Presenting:
             "warnings": _warnings(found, language, is_scanned=is_scanned),
             "needed": list(match.needed),
             "missing": list(match.missing),
-            "credentials": _candidates(match, {each.id: each for each in held}, language),
+            "credentials": choosing.candidates(match, {each.id: each for each in held}, language),
             "request": asked.to_dict(),
             "client_id": asked.client_id.text,
             "origin": asked.origin,
@@ -146,9 +145,10 @@ class Presenting:
         asked, now = _request_of(content), self.clock.now()
         if datetime.fromisoformat(content["expires_at"]) <= now:
             raise Conflict(Code.REQUEST_EXPIRED, "the request's time is over; ask for a new one")
-        chosen = choose(content, asked.query, selection or {})
+        chosen = choosing.choose(content, asked.query, selection or {})
         held = {each["credential_id"]: await holdings.find_held(wallet, each["credential_id"]) for each in chosen}
         _require_alive(held.values(), now)
+        choosing.require_as_shown(held, chosen)
         vp_token = await self._vp_token(wallet, held, chosen, asked, now)
         line, spent = _history(content, chosen), copies.spent(held.values())
         credentials = tuple(each["credential_id"] for each in chosen)
@@ -245,7 +245,7 @@ class Presenting:
         if found is None:
             raise _answered()
         if not secrets.compare_digest(_digest(found.content).encode(), digest.encode()):
-            raise Conflict(Code.CONSENT_CHANGED, "what is asked is not what was shown; look at it again")
+            raise choosing.changed()
         return found.content
 
     async def _use_up(
@@ -318,40 +318,6 @@ def _require_alive(held: Iterable[Held], now: datetime) -> None:
     for each in held:
         if each.processed.valid_until is not None and each.processed.valid_until <= now:
             raise Conflict(Code.EXPIRED, "a credential that was chosen has ended; nothing was sent")
-
-
-def _candidates(match: dcql.Match, held: Mapping[str, Held], language: str) -> list[dict[str, Any]]:
-    """Return every credential that could answer, with what would leave and what would stay.
-
-    Those that nothing is known against come first: the first answers where nobody chooses (catalogue P19).
-    """
-    return [
-        _shown(candidate, held[candidate.holding_id], language)
-        for candidates in match.candidates.values()
-        for candidate in sorted(candidates, key=lambda each: bool(held[each.holding_id].about["codes"]))
-    ]
-
-
-def _shown(candidate: dcql.Candidate, held: Held, language: str) -> dict[str, Any]:
-    claims = held.processed.claims
-    if held.signed.format is Format.DC_SD_JWT:
-        leaving = [str(place[-1]) for place in candidate.disclose]
-        leaving += [name for name in held.processed.always_disclosed if name in claims]
-    else:
-        leaving = list(claims)  # this format cannot withhold anything, and the person is told so
-    staying = [name for name in claims if name not in leaving]
-    return {
-        "query_id": candidate.query_id,
-        "credential_id": held.id,
-        "title": held.title(language),
-        "type_name": held.processed.type_name,
-        "format": held.signed.format.value,
-        "status": held.about["status"],
-        "recognised": held.about["recognised"],
-        "disclose": [list(place) for place in candidate.disclose],
-        "leaving": [held.described(name, claims[name], language) for name in leaving],
-        "staying": [{"claim": name, "label": held.label(name, language)} for name in staying],
-    }
 
 
 def _history(content: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> Sheet:

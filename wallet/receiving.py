@@ -166,6 +166,8 @@ class Receiving:
                 kept.append(await self._resume(wallet, line))
             except ComityError as error:
                 _log.warning("an interrupted credential was not kept", code=error.code.value)
+            except (AttributeError, LookupError, TypeError, ValueError):  # an import may bring anything
+                _log.warning("an interrupted credential cannot be read", code=Code.RECORD_TAMPERED.value)
         await self.notifying.send_all(wallet)
         return [each for each in kept if each is not None]
 

@@ -26,7 +26,8 @@ def asked_types(query: dcql.Query) -> list[tuple[str, list[str]]]:
     """Return the first name of the type that each credential query asks for, and the names of the claims."""
     asked = []
     for each in query.credentials:
-        names = [*each.meta.vct_values, *(iri.partition("#")[0] for types in each.meta.type_values for iri in types)]
+        names = [name for types in dcql.named_types(each.meta) for name in types]
         known = [name for name in names if CredentialType.from_vct(name)] or names
-        asked.append((known[0] if known else each.id, [str(claim.path[-1]) for claim in each.claims]))
+        claims = [dcql.claim_of(each.format, claim.path) for claim in each.claims]
+        asked.append((known[0] if known else each.id, claims))
     return asked

@@ -50,11 +50,21 @@ class Cost:
     passes: int
     lanes: int
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether Argon2id takes these (RFC 9106 §3.1: eight KiB a lane), and they are not above :data:`MOST`."""
+        is_enough = self.passes >= 1 and self.lanes >= 1 and self.memory_kib >= _MEMORY_OF_A_LANE * self.lanes
+        is_bearable = self.memory_kib <= MOST.memory_kib and self.passes <= MOST.passes and self.lanes <= MOST.lanes
+        return is_enough and is_bearable
+
 
 SERVICE_COST = Cost(memory_kib=19 * 1024, passes=2, lanes=1)
 """Beside a pepper (OWASP's floor)."""
 LOCAL_COST = Cost(memory_kib=64 * 1024, passes=3, lanes=4)
 """Without one (RFC 9106, second recommended option)."""
+MOST = Cost(memory_kib=128 * 1024, passes=8, lanes=8)
+"""The most that is spent on a slot that somebody brings: an import must not hold up everybody else's unlocking."""
+_MEMORY_OF_A_LANE = 8
 _NO_STRETCH = Cost(memory_kib=8, passes=1, lanes=1)
 
 PASSPHRASE, RECOVERY, PASSKEY = "passphrase", "recovery", "passkey"
@@ -91,14 +101,11 @@ class Slot:
         """Read a slot; raises ``Malformed(record_tampered)``."""
         try:
             memory_kib, passes, lanes = (int(each) for each in members["cost"])
-            if not (8 <= memory_kib <= 1 << 21 and 1 <= passes <= 64 and 1 <= lanes <= 64):
+            salt, cost = base64url.decode(members["salt"]), Cost(memory_kib=memory_kib, passes=passes, lanes=lanes)
+            if not cost.is_possible or len(salt) != SALT_BYTES:
                 raise ValueError("cost")
-            return cls(
-                kind=str(members["kind"]),
-                salt=base64url.decode(members["salt"]),
-                cost=Cost(memory_kib=memory_kib, passes=passes, lanes=lanes),
-                wrapped=base64url.decode(members["wrapped"]),
-            )
+            kind, wrapped = str(members["kind"]), base64url.decode(members["wrapped"])
+            return cls(kind=kind, salt=salt, cost=cost, wrapped=wrapped)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise Malformed(Code.RECORD_TAMPERED, "a key slot is not what was stored") from None
 

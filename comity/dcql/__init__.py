@@ -23,9 +23,17 @@ from comity.dcql.query import (
     TrustedAuthority,
     parse,
 )
-from comity.dcql.selection import W3C_CREDENTIAL_TYPE, claim_path, claims_root, type_names
+from comity.dcql.selection import (
+    MATCHED_FORMATS,
+    W3C_CREDENTIAL_TYPE,
+    claim_of,
+    claim_path,
+    named_types,
+    type_names,
+)
 
 __all__ = [
+    "MATCHED_FORMATS",
     "MAX_CLAIMS",
     "MAX_CREDENTIALS",
     "MAX_SETS",
@@ -44,10 +52,11 @@ __all__ = [
     "SetMatch",
     "TrustedAuthority",
     "check_answer",
+    "claim_of",
     "claim_path",
-    "claims_root",
     "is_enough",
     "match",
+    "named_types",
     "over_disclosed",
     "parse",
     "type_names",

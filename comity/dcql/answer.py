@@ -21,7 +21,7 @@ class Presented:
     Attributes:
         format: credential format identifier.
         type_names: see :func:`comity.dcql.type_names`.
-        claims: the object in which paths start, as disclosed; see :func:`comity.dcql.claims_root`.
+        claims: the object in which paths start, as disclosed; in W3C formats the credential itself (annex B.1).
         is_bound: whether a proof by the holder's key came with it and was verified.
         disclosed: what the wallet chose to disclose although it could have withheld it: names of flat claims, or
             places.

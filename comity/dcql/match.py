@@ -21,7 +21,7 @@ class Holding:
         id: the wallet's own name for it.
         format: credential format identifier.
         type_names: see :func:`comity.dcql.type_names`.
-        claims: the object in which paths start, everything disclosed; see :func:`comity.dcql.claims_root`.
+        claims: the object in which paths start, everything disclosed; in W3C formats the credential itself (annex B.1).
         disclosable: what may be withheld: names of flat claims, or places such as ``("address", "country")``. Empty
             for a format without selective disclosure: all of it leaves, whatever is asked.
         can_bind: whether the wallet has the key that the credential is bound to.

@@ -112,6 +112,11 @@ class Query:
         """Return the credential query called ``query_id``, or None."""
         return next((each for each in self.credentials if each.id == query_id), None)
 
+    @property
+    def always_proves_holder(self) -> bool:
+        """Whether every credential that it asks for must come with a proof by its holder (DQ-8)."""
+        return all(each.require_holder_binding for each in self.credentials)
+
     def to_json(self) -> dict[str, Any]:
         """Return the ``dcql_query`` object; members at their default, and unknown ones that were read, are left out."""
         credentials = [_credential_json(each) for each in self.credentials]

@@ -9,12 +9,15 @@ from typing import Any, Protocol
 
 from comity.credential import CredentialType
 from comity.dcql.path import Place, select
-from comity.dcql.query import SD_JWT, W3C_FORMATS, ClaimQuery, CredentialQuery, TrustedAuthority
+from comity.dcql.query import SD_JWT, W3C_FORMATS, ClaimQuery, CredentialQuery, Meta, Path, TrustedAuthority
 
 W3C_CREDENTIAL_TYPE = "https://www.w3.org/2018/credentials#VerifiableCredential"
 """What the VCDM 2.0 context expands ``VerifiableCredential`` to."""
 
-_MATCHED_FORMATS = frozenset({SD_JWT, "vc+jwt"})
+MATCHED_FORMATS = frozenset({SD_JWT, "vc+jwt"})
+"""Formats in which a wallet of this house holds credentials; queries for others match nothing."""
+
+_SUBJECT = "credentialSubject"
 
 
 class Described(Protocol):
@@ -32,7 +35,7 @@ class Described(Protocol):
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        """The object in which claim paths start, see :func:`claims_root`."""
+        """The object in which claim paths start; in W3C formats the credential itself (OpenID4VP annex B.1)."""
         ...
 
     @property
@@ -53,27 +56,34 @@ def type_names(credential_format: str, credential_type: CredentialType) -> tuple
     return (credential_type.vct,)
 
 
-def claims_root(credential_format: str, subject_claims: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the object in which claim paths start.
-
-    In W3C formats that is the credential (not the presentation), so the claims about the subject stand below
-    ``credentialSubject`` (OpenID4VP annex B.1); elsewhere the claims are the root.
-    """
-    if credential_format in W3C_FORMATS:
-        return {"credentialSubject": subject_claims}
-    return subject_claims
-
-
 def claim_path(credential_format: str, claim: str) -> tuple[str, ...]:
     """Return the path that asks for the subject's ``claim`` in the given format."""
-    return ("credentialSubject", claim) if credential_format in W3C_FORMATS else (claim,)
+    return (_SUBJECT, claim) if credential_format in W3C_FORMATS else (claim,)
+
+
+def claim_of(credential_format: str, path: Path) -> str:
+    """Return the subject's claim in which ``path`` ends or lies: nothing inside a claim is disclosed without it.
+
+    In W3C formats a path to anything else than one of the subject's claims gives its first part.
+    """
+    is_subject = credential_format in W3C_FORMATS and len(path) > 1 and path[0] == _SUBJECT
+    return str(path[1] if is_subject else path[0])
+
+
+def named_types(meta: Meta) -> tuple[tuple[str, ...], ...]:
+    """Return the types that ``meta`` names, any one entry being enough; a type of the federation stands by its ``vct``.
+
+    Empty when it names none, which constrains nothing (annex B). mdoc is not looked at.
+    """
+    by_iri = (tuple(iri.partition("#")[0] for iri in types) for types in meta.type_values)
+    return (*((name,) for name in meta.vct_values), *by_iri)
 
 
 def is_of_kind(query: CredentialQuery, credential: Described) -> bool:
     """Say whether format, type and authority are what ``query`` asks for (DQ-3, DQ-7). Claims are not looked at."""
     return (
         credential.format == query.format
-        and credential.format in _MATCHED_FORMATS
+        and credential.format in MATCHED_FORMATS
         and _has_type(query, credential.type_names)
         and _has_authority(query.trusted_authorities, credential.authority_key_ids)
     )

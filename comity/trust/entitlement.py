@@ -14,7 +14,7 @@ from comity.trust.snapshot import RegistrySnapshot, VerifierEntry
 def may_ask(
     snapshot: RegistrySnapshot,
     entry: VerifierEntry,
-    claims_by_type: Mapping[CredentialType, Collection[str]],
+    claims_by_type: Mapping[CredentialType | None, Collection[str]],
     purpose: str | None,
     *,
     at: datetime,
@@ -29,6 +29,7 @@ def may_ask(
         snapshot: the registry.
         entry: the verifier, from the same snapshot.
         claims_by_type: top-level claim names asked for, by credential type; a type with no claim is asked for as such.
+            None stands for what is asked of no type in particular, or of another's: nobody is entitled to that.
         purpose: the purpose that the request states, or None.
         at: the instant of the question.
     """
@@ -52,11 +53,13 @@ def may_ask(
 
 def _covers(
     entitlements: Collection[Entitlement],
-    claims_by_type: Mapping[CredentialType, Collection[str]],
+    claims_by_type: Mapping[CredentialType | None, Collection[str]],
     purpose: str | None,
 ) -> bool:
     """Say whether the entitlements for ``purpose`` (and those for any) cover every claim of every type."""
     for credential_type, claims in claims_by_type.items():
+        if credential_type is None:
+            return False
         usable = [
             each for each in entitlements if each.type == type_id(credential_type) and each.purpose in (None, purpose)
         ]

@@ -11,7 +11,7 @@ from comity.errors import Code, Malformed, NotFound, Unreachable
 from comity.web import i18n
 from comity.web.forms import Form
 from wallet import holdings
-from wallet.choosing import Selection
+from wallet.choosing import Selection, alternatives
 from wallet.holdings import Held
 from wallet.pages import cards, consent_words
 from wallet.pages.face import Face
@@ -19,6 +19,8 @@ from wallet.presenting import Consent, Presented
 from wallet.records import DOOR, OpenWallet
 
 _CHOICE = "choice."
+_OF = "/"
+"""Between a query and a credential; neither's name holds it."""
 
 
 def router(face: Face) -> APIRouter:
@@ -106,10 +108,16 @@ async def _note(wallet: OpenWallet, consent: Consent, presented: Presented, outc
 
 
 def _selection(form: Form, consent: Consent) -> dict[str, tuple[str, ...]]:
-    """Return what the person chose for each query that is answered."""
-    asked = {each["query_id"] for each in consent.content["credentials"]}
-    chosen = {query_id: tuple(filter(None, form.texts(_CHOICE + query_id))) for query_id in asked}
-    return {query_id: names for query_id, names in chosen.items() if names}
+    """Return what the person chose for each query that is answered; a choice names its query where a group has several.
+
+    What is sent is judged by :func:`wallet.choosing.choose`.
+    """
+    chosen: dict[str, tuple[str, ...]] = {}
+    for group in dict.fromkeys(each["query_id"] for each in consent.content["credentials"]):
+        for text in filter(None, form.texts(_CHOICE + group)):
+            other, _, credential = text.rpartition(_OF)
+            chosen[other or group] = (*chosen.get(other or group, ()), credential)
+    return chosen
 
 
 async def _show(
@@ -146,28 +154,35 @@ def _purpose(purpose: str, language: str) -> str:
 def _groups(face: Face, consent: Consent, held: Mapping[str, Held], language: str) -> list[dict[str, Any]]:
     """Return one group for each question, with every credential that could answer it, in the page's language.
 
-    Where a question takes several presentations (``multiple``, DQ-1), any number of its group can be chosen.
+    Where a question takes several presentations (``multiple``, DQ-1), any number of its group can be chosen. Questions
+    any one of which is enough are one group: of two cards that would do, one is chosen.
 
     What was noted when the request was opened says which claims leave; their words are made anew, so that the page
     reads the same in both languages.
     """
     content, query = consent.content, consent.request.query
+    shown = [each for each in content["credentials"] if each["credential_id"] in held]
+    one_of = alternatives(query, {each["query_id"] for each in shown})
+    group_of = {query_id: ids[0] for ids in one_of for query_id in ids}
+    needed = [*content["needed"], *(ids[0] for ids in one_of)]
     groups: dict[str, dict[str, Any]] = {}
-    for each in content["credentials"]:
-        if each["credential_id"] in held:
-            name = each["query_id"]
-            asked = query.credential(name)
-            new = {"id": name, "needed": name in content["needed"], "many": bool(asked and asked.multiple)}
-            group = groups.setdefault(name, {**new, "options": []})
-            group["options"].append(_option(face, each, held[each["credential_id"]], language))
-    return [groups[each] for each in [*content["needed"], *(set(groups) - set(content["needed"]))] if each in groups]
+    for each in sorted(shown, key=lambda each: bool(held[each["credential_id"]].about["codes"])):
+        name = group_of.get(each["query_id"], each["query_id"])
+        asked = query.credential(name)
+        new = {"id": name, "needed": name in needed, "many": bool(asked and asked.multiple), "options": []}
+        groups.setdefault(name, new)["options"].append(
+            _option(face, each, held[each["credential_id"]], language, group=name)
+        )
+    order = dict.fromkeys([*content["needed"], *(each["query_id"] for each in content["credentials"])])
+    return [groups[each] for each in order if each in groups]
 
 
-def _option(face: Face, shown: Mapping[str, Any], held: Held, language: str) -> dict[str, Any]:
+def _option(face: Face, shown: Mapping[str, Any], held: Held, language: str, *, group: str) -> dict[str, Any]:
     drawn = cards.card(held, language, face.deployment.clock.now(), face.snapshot())
     leaving = [held.described(each["claim"], each["value"], language) for each in shown["leaving"]]
+    is_own = shown["query_id"] == group
     return {
-        "id": held.id,
+        "value": held.id if is_own else f"{shown['query_id']}{_OF}{held.id}",
         "card": drawn,
         "leaving": leaving,
         "staying": [held.label(each["claim"], language) for each in shown["staying"]],

@@ -36,6 +36,7 @@ def _add_home(routes: APIRouter, face: Face) -> None:
         if not request.cookies.get(COOKIE):
             return pages.render(request, "welcome.html")
         wallet, language = await face.wallet(request), face.language(request)
+        await deployment.refilling.refill(wallet)
         await deployment.watching.look_if_due(wallet)
         on_the_way = await waiting.shown(face, wallet, language)
         held, damaged = await holdings.survey(wallet)

@@ -10,7 +10,7 @@ from wallet import holdings
 from wallet.holdings import Held
 from wallet.pages import cards
 from wallet.pages.face import Face
-from wallet.records import HISTORY, Kept
+from wallet.records import ALWAYS_NOTED, HISTORY, Kept
 
 _SIGNS = {
     "received": ("good", "card"),
@@ -50,11 +50,17 @@ def router(face: Face) -> APIRouter:
     async def delete(request: Request) -> Response:
         form = await pages.form(request)
         wallet = await face.wallet(request)
-        if form.is_genuine:
-            await wallet.delete(HISTORY, request.path_params["line_id"])
+        line = await wallet.find(HISTORY, request.path_params["line_id"])
+        if form.is_genuine and line is not None and _may_go(line):
+            await wallet.delete(HISTORY, line.id)
         return pages.to(request, "/history")
 
     return routes
+
+
+def _may_go(line: Kept) -> bool:
+    """Say whether a line can be taken away: not the one by which an owner sees that somebody used the recovery code."""
+    return line.content["what"] not in ALWAYS_NOTED
 
 
 def _line(line: Kept, held: dict[str, Held], language: str) -> dict[str, Any]:
@@ -66,6 +72,7 @@ def _line(line: Kept, held: dict[str, Held], language: str) -> dict[str, Any]:
     return {
         "id": line.id,
         "at": line.created_at,
+        "may_go": _may_go(line),
         "kind": kind,
         "sign": sign,
         "what": f"wallet.did.{what}",

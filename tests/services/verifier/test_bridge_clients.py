@@ -82,6 +82,24 @@ async def test_what_cannot_be_registered_is_not(verifier: Deployed) -> None:
     assert stored == website.client
 
 
+async def test_nobody_signs_in_by_what_anybody_could_show(place: Place) -> None:
+    """DQ-8, AMR ``pop``: a credential that needs no proof by its holder was seen by everybody it was ever shown to."""
+    asked = {"id": "person", "format": "dc+sd-jwt", "claims": [{"path": ["family_name"]}]}
+    meta = {"vct_values": ["https://types.comity.example/person/1"]}
+    query = {"credentials": [{**asked, "meta": meta, "require_cryptographic_holder_binding": False}]}
+    file = place.folder / "policies.json"
+    file.write_bytes(strict_json.serialise([{"name": "members", "query": query}]))
+    async with running(place, policies_file=file) as verifier:
+        with pytest.raises(Malformed):
+            await registered(verifier, policies=("age-alcohol", "members"))
+        # The file may say something else than when the website was registered.
+        before = {"members": asks_of(verifier.settings, "ca-on")["age-alcohol"]}
+        client, secret = await verifier.deployment.signing_in.clients.add(replace(WISH, policies=("members",)), before)
+        website = Website(verifier, client, secret)
+        answer = await verifier.client.get(website.ask("openid members"))
+        assert website.told(answer.headers["location"])["error"] == "invalid_scope"
+
+
 async def test_a_new_secret_ends_the_old_one(verifier: Deployed) -> None:
     website = await registered(verifier)
     told = await Visitor(verifier).sign_in(website)

@@ -139,6 +139,21 @@ async def test_keys_of_requests_that_nobody_answered_go_with_them(verifier: Depl
     assert files_holding(place.folder, [row["sealed_key"]]) == []
 
 
+async def test_what_an_unanswered_request_said_of_a_person_goes_too(place: Place) -> None:
+    """Also where answers are not encrypted, and there is no key to be erased: a transaction, and where somebody was."""
+    kind = "https://types.comity.example/transactions/fee-payment/1"
+    transaction = {"type": kind, "payee": "Harbour Books", "amount": "25.00", "currency": "CAD", "reference": "7"}
+    back = "https://bar.example/back?session=77"
+    async with running(place, response_mode="direct_post") as verifier:
+        await verifier.start(flow="same_device", redirect_uri=back, transactions=[transaction])
+        verifier.clock.advance(timedelta(seconds=299))
+        assert await verifier.deployment.verifying.erase() == 0
+        verifier.clock.advance(timedelta(seconds=1))
+        assert await verifier.deployment.verifying.erase() == 1
+        (row,) = await verifier.deployment.database.read(rows)
+        assert (row["sealed_particulars"], row["redirect_uri"]) == (None, None)
+
+
 @pytest.mark.both_databases
 async def test_the_timer_erases(place: Place) -> None:
     async with running(place) as verifier:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,13 +10,15 @@ from jsonschema_rs import Draft202012Validator
 from typer.testing import CliRunner
 
 from comity.errors import ComityError
-from comity.openid.presentation import response
+from comity.keys import KeySigner
+from comity.openid.presentation import response, verifier_attestation
 from comity.ports import Fetched, Fetcher, FetchRequest
 from comity.runtime.webhooks.delivery import Webhooks
 from tests.services.verifier.deployed import Deployed, Place
 from tests.support.world import NOW
-from verifier import app
+from verifier import app, identity
 from verifier.cli import cli
+from verifier.deployment import keys_of
 
 HOOK = "https://till.example/hook"
 
@@ -102,6 +105,26 @@ def test_an_address_is_added_and_removed(environment: Place) -> None:
     assert (endpoint["scope"], endpoint["events"]) == ("bar", [])
     assert runner.invoke(cli, ["webhook", "remove", endpoint["id"]]).exit_code == 0
     assert json.loads(runner.invoke(cli, ["webhook", "list", "--json"]).stdout) == []
+
+
+def test_a_verifier_that_somebody_attests_has_addresses_too(
+    environment: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jwk = keys_of(environment.settings()).signer(identity.REQUEST).public_jwk
+    encoded = verifier_attestation.sign(
+        KeySigner.generate(),
+        issuer="https://attester.example",
+        subject="corner-store",
+        jwk=jwk,
+        at=NOW,
+        until=NOW + timedelta(days=1),
+    )
+    file = environment.folder / "attestation.jwt"
+    file.write_text(encoded, "ascii")
+    monkeypatch.setenv("VERIFIER_CLIENT_ID_PREFIX", "verifier_attestation")
+    monkeypatch.setenv("VERIFIER_ATTESTATION_FILE", str(file))
+    added = CliRunner().invoke(cli, ["webhook", "add", HOOK, "--relying-party", "bar"])
+    assert added.exit_code == 0, added.exception
 
 
 def test_nobody_who_is_not_a_relying_party_is_told(environment: Place) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from comity import base64url
+from comity import base64url, strict_json
 from tests.services.wallet.town import PASSPHRASE, WALLET, Person, Town
+from wallet import vault
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:
@@ -222,6 +223,24 @@ async def test_everything_is_taken_along(town: Town, maya: Person) -> None:
     assert (await town.result(started))["result"]["verdict"] == "accepted"
     wrong = await noah.post("import", export=base64url.encode(b"{}"), passphrase="the export's passphrase")
     assert code_of(wrong) == (400, "record_tampered")
+
+
+async def test_a_step_that_cannot_be_read_keeps_nobody_out(town: Town, maya: Person) -> None:
+    """An export is whatever its maker wrote; the wallet goes on with what it can read."""
+    data_key, name = vault.new_data_key(), "export"
+    records = [
+        {"kind": "pending", "id": "odd", "content": {}},
+        {"kind": "pending", "id": "two", "content": {"keys": 7}},
+    ]
+    plaintext = strict_json.serialise({"records": records})
+    sealed = vault.seal(data_key, plaintext, citizen=name, kind=name, record=name, version=1)
+    slot = vault.passphrase_slot(data_key, PASSPHRASE, citizen=name, pepper=None)
+    exported = {"comity_wallet": 1, "slot": slot.to_dict(), "sealed": base64url.encode(sealed)}
+    sent = {"export": base64url.encode(strict_json.serialise(exported)), "passphrase": PASSPHRASE}
+    assert (await maya.post("import", **sent)).json() == {"records": 2}
+    assert (await maya.post("session", name="maya", passphrase=PASSPHRASE)).status_code == 200
+    (held,) = await maya.receive(await town.offer())
+    assert [each["id"] for each in await maya.credentials()] == [held["id"]]
 
 
 async def test_an_import_may_be_large_and_nothing_else(town: Town, maya: Person) -> None:

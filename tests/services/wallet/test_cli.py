@@ -112,6 +112,8 @@ def test_a_citizens_day(machine: Machine) -> None:
     assert strict_json.parse_object(machine.ok("show", held["id"], "--json"))["claims"]
 
     started = machine.there(machine.town.ask())
+    unfit = machine.refused("present", started["link"], "--yes", "--credential", "another")
+    assert unfit == "no_matching_credential"
     said = machine.ok("present", started["link"], "--yes", "--credential", held["id"])
     assert "Corner store (DEMO) asks:" in said
     assert "Shared 1 credential." in said

@@ -110,6 +110,28 @@ async def test_several_cards_for_one_question(town: Town) -> None:
         assert (nothing.status_code, both.status_code) == (422, status), "nothing ticked is nothing shared"
 
 
+async def test_of_two_kinds_of_cards_that_would_do_one_is_shared(town: Town) -> None:
+    """DQ-6: an age is on the person credential and on the licence; whoever takes the second does not show the first."""
+    maya = await signed_in(town)
+    await maya.receive(await town.offer())
+    (licence,) = await maya.receive(await town.offer("drivers-licence/1"))
+    started = await town.ask()
+    path = await brought(maya, started["link"])
+    page = (await maya.client.get(path)).text
+    assert "Several of your cards would do. Which one?" in page
+    assert page.count('type="radio"') == 2
+    assert page.count("checked") == 1
+    (_, second) = fields_in(page, "choice.person_sdjwt")
+    await answered(maya, path, answer="agree", **{"choice.person_sdjwt": second})
+    result = (await town.result(started))["result"]
+    assert (result["verdict"], [each["query_id"] for each in result["credentials"]]) == (
+        "accepted",
+        ["drivers-licence_sdjwt"],
+    )
+    (line,) = [each for each in await maya.history() if each["what"] == "presented"]
+    assert [each["credential"] for each in line["shared"]] == [licence["id"]]
+
+
 async def test_a_website_gets_its_answer_by_the_way_it_asked_and_not_by_a_page(town: Town) -> None:
     maya = await signed_in(town)
     await maya.receive(await town.offer())

@@ -145,6 +145,14 @@ async def test_it_is_refilled_in_silence_before_it_runs_out(town: Town, maya: Pe
     assert stands == {"revoked"}  # whichever copy a clerk finds, it is the card that is revoked
 
 
+async def test_a_look_at_the_page_of_cards_refills_as_well(town: Town, maya: Person) -> None:
+    await take(town, maya)
+    for _ in range(copies.COPIES - copies.LOW):
+        await show(town)
+    assert (await maya.client.get("/en/")).status_code == 200
+    assert len(encoded(await card(town))) == copies.LOW + copies.COPIES
+
+
 async def test_an_issuer_that_is_down_is_asked_the_next_time(town: Town, maya: Person) -> None:
     await take(town, maya)
     for _ in range(copies.COPIES):

@@ -9,9 +9,10 @@ import pytest
 from comity import jcs
 from comity.errors import Code, Unreachable
 from tests.services.wallet.test_receiving import opened
-from tests.services.wallet.town import BC, CANARY, ON, VERIFIER, Person, Town, running
+from tests.services.wallet.town import BC, CANARY, ON, PERSON, VERIFIER, Person, Town, running
 from tests.support.in_process import fetched
-from wallet.records import CONSENT
+from wallet import holdings
+from wallet.records import CONSENT, CREDENTIAL
 
 GONE = Unreachable(Code.UNREACHABLE, "the answer was lost")
 RESPONSES = "/openid/responses/"
@@ -148,6 +149,21 @@ async def test_a_question_that_changed_is_not_answered(town: Town, maya: Person,
     assert posts(town) == []
     await wallet.put(CONSENT, kept.id, kept.content, version=3)
     assert (await maya.agree(consent)).status_code == 200
+
+
+async def test_a_card_that_says_something_else_meanwhile_is_not_shown(
+    town: Town, maya: Person, held: dict[str, Any]
+) -> None:
+    """P20: a further copy may come with other claims while the question is open; the person saw the first one's."""
+    consent = await maya.consent((await town.ask())["link"])
+    await maya.receive(await town.offer(claims={**PERSON, "age_over_18": False}))
+    wallet = await opened(town)
+    first, second = await holdings.all_held(wallet)
+    content = {"format": "dc+sd-jwt", "encoded": second.signed.encoded, "about": dict(second.about)}
+    await wallet.put(CREDENTIAL, first.id, content, version=first.version + 1)
+    answer = await maya.agree(consent)
+    assert (answer.status_code, answer.json()["code"]) == (409, "consent_changed")
+    assert [each["what"] for each in await maya.history()] == ["received", "received"]
 
 
 @pytest.mark.parametrize("digest", ["", 7, None])

@@ -111,6 +111,11 @@ async def test_a_name_without_prefix_counts_where_it_is_registered(town: Town, m
     entry = town.ground.verifier_entry(client_ids=["corner-store"])
     await town.apply({"edit": "verifier", "jurisdiction": "ca-bc", "verifier": entry})
     assert (await maya.consent(link))["who"]["known"] is True
+    # Nothing in the certificate names it: one that the same authority gave to somebody else must not do.
+    another = {**entry, "key_thumbprints": [KeySigner.generate().thumbprint]}
+    await town.apply({"edit": "verifier", "jurisdiction": "ca-bc", "verifier": another})
+    forged = await maya.post("presentations", request=link)
+    assert (forged.status_code, forged.json()["code"]) == (400, "certificate_untrusted")
     town.net.afterwards("/openid/requests/", signed_again(town, **{**plain, "client_metadata": {}}))
     again = await maya.post("presentations", request=link)
     assert (again.status_code, again.json()["code"]) == (400, "request_invalid")

@@ -36,3 +36,15 @@ async def test_the_use_of_the_recovery_code_is_noted_all_the_same(town: Town) ->
     made = await maya.post("session", name="code", recovery_code=maya.recovery_code)
     assert made.status_code == 200, made.text
     assert [each["what"] for each in await maya.history()] == ["recovery_code_used"]
+
+
+async def test_nor_can_whoever_used_it_take_the_line_away(town: Town) -> None:
+    maya = await town.arrive("code")
+    await maya.receive(await town.offer())
+    await maya.post("session", name="code", recovery_code=maya.recovery_code)
+    page = (await maya.client.get("/en/history")).text
+    assert page.count("/delete") == 1, "there is a button for the other line"
+    for line in await maya.history():
+        path = f"/en/history/{line['id']}/delete"
+        await maya.client.post(path, data={"form_token": token_in(page)}, headers={"origin": WALLET})
+    assert [each["what"] for each in await maya.history()] == ["recovery_code_used"]

@@ -198,6 +198,17 @@ async def test_a_verifier_that_asks_for_more_than_it_may_is_shown_as_such(
     assert consent["purposes"] == []
 
 
+async def test_a_query_that_names_no_type_is_covered_by_no_entitlement(
+    town: Town, maya: Person, held: dict[str, Any]
+) -> None:
+    """P18: an empty ``meta`` is answered by any credential, so it must not pass as a request for none."""
+    asked = {"id": "any", "format": "dc+sd-jwt", "meta": {}, "claims": [{"path": ["birthdate"]}]}
+    town.net.afterwards(REQUESTS, signed_again(town, dcql_query={"credentials": [asked]}))
+    consent = await maya.consent((await town.ask())["link"])
+    assert [each["claim"] for each in consent["credentials"][0]["leaving"]] == ["birthdate"]
+    assert (consent["who"]["may_ask"], consent["purposes"]) == ("failed", [])
+
+
 @pytest.mark.clause("TR-6")
 @pytest.mark.attack("P13", "P21")
 async def test_an_entry_that_names_the_client_but_not_the_key_is_a_forgery(

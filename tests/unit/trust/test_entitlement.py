@@ -21,7 +21,7 @@ from tests.unit.trust.federation import (
     snapshot,
 )
 
-Asked = dict[CredentialType, Collection[str]]
+Asked = dict[CredentialType | None, Collection[str]]
 
 ENTITLED = ("passed", Code.OK)
 NOT_ENTITLED = ("failed", Code.VERIFIER_NOT_ENTITLED)
@@ -53,6 +53,8 @@ def ask(claims: Asked, purpose: str | None, *changes: Callable[[Documents], obje
         ({LICENCE: ["class"]}, None, ENTITLED),
         ({LICENCE: ["class"], PERSON: ["age_over_19"]}, None, NOT_ENTITLED),  # no one purpose covers both
         ({PERSON: ["birthdate"]}, None, NOT_ENTITLED),
+        ({None: ["age_over_19"]}, None, NOT_ENTITLED),  # of whatever type
+        ({None: [], PERSON: ["age_over_19"]}, "age_alcohol", NOT_ENTITLED),
     ],
 )
 def test_claims_and_purposes(claims: Asked, purpose: str | None, expected: tuple[str, Code]) -> None:

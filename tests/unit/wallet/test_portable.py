@@ -84,6 +84,8 @@ async def test_an_export_needs_a_passphrase_worth_its_name(custody: Custody, wal
         {"sealed": 7},
         {"sealed": "AAAA"},
         {"sealed": "%"},
+        {"slot": {"kind": "passphrase", "salt": "AAAA", "cost": [8, 1, 1], "wrapped": "AAAA"}},
+        {"slot": {"kind": "passphrase", "salt": "A" * 22, "cost": [8, 1, 64], "wrapped": "AAAA"}},
     ],
 )
 async def test_a_changed_export_is_refused_whole(custody: Custody, wallet: OpenWallet, change: dict[str, Any]) -> None:

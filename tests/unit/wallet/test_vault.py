@@ -135,6 +135,9 @@ def test_a_slot_comes_back_as_it_was() -> None:
     "change",
     [
         {"cost": [1 << 22, 1, 1]},
+        {"cost": [1 << 21, 64, 1]},  # minutes, and two gibibytes
+        {"cost": [8, 1, 8]},  # less memory than so many lanes need
+        {"salt": ""},
         {"cost": [8, 0, 1]},
         {"cost": [8, 1, 65]},
         {"cost": [8, 1]},
