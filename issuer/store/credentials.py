@@ -23,6 +23,7 @@ from sqlalchemy import (
 from comity import base64url
 from comity.credential import CredentialType, Format, Status
 from comity.errors import Code, Conflict
+from comity.runtime.written import change
 from issuer.store import status_lists
 from issuer.store.insert import insert_if_absent
 from issuer.store.offers import Offer, of_row
@@ -122,7 +123,8 @@ def reserve(
     if not all(fresh):
         raise Conflict(Code.NONCE_INVALID, "the nonce of the key proof was used before")
     issuance_id, notification_id = new_id(), new_id()
-    connection.execute(
+    change(
+        connection,
         _INTEND,
         {
             "id": issuance_id,
@@ -215,7 +217,7 @@ def _insert_at_random(
 
 def mark_delivered(connection: Connection, issuance_id: str, *, now: int) -> bool:
     """Note that the signed credentials left; the first time counts, and False is said at every other."""
-    return connection.execute(_MARK_DELIVERED, {"this": issuance_id, "at": now}).rowcount == 1
+    return change(connection, _MARK_DELIVERED, {"this": issuance_id, "at": now}) == 1
 
 
 class Noted(StrEnum):
