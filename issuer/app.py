@@ -27,6 +27,7 @@ from comity.runtime.status_cache import StatusCache
 from comity.runtime.webhooks.delivery import LOOK_SECONDS, Webhooks
 from comity.web import api_docs, counted, webhook_docs
 from comity.web.app import ReadyCheck, create_base
+from comity.web.endings import Endings
 from issuer import approving, authorities, bulk, catalog, client_trust, identity, issuing, signing_in, sources
 from issuer.api import access, authorization, described, described_protocol, openid, operators, public, sign_in
 from issuer.attestation_status import RENEW_SECONDS, AttestationStatus
@@ -77,6 +78,7 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     )
     app.exception_handler(OAuthError)(openid.answer_refusal)
     # First, since routes are looked at in turn and this is what wallets ask for: no other route ends as these do.
+    app.router.routes.insert(0, Endings(openid.router.routes))
     app.include_router(openid.router)
     console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
     api_docs.require_bearer(app, described.SECURITY | described_protocol.SECURITY)

@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import greenlet_spawn
 
 from comity.errors import Code, Unreachable
 from comity.runtime import failpoints
@@ -75,9 +77,9 @@ class _LostEarlyError(Exception):
     """The connection was lost before COMMIT was sent: nothing was done, and it can be done over another one."""
 
 
-async def _before_commit(running: Awaitable[T]) -> T:
+def _before_commit(unit: Unit[T], connection: Connection) -> T:
     try:
-        return await running
+        return unit(connection)
     except DBAPIError as error:
         if error.connection_invalidated:
             raise _LostEarlyError from error
@@ -109,7 +111,7 @@ def _kind_of(unit: Unit[T]) -> str:
 
 
 class PostgresDatabase(Database):
-    """PostgreSQL through asyncpg; synchronous units run in SQLAlchemy's greenlet."""
+    """PostgreSQL through asyncpg; a unit and its transaction run in one greenlet of SQLAlchemy."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
@@ -124,26 +126,27 @@ class PostgresDatabase(Database):
     async def write(self, unit: Unit[T]) -> T:
         """See :meth:`Database.write`."""
 
-        async def attempt() -> T:
-            async with self._engine.begin() as connection:
-                result = await _before_commit(connection.run_sync(unit))
+        def attempt() -> T:
+            with self._engine.sync_engine.begin() as connection:
+                result = _before_commit(unit, connection)
                 failpoints.reach_unit(unit, "run")
                 return result
 
-        result = await retry_serialization(_over_another(attempt), self._losers[_kind_of(unit)])
+        in_greenlet = partial(greenlet_spawn, attempt)
+        result = await retry_serialization(_over_another(in_greenlet), self._losers[_kind_of(unit)])
         failpoints.reach_unit(unit, "committed")
         return result
 
     async def read(self, unit: Unit[T]) -> T:
         """See :meth:`Database.read`."""
 
-        async def attempt() -> T:
-            async with self._engine.connect() as connection:
-                await connection.execution_options(postgresql_readonly=True)
-                async with connection.begin():
-                    return await _before_commit(connection.run_sync(unit))
+        def attempt() -> T:
+            with self._engine.sync_engine.connect() as connection:
+                connection.execution_options(postgresql_readonly=True)
+                with connection.begin():
+                    return _before_commit(unit, connection)
 
-        return await retry_serialization(_over_another(attempt))
+        return await retry_serialization(_over_another(partial(greenlet_spawn, attempt)))
 
     async def close(self) -> None:
         """See :meth:`Database.close`."""

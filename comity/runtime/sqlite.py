@@ -1,11 +1,12 @@
 """SQLite: one writer thread with group commit, a few reader threads, and a file that loses nothing acknowledged."""
 
 import asyncio
+import contextlib
 import os
 import queue
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,33 +65,35 @@ def sqlite_engine(url: URL, *, read_only: bool = False, pool_size: int = 1) -> E
 
 @dataclass(slots=True)
 class _Job:
-    """A unit that waits for the writer, and where its outcome goes."""
+    """A unit that waits for a thread, and where its outcome goes; ``future`` is touched by its own event loop alone."""
 
     unit: Unit[Any]
-    future: "Future[Any]" = field(default_factory=Future)
+    future: "asyncio.Future[Any]"
     result: Any = None
     error: BaseException | None = None
 
     def run(self, connection: Connection) -> None:
         """Run the unit under a SAVEPOINT and keep its outcome; raises only when the whole transaction is lost."""
-        connection.exec_driver_sql("SAVEPOINT unit")
+        driver = connection.connection.cursor()
+        driver.execute("SAVEPOINT unit")
         try:
             self.result, self.error = self.unit(connection), None
             failpoints.reach_unit(self.unit, "run")
-            connection.exec_driver_sql("RELEASE unit")
+            driver.execute("RELEASE unit")
         except BaseException as error:  # noqa: BLE001  (handed to the caller, whatever it is)
             self.error = error
             # SQLite undoes the whole transaction on a full disk or an I/O error. Then no savepoint is left, this
             # raises, and nothing of the group is acknowledged.
             connection.exec_driver_sql("ROLLBACK TO unit")
 
-    def tell(self, failure: BaseException | None = None) -> None:
-        """Hand the outcome to whoever waits; ``failure`` means that the transaction did not become durable."""
-        error = self.error if failure is None else failure
-        if error is None:
+    def settle(self) -> None:
+        """Hand the outcome to whoever waits, unless nobody does any more."""
+        if self.future.done():
+            return
+        if self.error is None:
             self.future.set_result(self.result)
         else:
-            self.future.set_exception(error)
+            self.future.set_exception(self.error)
 
 
 class SqliteDatabase(Database):
@@ -125,22 +128,24 @@ class SqliteDatabase(Database):
 
     async def write(self, unit: Unit[T]) -> T:
         """See :meth:`Database.write`."""
-        job = _Job(unit)
+        job = _Job(unit, asyncio.get_running_loop().create_future())
         with self._gate:
             if not self._accepting or self._waiting.qsize() >= MAX_WAITING:
                 raise Unreachable(Code.BUSY, "the database takes no more work now", retry_after=1)
             self._waiting.put(job)
-        result: T = await asyncio.wrap_future(job.future)
+        result: T = await job.future
         failpoints.reach_unit(unit, "committed")
         return result
 
     async def read(self, unit: Unit[T]) -> T:
         """See :meth:`Database.read`."""
+        job = _Job(unit, asyncio.get_running_loop().create_future())
         with self._gate:
             if not self._accepting:
                 raise Unreachable(Code.BUSY, "the database takes no more work now", retry_after=1)
-            reading = self._readers.submit(self._read, unit)
-        return await asyncio.wrap_future(reading)
+            self._readers.submit(self._read, job)
+        result: T = await job.future
+        return result
 
     async def close(self) -> None:
         """See :meth:`Database.close`."""
@@ -156,15 +161,21 @@ class SqliteDatabase(Database):
         self._reads.dispose()
         self._writes.dispose()
 
-    def _read(self, unit: Unit[T]) -> T:
-        with self._reads.connect() as connection, connection.begin():
-            return unit(connection)
+    def _read(self, job: _Job) -> None:
+        if job.future.cancelled():
+            return
+        try:
+            with self._reads.connect() as connection, connection.begin():
+                job.result = job.unit(connection)
+        except BaseException as error:  # noqa: BLE001  (handed to the caller, whatever it is)
+            job.error = error
+        _tell([job])
 
     def _write_until_closed(self) -> None:
         closing = False
         while not closing:
             group, closing = self._next_group()
-            running = [job for job in group if job.future.set_running_or_notify_cancel()]
+            running = [job for job in group if not job.future.cancelled()]
             if running:
                 self._commit(running)
 
@@ -190,8 +201,10 @@ class SqliteDatabase(Database):
             for job in group:
                 self._commit([job])
             return
-        for job in group:
-            job.tell(failure)
+        if failure is not None:  # nothing of it became durable
+            for job in group:
+                job.error = failure
+        _tell(group)
 
     def _failure_of(self, group: list[_Job]) -> BaseException | None:
         """Run and commit ``group``; return why the transaction as a whole failed, or None."""
@@ -202,6 +215,18 @@ class SqliteDatabase(Database):
         except BaseException as error:  # noqa: BLE001  (a caller must never wait for ever)
             return _busy_or(error)
         return None
+
+
+def _tell(group: list[_Job]) -> None:
+    """Let each event loop settle what it waits for, all at once; one that was closed meanwhile waits for nothing."""
+    for loop in {job.future.get_loop() for job in group}:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, [job for job in group if job.future.get_loop() is loop])
+
+
+def _settle(group: list[_Job]) -> None:
+    for job in group:
+        job.settle()
 
 
 def _busy_or(error: BaseException) -> BaseException:

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -128,7 +127,7 @@ class _Base:
         self._host = parts.netloc.encode("ascii")
         self._max_body_bytes = max_body_bytes
         self._max_page_bytes = max_page_bytes
-        self._headers = headers
+        self._headers = tuple((name.encode("ascii"), value.encode("ascii")) for name, value in headers.items())
         self._with_messages = not settings.is_production
         self._failpoint = settings.failpoint
 
@@ -144,10 +143,10 @@ class _Base:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                own = message["headers"]
+                given = {name for name, _ in own}
+                missing = [header for header in self._headers if header[0] not in given]
+                message["headers"] = [*own, *missing, (b"x-request-id", request_id.encode("ascii"))]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

@@ -48,7 +48,7 @@ class CountedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, with its refusals counted."""
-        handle = super().get_route_handler()
+        handle = self.get_own_handler()
 
         async def answer(request: Request) -> Response:
             try:
@@ -65,11 +65,45 @@ class CountedRoute(APIRoute):
 
         return answer
 
+    def get_own_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request that was not refused before; here it is FastAPI's."""
+        return super().get_route_handler()
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and count one that is made in another way than this address takes."""
         if scope["method"] not in (self.methods or ()):
             tell(Request(scope), Malformed(Code.METHOD_NOT_ALLOWED))
         await super().handle(scope, receive, send)
+
+
+class DirectRoute(CountedRoute):
+    """A counted route whose function takes the request and the parts of its path, and answers with a response.
+
+    FastAPI describes it, and is asked nothing about a request: there is nothing that it could read, check or convert.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Note what answers; ``options`` are those of ``APIRoute``."""
+        super().__init__(path, endpoint, **options)
+        self._answer = self.get_route_handler()
+
+    def get_own_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the function of the route itself."""
+        endpoint = self.endpoint
+
+        async def answer(request: Request) -> Response:
+            response: Response = await endpoint(request, **request.path_params)
+            return response
+
+        return answer
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; one that is made in another way than this address takes is counted and refused."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+            return
+        response = await self._answer(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def endpoint_of(request: Request) -> str:

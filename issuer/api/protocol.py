@@ -8,10 +8,10 @@ from fastapi import Request, Response
 from comity.errors import ComityError
 from comity.openid.refusal import OAuthError
 from comity.web import problems
-from comity.web.counted import CountedRoute
+from comity.web.counted import DirectRoute
 
 
-class ProtocolRoute(CountedRoute):
+class ProtocolRoute(DirectRoute):
     """A route whose errors wallets understand.
 
     Codes that the protocol chose are answered by the application's handler, with the headers that belong to them;

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert
 
+from comity.runtime.written import change
 from issuer.store import webhooks
 from issuer.store.tables import audit
 
-_RECORD = insert(audit)
+_RECORD = insert(audit).inline()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,8 @@ class Event:
 
 def record(connection: Connection, event: Event) -> None:
     """Append ``event``, in the transaction of what it tells about, and lay it ready for who is told by webhook."""
-    connection.execute(
+    change(
+        connection,
         _RECORD,
         {
             "at": event.at,

@@ -13,7 +13,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    insert,
     or_,
     select,
     union_all,
@@ -23,6 +22,7 @@ from sqlalchemy import (
 from comity import base64url
 from comity.credential import CredentialType, Format, Status
 from comity.errors import Code, Conflict
+from comity.runtime.written import change
 from issuer.store import status_lists
 from issuer.store.insert import insert_if_absent
 from issuer.store.offers import Offer, of_row
@@ -83,7 +83,6 @@ class IssuedCredential:
 _EARLIER = select(issuances).where(
     issuances.c.offer_id == bindparam("offer"), issuances.c.configuration_id == bindparam("configuration")
 )
-_INTEND = insert(issuances)
 _MARK_DELIVERED = (
     update(issuances)
     .where(issuances.c.id == bindparam("this"), issuances.c.delivered_at.is_(None))
@@ -112,27 +111,25 @@ def reserve(
         Conflict: ``nonce_invalid`` when a nonce was used before; ``code_already_used`` when this configuration was
             issued to other keys; ``status_lists_full``.
     """
-    earlier = connection.execute(_EARLIER, {"offer": offer.id, "configuration": configuration_id}).one_or_none()
+    issuance_id, notification_id = new_id(), new_id()
+    intent = {
+        "id": issuance_id,
+        "offer_id": offer.id,
+        "configuration_id": configuration_id,
+        "notification_id": notification_id,
+        "created_at": now,
+        "signed_by": signed_by,
+    }
+    is_first = insert_if_absent(connection, issuances, intent)
     fresh = [
         insert_if_absent(connection, nonces, {"digest": digest, "expires_at": expires_at})
         for digest, expires_at in nonce_digests.items()
     ]
-    if earlier is not None:
-        return _again(connection, earlier, holder_digests)
+    if not is_first:
+        wanted = {"offer": offer.id, "configuration": configuration_id}
+        return _again(connection, connection.execute(_EARLIER, wanted).one(), holder_digests)
     if not all(fresh):
         raise Conflict(Code.NONCE_INVALID, "the nonce of the key proof was used before")
-    issuance_id, notification_id = new_id(), new_id()
-    connection.execute(
-        _INTEND,
-        {
-            "id": issuance_id,
-            "offer_id": offer.id,
-            "configuration_id": configuration_id,
-            "notification_id": notification_id,
-            "created_at": now,
-            "signed_by": signed_by,
-        },
-    )
     records = _intents(offer, issuance_id, credential_format=credential_format, holder_digests=holder_digests, now=now)
     slots = _place(connection, offer.authority, records)
     return Reservation(
@@ -215,7 +212,7 @@ def _insert_at_random(
 
 def mark_delivered(connection: Connection, issuance_id: str, *, now: int) -> bool:
     """Note that the signed credentials left; the first time counts, and False is said at every other."""
-    return connection.execute(_MARK_DELIVERED, {"this": issuance_id, "at": now}).rowcount == 1
+    return change(connection, _MARK_DELIVERED, {"this": issuance_id, "at": now}) == 1
 
 
 class Noted(StrEnum):

@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 from comity.credential import CredentialType
+from comity.runtime.written import change
 from issuer.store.tables import (
     client_proofs,
     credentials,
@@ -142,7 +143,7 @@ def save(connection: Connection, offer: Offer) -> None:
         "decision": offer.decision,
         "renews": offer.renews,
     }
-    connection.execute(_SAVE, columns_of(offer) | own)
+    change(connection, _SAVE, columns_of(offer) | own)
 
 
 def columns_of(offer: Offer) -> dict[str, object]:
@@ -233,12 +234,12 @@ def decide(connection: Connection, offer_id: str, decision: Decision) -> bool:
 
 def note_client(connection: Connection, token_hash: str, *, client_id: str | None, client_key: str | None) -> None:
     """Note to which client, and to which instance of it, an access token was given."""
-    connection.execute(_NOTE_CLIENT, {"token": token_hash, "client": client_id, "key": client_key})
+    change(connection, _NOTE_CLIENT, {"token": token_hash, "client": client_id, "key": client_key})
 
 
 def erase_after(connection: Connection, offer_id: str, *, at: int) -> None:
     """Bring the erasure of an offer's claims forward to ``at``; never move it back."""
-    connection.execute(_ERASE_AFTER, {"this": offer_id, "at": at})
+    change(connection, _ERASE_AFTER, {"this": offer_id, "at": at})
 
 
 def erase_due(connection: Connection, *, now: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select, true, update
 
 from comity.credential import Status
+from comity.runtime.written import change
 from issuer.store.insert import insert_if_absent
 from issuer.store.tables import carried_statuses, credentials, status_lists
 
@@ -99,12 +100,12 @@ def count(connection: Connection, list_id: int, added: int) -> None:
 
     An index drawn at random is then free in one of four draws at worst, and the published list still hides in a crowd.
     """
-    connection.execute(_COUNT, {"this": list_id, "added": added})
+    change(connection, _COUNT, {"this": list_id, "added": added})
 
 
 def mark_changed(connection: Connection, list_id: int) -> None:
     """Note that a list is no longer what was published (the outbox)."""
-    connection.execute(_MARK_CHANGED, {"this": list_id})
+    change(connection, _MARK_CHANGED, {"this": list_id})
 
 
 def all_lists(connection: Connection) -> tuple[ListState, ...]:

@@ -34,6 +34,7 @@ from sqlalchemy import (
 )
 
 from comity.runtime.webhooks.state import EVERYONE, State
+from comity.runtime.written import change
 
 LEASE_SECONDS = 60
 """How long a process may take to send one event before another one sends it again."""
@@ -145,7 +146,7 @@ class Outbox:
             "whose": event.scope,
             "wanted": f"%{_escaped(_words((event.type,)))}%",
         }
-        return connection.execute(_telling(self.endpoints, self.deliveries), told).rowcount
+        return change(connection, _telling(self.endpoints, self.deliveries), told)
 
     def waiting_for(self, connection: Connection, *, now: int) -> frozenset[str]:
         """Return the endpoints for which something is due."""
@@ -289,7 +290,7 @@ def _telling(endpoints: Table, deliveries: Table) -> Insert:
         at,
     ).where(or_(who.scope == EVERYONE, who.scope == bindparam("whose")), wants)
     names = ("event_id", "endpoint_id", "type", "body", "state", "attempts", "next_at", "log", "created_at")
-    return insert(deliveries).from_select(names, lines)
+    return insert(deliveries).from_select(names, lines).inline()
 
 
 _ESCAPE = "/"
