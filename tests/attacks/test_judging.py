@@ -1,7 +1,6 @@
 """Every refused request in the tests of services is judged (``tests/support/refused.py``): planted defects are seen."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import httpx
 import pytest
@@ -21,8 +20,9 @@ Door = Callable[[Request], Awaitable[Response]]
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path / 'door.sqlite'}")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """One table, on SQLite and on PostgreSQL."""
+    opened = open_database(database_url)
 
     def create(connection: Connection) -> None:
         connection.execute(text("CREATE TABLE seen (what TEXT)"))
@@ -100,7 +100,12 @@ async def test_a_change_is_seen_unless_its_reason_is_written_down(database: Data
     def change(connection: Connection) -> None:
         connection.execute(text("INSERT INTO seen VALUES ('x')"))
 
+    def change_many(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO seen VALUES (:what)"), [{"what": "y"}, {"what": "z"}])
+
     def look(connection: Connection) -> None:
+        with connection.begin_nested():
+            assert connection.execute(text("SELECT what FROM seen")).all()
         connection.execute(text("DELETE FROM seen WHERE what = 'nothing'"))
 
     def undone(connection: Connection) -> None:
@@ -117,8 +122,9 @@ async def test_a_change_is_seen_unless_its_reason_is_written_down(database: Data
 
         return await judged(act)
 
-    (seen,) = await refuse(change, "the code is not known")
-    assert seen.endswith("it changed something: " + change.__qualname__)
+    for unit in (change, change_many):
+        (seen,) = await refuse(unit, "the code is not known")
+        assert seen.endswith("it changed something: " + unit.__qualname__)
     assert await refuse(look, "the code is not known") == []
     assert await refuse(undone, "") == []
     assert await refuse(change, "the transaction code is wrong") == []
