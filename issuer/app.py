@@ -246,7 +246,12 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         client_trust=trust,
         wallet_url=settings.wallet_url,
         webhooks=Webhooks(
-            outbox=webhooks.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=secrecy.webhook_key()
+            outbox=webhooks.OUTBOX,
+            database=database,
+            clock=clock,
+            fetcher=fetcher,
+            key=secrecy.webhook_key(),
+            allow_loopback_http=settings.allow_loopback_http,
         ),
     )
 

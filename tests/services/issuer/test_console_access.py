@@ -29,6 +29,7 @@ PAGES = {
     "/log/refusals": {Role.AUDITOR, Role.ADMIN},
     "/log/refusals/export": {Role.AUDITOR, Role.ADMIN},
     "/clerks": {Role.ADMIN},
+    "/webhooks": {Role.ADMIN},
 }
 POSTS = {
     "/search": ALL,
@@ -38,6 +39,8 @@ POSTS = {
     "/approvals": {Role.SUPERVISOR, Role.ADMIN},
     "/approvals/offers": {Role.SUPERVISOR, Role.ADMIN},
     "/clerks": {Role.ADMIN},
+    "/webhooks": {Role.ADMIN},
+    "/webhooks/nothing": {Role.ADMIN},
 }
 
 
