@@ -57,6 +57,7 @@ def mount(cli: typer.Typer, opened: Open, types: Callable[[], Sequence[str]], *,
     webhook = typer.Typer(no_args_is_help=True, help="Who is told what happens. / Qui est averti de ce qui se passe.")
     cli.add_typer(webhook, name="webhook")
     _mount_changes(webhook, opened, types, scope_option)
+    _mount_sending(webhook, opened)
     _mount_reading(webhook, opened)
 
 
@@ -83,6 +84,22 @@ def _mount_changes(webhook: typer.Typer, opened: Open, types: Callable[[], Seque
         """Remove an address, with all that waits for it. / Retirer une adresse et tout ce qui l’attend."""
         if not _do(opened, lambda desk: desk.webhooks.remove(endpoint)):
             raise _unknown()
+
+
+def _mount_sending(webhook: typer.Typer, opened: Open) -> None:
+    @webhook.command("renew")
+    def renew(endpoint: _Id, lang: _Language = "en") -> None:
+        """Give an address another secret and print it once. / Donner un nouveau secret à une adresse."""
+        secret = _do(opened, lambda desk: desk.webhooks.renew(endpoint))
+        typer.echo(i18n.text("cli.webhook_renewed", i18n.choose(lang)), err=True)
+        typer.echo(secret)
+
+    @webhook.command("test")
+    def test(endpoint: _Id, lang: _Language = "en") -> None:
+        """Send an address an event that tells of nothing. / Envoyer à une adresse un événement d’essai."""
+        if not _do(opened, lambda desk: desk.webhooks.test(endpoint)):
+            raise _unknown()
+        typer.echo(i18n.text("cli.webhook_tested", i18n.choose(lang)))
 
     @webhook.command("retry")
     def retry(endpoint: _Id, lang: _Language = "en") -> None:

@@ -241,9 +241,20 @@ def _deployment(settings: IssuerSettings, clock: Clock, database: Database, fetc
         demo_sign_in=settings.is_demo_sign_in,
         client_trust=trust,
         wallet_url=settings.wallet_url,
-        webhooks=Webhooks(
-            outbox=webhooks.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=secrecy.webhook_key()
-        ),
+        webhooks=_webhooks(settings, clock, database, fetcher, secrecy),
+    )
+
+
+def _webhooks(
+    settings: IssuerSettings, clock: Clock, database: Database, fetcher: Fetcher, secrecy: Secrecy
+) -> Webhooks:
+    return Webhooks(
+        outbox=webhooks.OUTBOX,
+        database=database,
+        clock=clock,
+        fetcher=fetcher,
+        key=secrecy.webhook_key(),
+        allow_loopback_http=settings.allow_loopback_http,
     )
 
 

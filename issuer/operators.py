@@ -39,6 +39,7 @@ class Right(StrEnum):
     READ_AUDIT = "read_audit"
     ASK_REVOCATION = "ask_revocation"
     MANAGE_CLERKS = "manage_clerks"
+    MANAGE_WEBHOOKS = "manage_webhooks"
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {

@@ -62,6 +62,7 @@ def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher:
         lifespan=lifespan,
         ready=ready,
         max_body_bytes=read.MAX_IMPORT_BYTES,
+        max_page_bytes=read.MAX_IMPORT_BYTES,
     )
     app.state.deployment = deployment
     shown = Shown(

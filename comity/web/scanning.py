@@ -1,13 +1,13 @@
-"""Reading QR codes for a page: frames of a camera where the browser cannot read codes itself, and uploaded images.
+"""Reading QR codes for a page: frames of a camera where the browser cannot read codes itself, and uploaded files.
 
-Images are decoded in memory and kept nowhere.
+Images and PDF files are read in memory and kept nowhere.
 """
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from comity.errors import Code, Conflict, Malformed
-from comity.web import qr
+from comity.web import pdf, qr
 from comity.web.forms import Form
 from comity.web.pages import Pages
 
@@ -31,13 +31,29 @@ async def frame(request: Request, pages: Pages) -> JSONResponse:
 
 
 async def uploaded(form: Form, name: str = IMAGE) -> str:
-    """Return the text of the one QR code in an uploaded image; what is wrong becomes the field's error."""
-    image = form.file(name)
-    if not image:
+    """Return the text of the one QR code in an uploaded image or PDF; what is wrong becomes the field's error."""
+    data = form.file(name)
+    if not data:
         form.fail(name, "pages.image_needed")
         return ""
+    if pdf.is_pdf(data):
+        return await _of_pdf(form, name, data)
     try:
-        return await qr.read_async(image)
+        return await qr.read_async(data)
     except Malformed as error:
         form.fail(name, "pages.image_too_large" if error.code is Code.TOO_LARGE else "pages.image_without_code")
         return ""
+
+
+async def _of_pdf(form: Form, name: str, data: bytes) -> str:
+    """Return the text of the one QR code on the first pages."""
+    reading = await pdf.read(data)
+    if len(reading.texts) == 1:
+        return reading.texts[0]
+    found = "without_code" if not reading.texts else "with_several"
+    form.fail(
+        name,
+        f"pages.pdf_{found if reading.outcome is pdf.Outcome.READ else reading.outcome.value}",
+        count=pdf.MOST_PAGES,
+    )
+    return ""

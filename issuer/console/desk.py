@@ -26,6 +26,7 @@ _NAV: tuple[tuple[str, str, str, Right], ...] = (
     ("/approvals", "console.nav_approvals", "shield", Right.CHANGE_STATUS),
     ("/log", "console.nav_log", "history", Right.READ_AUDIT),
     ("/clerks", "console.nav_clerks", "person", Right.MANAGE_CLERKS),
+    ("/webhooks", "console.nav_webhooks", "signal", Right.MANAGE_WEBHOOKS),
 )
 
 

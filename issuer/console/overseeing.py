@@ -29,6 +29,7 @@ ACTIONS = (
     "clerk_enabled", "clerk_password", "log_exported", "credential_accepted", "credential_failure",
     "credential_deleted", "credential_deferred", "credential_reissued", "offer_approved", "offer_denied", "authorized",
     "authorization_refused", "token_given", "token_refreshed", "code_replayed", "refresh_token_replayed", "restored",
+    "webhook_added", "webhook_removed", "webhook_renewed",
 )  # fmt: skip
 """What the log may hold; the pages have words for each."""
 ABOUT_OFFERS = frozenset(

@@ -6,7 +6,18 @@ from fastapi import FastAPI
 
 from comity.web import api_docs, csrf
 from comity.web.pages import Pages
-from issuer.console import deciding, entering, files, handing_over, home, issuing, overseeing, records, refused
+from issuer.console import (
+    deciding,
+    entering,
+    files,
+    handing_over,
+    home,
+    issuing,
+    overseeing,
+    records,
+    refused,
+    webhooks,
+)
 from issuer.console.desk import Desk, context_of, cookie_name
 
 
@@ -41,6 +52,8 @@ def install(app: FastAPI, *, public_url: str, data_folder: Path) -> None:
         overseeing.add_log,
         refused.add_routes,
         overseeing.add_clerks,
+        webhooks.add_routes,
+        webhooks.add_log,
     ):
         add(routes, desk)
     api_docs.add_routes(routes, pages)

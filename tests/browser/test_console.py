@@ -162,13 +162,32 @@ async def test_the_pages_of_those_who_oversee(visitor: NewVisitor, stage: Stage)
         ("Ending soon", "console-expiring"),
         ("Log", "console-log"),
         ("Accounts", "console-accounts"),
+        ("Webhooks", "console-webhooks"),
         ("Help and keys", "console-help"),
     ):
         await admin.page.get_by_role("link", name=link, exact=True).click()
         await look(admin, name)
+    await add_a_webhook(admin, stage)
     for path, name in (("/log/refusals", "console-refusals"), ("/api", "console-api")):
         await admin.go(f"{stage.urls['issuer']}/en{path}")
         await look(admin, name)
+
+
+async def add_a_webhook(admin: Visitor, stage: Stage) -> None:
+    """Add an address by keyboard, find its secret once, and look at its log."""
+    await admin.go(f"{stage.urls['issuer']}/en/webhooks")
+    await admin.page.locator("#f-url").fill("https://records.example/hook")
+    await admin.page.keyboard.press("Enter")
+    await admin.page.get_by_text("This secret is shown once").wait_for()
+    assert (await admin.page.locator("#secret").inner_text()).startswith("whsec_")
+    await admin.page.get_by_role("link", name="All webhooks").click()
+    await admin.page.get_by_role("link", name="https://records.example/hook").click()
+    await admin.press("Send a test")
+    await admin.page.get_by_text("A test is on its way").wait_for()
+    await look(admin, "console-webhook")
+    await admin.page.get_by_text("Remove this address").click()
+    await admin.press("Remove for good")
+    await admin.page.get_by_text("The address was removed").wait_for()
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

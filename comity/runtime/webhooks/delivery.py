@@ -9,18 +9,19 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 import structlog
 
-from comity import base64url
-from comity.errors import ComityError
+from comity import base64url, strict_json
+from comity.errors import Code, ComityError, NotFound
 from comity.ports import Clock, Fetcher, FetchRequest
 from comity.runtime.database import Database
 from comity.runtime.keystore import seal, unseal
 from comity.runtime.webhooks import signature
-from comity.runtime.webhooks.outbox import LEASE_SECONDS, Delivery, Endpoint, Outbox
-from comity.runtime.webhooks.state import State
+from comity.runtime.webhooks.outbox import LEASE_SECONDS, Delivery, Endpoint, Event, Outbox
+from comity.runtime.webhooks.state import EVERYONE, State
 
 LOOK_SECONDS = 2.0
 """How often a service looks for what is due."""
@@ -28,6 +29,8 @@ ATTEMPTS = 10
 """Sendings after which an event is given up: 32 hours after the first."""
 KEPT_SECONDS = 30 * 86_400
 """How long the log of what was heard or given up is kept."""
+TEST = "webhook.test"
+"""The type of an event that tells of nothing but that telling works."""
 _ROUND = 20
 _ROUND_SECONDS = 10.0
 _LONGEST = 12 * 3600
@@ -51,6 +54,7 @@ class Webhooks:
         clock: the time.
         fetcher: sends; it refuses addresses that are not public, and redirects.
         key: 32 bytes with which the endpoints' secrets are sealed.
+        allow_loopback_http: whether this machine may be told; development only.
     """
 
     outbox: Outbox
@@ -58,20 +62,48 @@ class Webhooks:
     clock: Clock
     fetcher: Fetcher
     key: bytes = field(repr=False)
+    allow_loopback_http: bool = False
 
     async def add(self, url: str, *, scope: str, types: Sequence[str]) -> tuple[Endpoint, str]:
         """Add an endpoint, and return it with its secret, which is shown this once. Does NOT check the address."""
-        secret, endpoint_id = signature.new_secret(), _new_id()
+        endpoint, secret = self.new(url, scope=scope, types=types)
+        await self.database.write(partial(self.outbox.add, endpoint=endpoint))
+        return endpoint, secret
+
+    def new(self, url: str, *, scope: str, types: Sequence[str]) -> tuple[Endpoint, str]:
+        """Return an endpoint, not stored yet, with its secret; for a unit that writes down more than the endpoint."""
+        endpoint_id = _new_id()
+        secret, sealed = self.new_secret(endpoint_id)
         endpoint = Endpoint(
             id=endpoint_id,
             scope=scope,
             url=url,
             types=tuple(dict.fromkeys(types)),
-            sealed_secret=seal(self.key, secret.encode("ascii"), context=_context(endpoint_id)),
+            sealed_secret=sealed,
             created_at=self._now(),
         )
-        await self.database.write(partial(self.outbox.add, endpoint=endpoint))
         return endpoint, secret
+
+    def new_secret(self, endpoint_id: str) -> tuple[str, bytes]:
+        """Return a new secret for an endpoint, and the same sealed, as it is stored."""
+        secret = signature.new_secret()
+        return secret, seal(self.key, secret.encode("ascii"), context=_context(endpoint_id))
+
+    async def renew(self, endpoint_id: str) -> str:
+        """Give an endpoint another secret and return it; what is sent from now on, again too, is signed with it.
+
+        Raises:
+            NotFound: there is no such endpoint.
+        """
+        secret, sealed = self.new_secret(endpoint_id)
+        if not await self.database.write(partial(self.outbox.renew, endpoint_id=endpoint_id, sealed_secret=sealed)):
+            raise NotFound(Code.NOT_FOUND, "there is no such webhook")
+        return secret
+
+    async def test(self, endpoint_id: str) -> bool:
+        """Send an endpoint :data:`TEST`, like any other event; False when there is no such endpoint."""
+        tell = partial(self.outbox.tell_one, event=self._test_event(), endpoint_id=endpoint_id)
+        return await self.database.write(tell)
 
     async def all(self) -> tuple[Endpoint, ...]:
         """Return every endpoint."""
@@ -143,6 +175,12 @@ class Webhooks:
         signed = signature.headers(secret, event_id=delivery.event_id, at=self._now(), body=body)
         headers = {"content-type": "application/json", **signed}
         return FetchRequest(url=endpoint.url, method="POST", headers=headers, body=body)
+
+    def _test_event(self) -> Event:
+        event_id, at = _new_id(), self._now()
+        told_at = datetime.fromtimestamp(at, tz=UTC).isoformat().replace("+00:00", "Z")
+        said = {"id": event_id, "type": TEST, "timestamp": told_at, "data": {}}
+        return Event(id=event_id, type=TEST, scope=EVERYONE, at=at, body=strict_json.serialise(said).decode())
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp())

@@ -134,7 +134,33 @@ class Outbox:
         gone = connection.execute(delete(self.endpoints).where(self.endpoints.c.id == endpoint_id))
         return gone.rowcount == 1
 
+    def renew(self, connection: Connection, endpoint_id: str, *, sealed_secret: bytes) -> bool:
+        """Give an endpoint another secret, with which everything is signed from now on; False when there is none."""
+        row = self.endpoints.c
+        changed = connection.execute(
+            update(self.endpoints).where(row.id == endpoint_id).values(sealed_secret=sealed_secret)
+        )
+        return changed.rowcount == 1
+
     # --- what is to be told
+
+    def tell_one(self, connection: Connection, event: Event, endpoint_id: str) -> bool:
+        """Lay the event ready for one endpoint, whatever else it wants to be told; False when there is none."""
+        if connection.execute(select(self.endpoints.c.id).where(self.endpoints.c.id == endpoint_id)).first() is None:
+            return False
+        values = {
+            "event_id": event.id,
+            "endpoint_id": endpoint_id,
+            "type": event.type,
+            "body": event.body,
+            "state": State.WAITING.value,
+            "attempts": 0,
+            "next_at": event.at,
+            "log": "",
+            "created_at": event.at,
+        }
+        connection.execute(insert(self.deliveries).values(values))
+        return True
 
     def tell(self, connection: Connection, event: Event) -> int:
         """Lay the event ready for everybody who wants to be told, by one statement; return for how many."""

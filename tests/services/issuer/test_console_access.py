@@ -31,6 +31,7 @@ PAGES = {
     "/log/refusals": {Role.AUDITOR, Role.ADMIN},
     "/log/refusals/export": {Role.AUDITOR, Role.ADMIN},
     "/clerks": {Role.ADMIN},
+    "/webhooks": {Role.ADMIN},
 }
 POSTS = {
     "/search": ALL,
@@ -40,6 +41,8 @@ POSTS = {
     "/approvals": {Role.SUPERVISOR, Role.ADMIN},
     "/approvals/offers": {Role.SUPERVISOR, Role.ADMIN},
     "/clerks": {Role.ADMIN},
+    "/webhooks": {Role.ADMIN},
+    "/webhooks/nothing": {Role.ADMIN},
 }
 
 

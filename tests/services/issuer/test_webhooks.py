@@ -175,6 +175,11 @@ def test_an_address_is_added_listed_looked_at_tried_again_and_removed(environmen
     assert "\tgiven_up\t410\t" in run("deliveries", endpoint["id"])
     assert "1" in run("retry", endpoint["id"])
     assert json.loads(run("deliveries", endpoint["id"], "--state", "given_up", "--json")) == []
+    renewed = run("renew", endpoint["id"]).strip()
+    assert renewed.startswith("whsec_")
+    assert renewed != secret
+    run("test", endpoint["id"])
+    assert [each["type"] for each in json.loads(run("deliveries", endpoint["id"], "--json"))].count("webhook.test") == 1
     run("remove", endpoint["id"])
     assert run("list") == ""
 
@@ -188,6 +193,8 @@ def test_an_address_is_added_listed_looked_at_tried_again_and_removed(environmen
         (["add", HOOK, "--authority", "ca-qc/services"], "not_found"),
         (["remove", "nothing"], "not_found"),
         (["retry", "nothing"], "not_found"),
+        (["renew", "nothing"], "not_found"),
+        (["test", "nothing"], "not_found"),
         (["deliveries", "nothing"], "not_found"),
     ],
 )

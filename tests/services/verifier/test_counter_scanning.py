@@ -8,6 +8,7 @@ from comity.web import qr
 from tests.services.verifier.deployed import Deployed
 from tests.services.verifier.federation import CANARY, LICENCE, PERSON
 from tests.services.verifier.till import Till, paired, words
+from tests.unit.web.test_pdf import LOCK, letter
 
 
 @pytest.fixture
@@ -97,6 +98,22 @@ async def test_a_picture_is_read_too(till: Till, verifier: Deployed) -> None:
             "/counter/scan", {"policy": "drivers-licence-valid", "text": ""}, files={"image": ("code.png", picture)}
         )
         assert answer.status_code == status, words(answer.text)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+async def test_a_pdf_that_was_mailed_is_read_too(till: Till, verifier: Deployed, language: str) -> None:
+    encoded = verifier.held(LICENCE, kind=Format.VC_JWT).encoded
+    says = {
+        "en": ("locked with a password", "no readable QR code on the first 3 pages", "more than one QR code"),
+        "fr": ("protégé par un mot de passe", "Aucun code QR lisible", "plus d’un code QR"),
+    }[language]
+    till.language = language
+    for file, seen in ((letter(None, encoded), ""), *zip((LOCK, letter(None), letter("a", "b")), says, strict=True)):
+        answer = await till.post(
+            "/counter/scan", {"policy": "drivers-licence-valid", "text": ""}, files={"image": ("mail.pdf", file)}
+        )
+        assert answer.status_code == (422 if seen else 303), words(answer.text)
+        assert seen in words(answer.text)
 
 
 async def test_frames_are_read_for_counters_only(till: Till, verifier: Deployed) -> None:
