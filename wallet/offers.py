@@ -15,6 +15,7 @@ from comity.openid.issuance.offer import CredentialOffer, OfferReference, parse_
 from comity.ports import Clock
 from comity.trust import may_issue
 from comity.trust.snapshot import RegistrySnapshot
+from comity.web import i18n
 from wallet.outbound import JSON, Outbound
 
 
@@ -47,13 +48,20 @@ class Preview:
             self.offer.authorization_code is not None or self.offer.names_no_grant
         )
 
+    def issuer_name(self, language: str) -> str | None:
+        """Return the registry's name of the issuer; what it calls itself only where the registry has none."""
+        named = next((each["name"] for each in self.facts.values() if each.get("name")), None)
+        if named:
+            return i18n.pick(named, language)
+        display = in_language(self.metadata.display, language)
+        return display.name if display else None
+
     def document(self, language: str) -> dict[str, Any]:
         """Return the preview for people, in ``language``."""
-        issuer = in_language(self.metadata.display, language)
         grant = self.offer.pre_authorized
         code = grant.transaction_code if grant else None
         return {
-            "issuer": {"id": self.metadata.credential_issuer, "name": issuer.name if issuer else None},
+            "issuer": {"id": self.metadata.credential_issuer, "name": self.issuer_name(language)},
             "transaction_code": code.to_dict() if code else None,
             "sign_in": self.is_by_sign_in,
             "credentials": [

@@ -11,7 +11,7 @@ from comity.web import i18n
 def preview(document: dict[str, Any], language: str) -> None:
     """Print who offers what, and whether the registry knows the issuer."""
     console = Console(highlight=False)
-    console.print(escape(f"{document['issuer']['name'] or ''} {document['issuer']['id']}"), style="bold")
+    console.print(escape(f"{document['issuer']['name'] or ''} {document['issuer']['id']}".lstrip()), style="bold")
     for each in document["credentials"]:
         trust = each["trust"]
         known = i18n.text("wallet.issuer_known" if trust["known"] else "wallet.issuer_unknown", language)

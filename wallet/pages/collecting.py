@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from comity.errors import Code, ComityError, Conflict, NotFound
 from comity.openid.issuance.display import in_language
-from comity.web import i18n
 from comity.web.forms import Form
 from wallet import holdings
 from wallet.offers import Preview
@@ -110,12 +109,7 @@ async def _show(face: Face, request: Request, offer: Kept, form: Form, *, status
 
 
 def _issuer_name(preview: Preview, language: str) -> str:
-    """Return the registry's name of the issuer; what it calls itself only where the registry has none."""
-    named = next((each["name"] for each in preview.facts.values() if each.get("name")), None)
-    if named:
-        return i18n.pick(named, language)
-    display = in_language(preview.metadata.display, language)
-    return display.name if display else preview.metadata.credential_issuer
+    return preview.issuer_name(language) or preview.metadata.credential_issuer
 
 
 def _offered(face: Face, preview: Preview, configuration_id: str, issuer: str, language: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def credential(
 
 
 def metadata_saying(town: Town, **members: Any) -> Callable[[FetchRequest, Fetched | None], Fetched]:
-    """Return a change of the issuer's metadata, which are plain then, and offer no encryption."""
+    """Return a change of the issuer's metadata: plain, without encryption, and without the members that are None."""
 
     def change(request: FetchRequest, answer: Fetched | None) -> Fetched:
         assert answer is not None
@@ -60,7 +60,8 @@ def metadata_saying(town: Town, **members: Any) -> Callable[[FetchRequest, Fetch
             jose.payload_object(jose.parse(answer.body.decode())) if signed else strict_json.parse_object(answer.body)
         )
         plain = {name: value for name, value in told.items() if not name.endswith("_encryption")}
-        return fetched(request.url, strict_json.serialise({**plain, **members}), town.clock)
+        said = {name: value for name, value in {**plain, **members}.items() if value is not None}
+        return fetched(request.url, strict_json.serialise(said), town.clock)
 
     return change
 

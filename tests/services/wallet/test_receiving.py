@@ -51,6 +51,18 @@ async def test_who_issues_and_whether_they_may_are_two_facts(
     assert (trust["known"], trust["may_issue"], trust["code"]) == (known, may_issue, code)
 
 
+@pytest.mark.parametrize("calls_itself", [None, "Somebody else (DEMO)"])
+@pytest.mark.parametrize("authority", [ON, STRANGER])
+async def test_an_issuer_is_called_what_the_registry_calls_it(
+    town: Town, maya: Person, authority: str, calls_itself: str | None
+) -> None:
+    offer = await town.offer("person/1", authority)
+    display = [{"name": calls_itself, "locale": "en"}] if calls_itself else None
+    town.net.afterwards("openid-credential-issuer", metadata_saying(town, display=display))
+    shown = (await maya.post("offers/preview", offer=offer["link"])).json()
+    assert shown["issuer"]["name"] == ("ServiceOntario (DEMO)" if authority == ON else calls_itself)
+
+
 async def test_a_type_that_nobody_knows_is_shown_as_such(town: Town, maya: Person) -> None:
     offer = await town.offer()
     configuration = {"format": "dc+sd-jwt", "vct": "https://somebody.example/card", "credential_metadata": {}}
