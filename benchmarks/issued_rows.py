@@ -29,6 +29,7 @@ from sqlalchemy import Connection, Table, text
 from benchmarks.credentials import Row
 from comity.keys import KeySigner
 from comity.runtime.database import open_database
+from issuer.store.offers import ERASED
 from issuer.store.tables import credentials, issuances, offers
 from tests.services.issuer.deployed import LICENCE, NOW, ON, Deployed, Place, running
 from tests.support import postgres
@@ -57,7 +58,7 @@ _OFFERS = """
 INSERT INTO offers (id, authority, type_slug, type_version, configuration_ids, batch_size, state, code_hash, attempts,
     erase_at, record_reference, credential_valid_until, created_at, expires_at, by_sign_in)
 {series} SELECT {id}, '{authority}', 'drivers-licence', 1, 'drivers-licence.1.sdjwt', 1, 'redeemed', {hash},
-    0, {now} - i % 100000000, 'old-' || i, {now} + i % 100000000, {now} - i % 100000000, {now} - i % 100000000, FALSE
+    0, {erased}, 'old-' || i, {now} + i % 100000000, {now} - i % 100000000, {now} - i % 100000000, FALSE
 FROM n
 """
 _ISSUANCES = """
@@ -146,6 +147,7 @@ def _fill(connection: Connection, *, rows: int, first: int) -> None:
         "authority": ON,
         "size": LIST,
         "now": int(NOW.timestamp()),
+        "erased": ERASED,
     }
     for statement in (_OFFERS, _ISSUANCES, _CREDENTIALS):
         connection.execute(text(statement.format(**told)))

@@ -131,13 +131,13 @@ class Publisher:
         return await self._publish(await self._database.read(lambda connection: store.due(connection, now=now)))
 
     async def check(self) -> None:
-        """Say whether every list stands on disk and none is overdue; for ``/readyz``.
+        """Say whether every list of an authority that issues here stands on disk and none is overdue; for ``/readyz``.
 
         Raises:
             Unreachable: ``status_stale``.
         """
         now = self._now()
-        states = await self._database.read(store.all_lists)
+        states = [each for each in await self._database.read(store.all_lists) if each.authority in self._authorities]
         if not states or not all(self._is_fresh(state, now) for state in states):
             raise Unreachable(Code.STATUS_STALE, "a status list is not published or no longer fresh")
 

@@ -200,18 +200,16 @@ def live_offers(connection: Connection, digests: Sequence[str], *, now: int) -> 
 
 def erase_due(connection: Connection, *, now: int) -> int:
     """Erase the cells of jobs whose time has come; returns rows erased."""
-    due = select(bulk_jobs.c.id).where(bulk_jobs.c.erase_at <= now)
+    is_due = (bulk_jobs.c.erase_at <= now) & (bulk_jobs.c.file_digest != bulk_jobs.c.id)
+    due = select(bulk_jobs.c.id).where(is_due)
     erased = connection.execute(
         update(bulk_rows)
         .where(bulk_rows.c.job_id.in_(due), bulk_rows.c.sealed_cells.is_not(None))
         .values(sealed_cells=None)
     )
-    # The same file may be given again then; its rows that were collected are known by themselves.
-    connection.execute(
-        update(bulk_jobs)
-        .where(bulk_jobs.c.erase_at <= now, bulk_jobs.c.file_digest != bulk_jobs.c.id)
-        .values(file_digest=bulk_jobs.c.id, state=JobState.DONE.value)
-    )
+    # The same file may be given again then; its rows that were collected are known by themselves. A job whose digest
+    # is gone was erased, and is not looked at again.
+    connection.execute(update(bulk_jobs).where(is_due).values(file_digest=bulk_jobs.c.id, state=JobState.DONE.value))
     return erased.rowcount
 
 

@@ -31,6 +31,12 @@ CLOCK_SECONDS = 3600
 """How much longer than they hold spent nonces and proofs are remembered: a clock set back makes none of them good."""
 
 
+ERASED = 253_402_300_799
+"""``erase_at`` of what was erased, the end of the year 9999: it is not looked at again, however much there is."""
+AT_ONCE = 5_000
+"""Offers whose claims are erased in one transaction."""
+
+
 class OfferState(StrEnum):
     """Where an offer stands. ``EXPIRED`` and ``DELIVERED`` are seen, not stored."""
 
@@ -65,7 +71,7 @@ class Offer:
         code_hash: hash of the pre-authorized code.
         transaction_code_hash: keyed hash of the transaction code; None when none is asked for.
         sealed_claims: None once erased.
-        erase_at: when the claims go, at the latest.
+        erase_at: when the claims go, at the latest; :data:`ERASED` once they went.
         record_reference: the authority's own file number.
         number_index: keyed blind index of the document number.
         name_index: keyed blind index of the name.
@@ -243,8 +249,11 @@ def erase_after(connection: Connection, offer_id: str, *, at: int) -> None:
 
 
 def erase_due(connection: Connection, *, now: int) -> int:
-    """Erase the claims and holder digests of offers whose time has come, and what was spent. Returns offers erased."""
-    due = select(offers.c.id).where(offers.c.erase_at <= now)
+    """Erase the claims and holder digests of offers whose time has come, and what was spent. Returns offers erased.
+
+    The latest first, and so many at once that others can write meanwhile: the first time there may be years of them.
+    """
+    due = select(offers.c.id).where(offers.c.erase_at <= now).order_by(offers.c.erase_at.desc()).limit(AT_ONCE)
     connection.execute(
         update(credentials)
         .where(
@@ -261,10 +270,10 @@ def erase_due(connection: Connection, *, now: int) -> int:
     for spent in (nonces, dpop_proofs, client_proofs):
         connection.execute(spent.delete().where(spent.c.expires_at <= now - CLOCK_SECONDS))
     connection.execute(encryption_keys.delete().where(encryption_keys.c.expires_at <= now))
-    erased = connection.execute(
-        update(offers).where(offers.c.erase_at <= now, offers.c.sealed_claims.is_not(None)).values(sealed_claims=None)
-    )
-    return erased.rowcount
+    held = select(func.count()).where(offers.c.id.in_(due), offers.c.sealed_claims.is_not(None))
+    erased = connection.execute(held).scalar_one()
+    connection.execute(update(offers).where(offers.c.id.in_(due)).values(sealed_claims=None, erase_at=ERASED))
+    return erased
 
 
 def of_row(row: "Row[tuple[object, ...]]") -> Offer:

@@ -87,7 +87,10 @@ def require_published(connection: Connection, found: Mapping[tuple[str, int], Pu
     missing = sorted({(row.authority, row.number) for row in rows} - set(found))
     if missing:
         names = ", ".join(f"{authority}/status/{number}" for authority, number in missing[:5])
-        raise Misconfigured(Code.MISCONFIGURED, f"published status lists that are needed are not there: {names}")
+        raise Misconfigured(
+            Code.MISCONFIGURED,
+            f"published status lists that are needed are not there, or not of an authority that issues here: {names}",
+        )
 
 
 def adopt(connection: Connection, published: Published, *, backup_at: int) -> int:

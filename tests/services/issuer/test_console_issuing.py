@@ -12,6 +12,7 @@ from issuer import signing_in
 from issuer.console.issuing import entries_of
 from tests.services.issuer.clerks import ORIGIN, PASSWORD, AtDesk, employ, hidden, sign_in, words
 from tests.services.issuer.deployed import ON, Deployed, Place, running
+from tests.services.issuer.signing_in import Wallet
 from tests.unit.issuer.test_photos import taken
 
 LICENCE = CredentialType(slug="drivers-licence", version=1)
@@ -281,6 +282,20 @@ async def test_a_wallet_is_opened_at_the_counter_where_there_is_one(place: Place
         page, _ = await offer_of(desk, issuer)
         (link,) = re.findall(r'href="(http://localhost:8102/en/[^"]+)"', page.text)
         assert "/open?credential_offer_uri=" in link
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, "agreed to, not collected yet"), (61, "not collected in time")])
+async def test_who_agreed_and_did_not_collect_breaks_no_page(issuer: Deployed, seconds: int, said: str) -> None:
+    """Anybody who signs in may stop there; the desk's first page lists what they agreed to."""
+    await Wallet(issuer).code()
+    issuer.clock.advance(timedelta(seconds=seconds))
+    await employ(issuer)
+    desk = await sign_in(issuer, "supervisor")
+    home = await desk.get("/")
+    assert said in words(home)
+    audit = await issuer.client.get(f"/api/v1/audit?authority={ON}", headers=issuer.as_role("auditor"))
+    (offer_id,) = {each["subject"] for each in audit.json()["events"] if each["action"] == "authorized"}
+    assert (await desk.get(f"/offers/{offer_id}")).status_code == 200
 
 
 async def test_the_form_is_filled_in_from_the_authoritys_own_file(desk: AtDesk) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from comity.errors import Code, Malformed
@@ -23,6 +23,7 @@ from comity.runtime.keystore import FileKeyStore
 from issuer import issuing
 from issuer.secrecy import Secrecy, normalised
 from issuer.store import metadata
+from issuer.store import offers as offers_store
 from issuer.store.tables import credentials, offers
 from tests.services.issuer.deployed import CANARY, LICENCE, NUMBER, ON, PERSON, Deployed, Place, running
 
@@ -86,6 +87,26 @@ async def test_claims_are_erased_when_their_time_comes(used: Deployed, place: Pl
     assert set(await database.read(lambda c: list(c.execute(select(credentials.c.holder_digest)).scalars()))) == {None}
     await database.close()
     assert files_holding(place.folder, [*FORMS_OF_THE_CANARY, *kept]) == []
+
+
+@pytest.mark.both_databases
+async def test_what_was_erased_is_not_looked_at_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or each round would read all that was ever offered, while nothing else can be written."""
+    monkeypatch.setattr(offers_store, "AT_ONCE", 2)
+    async with running(place, erase_every_seconds=3600.0) as issuer:
+        deployment = issuer.deployment
+        for _ in range(3):
+            await issuer.offer()
+        issuer.clock.advance(timedelta(hours=1))
+
+        def due(connection: Connection) -> int:
+            wanted = select(func.count()).where(offers.c.erase_at <= deployment.now())
+            return connection.execute(wanted).scalar_one()
+
+        for erased, left in ((2, 1), (1, 0), (0, 0)):
+            assert await issuing.erase_due(deployment) == erased
+            assert await deployment.database.read(due) == left
+        assert set(await deployment.database.read(sealed)) == {None}
 
 
 async def test_claims_go_before_the_token_when_the_settings_say_so(place: Place) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import json
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from issuer.authorities import Authority
 from issuer.list_folder import FENCE_FILE, alone_in, holds
 from issuer.store import status_lists as store
 from issuer.store.status_lists import ListState
-from tests.services.issuer.deployed import ON, Deployed, Place, running
+from tests.services.issuer.deployed import AUTHORITIES, ON, Deployed, Place, running
 from tests.services.issuer.test_status import change, issued, published, views
 
 # --- the folder
@@ -243,3 +244,15 @@ async def test_a_service_starts_while_another_process_holds_a_list(
     (folder / "revocation").unlink()
     async with alone_in(folder), running(place) as issuer:
         assert (await issuer.client.get("/readyz")).json()["checks"]["status_lists"] == "status_stale"
+
+
+async def test_the_lists_of_an_authority_that_left_make_nobody_unready(place: Place) -> None:
+    async with running(place):
+        pass
+    (place.folder / "authorities.json").write_text(json.dumps(AUTHORITIES[:1]), "utf-8")
+    async with running(place) as issuer:
+        issuer.clock.advance(timedelta(days=2))
+        with pytest.raises(Unreachable):  # its own lists have ended
+            await issuer.deployment.publisher.check()
+        await issuer.deployment.publisher.publish_due()
+        assert (await issuer.client.get("/readyz")).status_code == 200
