@@ -12,6 +12,7 @@ from comity.errors import Code, Conflict, Denied, Malformed, NotFound, Unreachab
 from comity.openid.presentation import digital_credentials, parameters, response
 from comity.openid.presentation.parameters import RequestObject
 from comity.openid.presentation.refused import RefusedRequest
+from comity.openid.presentation.request import CLOCK_SKEW
 from comity.openid.presentation.response import Received
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Clock
@@ -226,9 +227,14 @@ class Presenting:
             return None
 
     def _end_of(self, asked: RequestObject) -> datetime:
-        """Return until when the question can be answered: as long as the verifier says, within bounds."""
-        longest = self.clock.now() + LONGEST_CONSENT
-        return min(asked.expires_at, longest) if asked.expires_at else longest
+        """Return until when the question can be answered: as long as the verifier says, within bounds.
+
+        A request that is over by our clock was opened because clocks differ a little; so long it can be answered.
+        """
+        now, ends = self.clock.now(), asked.expires_at
+        if ends is not None and ends <= now:
+            return ends + CLOCK_SKEW
+        return now + LONGEST_CONSENT if ends is None else min(ends, now + LONGEST_CONSENT)
 
     async def _forget_old(self, wallet: OpenWallet) -> None:
         """Delete questions that nobody answered in time; they hold what would have been shared."""

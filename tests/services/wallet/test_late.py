@@ -7,6 +7,7 @@ import pytest
 from comity.credential import Format
 from tests.services.wallet import forging
 from tests.services.wallet.test_presenting import RESPONSES
+from tests.services.wallet.test_requests import REQUESTS, signed_again
 from tests.services.wallet.town import NOW, Person, Town
 
 
@@ -56,3 +57,18 @@ async def test_a_revoked_credential_does_not_stand_before_a_good_one(town: Town,
         answer = await maya.agree(consent)
         assert answer.json()["credentials"] == [expected["id"]]
         assert (await town.result(started))["result"]["verdict"] == "accepted"
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-30, 200), (30, 200), (-60, 400)])
+async def test_a_clock_that_is_a_little_off_takes_no_question_away(
+    town: Town, maya: Person, seconds: int, status: int
+) -> None:
+    """C01: the wallet's clock may be a minute ahead of the verifier's, and what it opened it can answer."""
+    await maya.receive(await town.offer())
+    ends = int((NOW + timedelta(seconds=seconds)).timestamp())
+    town.net.afterwards(REQUESTS, signed_again(town, exp=ends))
+    opened = await maya.post("presentations", request=(await town.ask())["link"])
+    if status != 200:
+        assert (opened.status_code, opened.json()["code"]) == (status, "request_expired")
+        return
+    assert (await maya.agree(opened.json())).status_code == status
