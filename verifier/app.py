@@ -70,8 +70,8 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
     routers += [relying_party.answers(deployment), bridge.authorization(deployment)]
     for router in routers:
         app.include_router(router)
-    counted.install(app, partial(_count, deployment), [route for router in routers for route in router.routes])
-    counter.install(app, deployment)
+    routes = [route for router in routers for route in router.routes]
+    counted.install(app, partial(_count, deployment), [*routes, *counter.install(app, deployment)])
     described.complete(app)
 
     @app.get("/complete", include_in_schema=False)

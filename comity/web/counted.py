@@ -12,7 +12,7 @@ from comity.errors import Code, ComityError, Denied, Malformed
 
 Count = Callable[[Request, ComityError], None]
 """Takes note of a refusal. It neither waits nor fails: the answer comes after it."""
-_REFUSED = "refused_before_reading"
+_REFUSED, _TOLD = "refused_before_reading", "refusal_is_told"
 
 
 def install(app: FastAPI, count: Count, routes: Sequence[BaseRoute]) -> None:
@@ -26,8 +26,10 @@ def install(app: FastAPI, count: Count, routes: Sequence[BaseRoute]) -> None:
 
 
 def tell(request: Request, error: ComityError) -> None:
-    """Count a refusal that a route answers by itself."""
-    request.app.state.count_refusal(request, error)
+    """Count a refusal that a route answers by itself. Of one request the first counts, which knows best."""
+    if not getattr(request.state, _TOLD, False):
+        setattr(request.state, _TOLD, True)
+        request.app.state.count_refusal(request, error)
 
 
 def hand_over(scope: Scope, error: ComityError) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.convertors import Convertor, register_url_convertor
@@ -99,9 +100,9 @@ class Pages:
 
     # --- routes
 
-    def router(self, prefix: str = "") -> APIRouter:
+    def router(self, prefix: str = "", route_class: type[APIRoute] = APIRoute) -> APIRouter:
         """Return a router whose paths begin with the language; its handlers take ``request`` and no more."""
-        return APIRouter(prefix="/{lang:lang}" + prefix, include_in_schema=False)
+        return APIRouter(prefix="/{lang:lang}" + prefix, include_in_schema=False, route_class=route_class)
 
     def install(self, app: FastAPI) -> None:
         """Serve the static files, lead ``/`` to the right language, and answer errors with pages."""
@@ -201,8 +202,9 @@ class Pages:
     def _context(self, request: Request, language: str) -> dict[str, Any]:
         other = next(each for each in i18n.LANGUAGES if each != language)
         path = request.url.path
-        rest = path[3:] if path[1:3] in i18n.LANGUAGES and path[3:4] in {"", "/"} else "/"
-        query = f"?{request.url.query}" if request.url.query else ""
+        has_other = path[1:3] in i18n.LANGUAGES and path[3:4] in {"", "/"}
+        rest = path[3:] if has_other else "/"
+        query = f"?{request.url.query}" if has_other and request.url.query else ""  # elsewhere it means nothing
         return {
             "t": _words(language),
             "lang": language,

@@ -5,11 +5,13 @@ a second one that no other site can know. Pages cannot be framed and run no scri
 """
 
 import hmac
-from collections.abc import Awaitable, Callable
-from functools import wraps
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from comity.errors import Code, ComityError, Denied, Malformed, NotFound, Unreachable
 from comity.keys import thumbprint
@@ -17,7 +19,8 @@ from comity.openid import authorization as messages
 from comity.openid.authorization import AuthorizationResponse
 from comity.openid.issuance.display import in_language
 from comity.openid.refusal import OAuthErrorCode
-from comity.web import body, counted, i18n, problems
+from comity.web import body, i18n, problems
+from comity.web.counted import CountedRoute
 from issuer import authorizing
 from issuer.api import described_discovery, pages
 from issuer.api.access import deployment_of
@@ -27,23 +30,33 @@ from issuer.deployment import Deployment
 from issuer.identity import Secrets
 from issuer.store.authorizations import Authorization, State
 
-router = APIRouter()
 
-Route = Callable[..., Awaitable[Response]]
+class PersonRoute(CountedRoute):
+    """A route for a person's browser: what it refuses is counted, and told on a page."""
 
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with its errors answered by a page instead of a problem document."""
+        handle = super().get_route_handler()
 
-def _for_people(route: Route) -> Route:
-    """Answer what goes wrong with a page instead of a problem document."""
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except ComityError as error:
+                return pages.problem(error, _language(request, None))
 
-    @wraps(route)
-    async def answer(request: Request, **parameters: str) -> Response:
+        return answer
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and tell on a page, too, that this address is not for one made in this way."""
         try:
-            return await route(request, **parameters)
-        except ComityError as error:
-            counted.tell(request, error)
-            return pages.problem(error, _language(request, None))
+            await super().handle(scope, receive, send)
+        except HTTPException as error:
+            page = pages.problem(Malformed(Code.METHOD_NOT_ALLOWED), _language(Request(scope), None))
+            page.headers.update(error.headers or {})
+            await page(scope, receive, send)
 
-    return answer
+
+router = APIRouter(route_class=PersonRoute)
 
 
 @router.get("/sign-in/jwks.json", include_in_schema=False)
@@ -56,7 +69,6 @@ async def keys_for_provider(request: Request) -> Response:
 
 
 @router.get("/sign-in/callback", include_in_schema=False)
-@_for_people
 async def callback(request: Request) -> Response:
     """Take a browser back from the identity provider (OpenID Connect Core §3.1.2.5)."""
     deployment = deployment_of(request)
@@ -84,7 +96,6 @@ async def callback(request: Request) -> Response:
 
 
 @router.get("/{path:path}/authorize", status_code=303, response_class=Response, **described_discovery.AUTHORIZE)
-@_for_people
 async def begin(request: Request, path: str) -> Response:
     """Begin: take the request that the wallet pushed, and let the person sign in (RFC 9126 §4).
 
@@ -115,7 +126,6 @@ async def begin(request: Request, path: str) -> Response:
 
 
 @router.get("/{path:path}/sign-in/{authorization_id}", include_in_schema=False)
-@_for_people
 async def show(request: Request, path: str, authorization_id: str) -> Response:
     """Show the page that is due: the demo's list of people, or the question whether to go on."""
     deployment = deployment_of(request)
@@ -129,7 +139,6 @@ async def show(request: Request, path: str, authorization_id: str) -> Response:
 
 
 @router.post("/{path:path}/sign-in/{authorization_id}", include_in_schema=False)
-@_for_people
 async def answer_page(request: Request, path: str, authorization_id: str) -> Response:
     """Hear what the person chose: who they are (demo), to agree, or to refuse."""
     deployment = deployment_of(request)

@@ -1,21 +1,27 @@
 """Every refused request in the tests of services is judged (``tests/support/refused.py``): planted defects are seen."""
 
+import html
 from collections.abc import AsyncIterator, Awaitable, Callable
+from unittest.mock import Mock
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
-from sqlalchemy import Connection, text
+from fastapi.responses import HTMLResponse
+from sqlalchemy import Connection, MetaData, text
 
 from comity.errors import Code, NotFound
 from comity.openid.refusal import OAuthError, OAuthErrorCode
+from comity.runtime.clock import SystemClock
 from comity.runtime.database import Database, open_database
-from comity.web import counted, problems
+from comity.runtime.refusals import Refusals, refusals_tables
+from comity.web import counted, i18n, problems
 from comity.web.counted import CountedRoute
 from tests.support.refused import CHANGES, judge, watched
 
 URL, SENT = "http://door.example", "a-secret-that-was-sent-4711"
 GOOD = OAuthError(Code.REQUEST_INVALID, "the code is not known", error=OAuthErrorCode.INVALID_GRANT)
+NOTED = Refusals(database=Mock(), tables=refusals_tables(MetaData()), clock=SystemClock())
 Door = Callable[[Request], Awaitable[Response]]
 
 
@@ -37,25 +43,35 @@ async def _problem(request: Request, error: Exception) -> Response:
     return problems.problem(request, error)
 
 
-async def judged(door: Door) -> list[str]:
+async def judged(door: Door, path: str = "/token") -> list[str]:
     """Send one bad request to a door and return what is wrong with how it is refused."""
     app, routes = FastAPI(), APIRouter(route_class=CountedRoute)
-    routes.add_api_route("/token", door, methods=["POST"], response_model=None)
+    routes.add_api_route(path, door, methods=["POST"], response_model=None)
     app.include_router(routes)
-    counted.install(app, lambda _request, _error: None, routes.routes)
+    counted.install(app, lambda _request, error: NOTED.note(error, endpoint="door"), routes.routes)
     app.exception_handler(NotFound)(_problem)
     with watched() as exchanges:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
-            await client.post("/token", data={"code": SENT})
+            await client.post(path, data={"code": SENT})
     return [each for exchange in exchanges if exchange.is_refused for each in judge(exchange)]
 
 
-def door(answer: Response) -> Door:
+def door(answer: Response, *, times: int = 1) -> Door:
     async def refuse(request: Request) -> Response:
         await request.body()
+        for _ in range(times):
+            NOTED.note(GOOD, endpoint="door")
         return answer
 
     return refuse
+
+
+def page(language: str = "en", *, said: str = "en", more: str = "", without: str = "") -> Door:
+    """Return a door that refuses with a page."""
+    words = {each: i18n.text(f"codes.client_unknown.{each}", said) for each in ("title", "meaning", "next_step")}
+    title, meaning, next_step = (html.escape("" if each == without else text) for each, text in words.items())
+    told = f"<html lang={language}><h1>{title}</h1><p>{meaning}<p>{next_step}{more}</html>"
+    return door(HTMLResponse(told, 404, {"cache-control": "no-store", "content-language": language}))
 
 
 def told(sentence: str, status: int = 400) -> Door:
@@ -68,9 +84,11 @@ async def test_a_refusal_as_it_should_be_is_the_good_twin() -> None:
     for answer in (
         problems.protocol_error(GOOD),
         problems.protocol_error(unknown),
-        Response(status_code=401, headers=challenge),
     ):
         assert await judged(door(answer)) == []
+    assert await judged(door(Response(status_code=401, headers=challenge), times=0)) == [], "counted by the route"
+    for language in ("en", "fr"):
+        assert await judged(page(language, said=language), "/authorize") == []
 
 
 @pytest.mark.parametrize(
@@ -90,10 +108,28 @@ async def test_a_refusal_as_it_should_be_is_the_good_twin() -> None:
         (door(Response("the code is not known", 400, {"cache-control": "no-store"})), "no error code in nothing"),
         (door(Response("[]", 400, {"cache-control": "no-store"}, "application/json")), "not a JSON object"),
         (door(Response("{}", 400, media_type="application/json")), "it may be kept by a cache"),
+        (door(problems.protocol_error(GOOD), times=0), "it is 0 events"),
+        (door(problems.protocol_error(GOOD), times=2), "it is 2 events"),
     ],
 )
 async def test_a_planted_defect_is_seen(planted: Door, seen: str) -> None:
     assert any(seen in each for each in await judged(planted)), seen
+
+
+@pytest.mark.parametrize(
+    ("planted", "seen"),
+    [
+        (page("fr"), "cause and next step in fr"),
+        (page(without="title"), "cause and next step in en"),
+        (page(without="meaning"), "cause and next step in en"),
+        (page(without="next_step"), "cause and next step in en"),
+        (page("de"), "does not say its language"),
+        (page(more=f"<a href=/fr/?code={SENT}>Français</a>"), "it repeats what was sent: code"),
+        (told("the client is not known"), "a person is answered with application/json"),
+    ],
+)
+async def test_a_planted_defect_of_a_page_is_seen(planted: Door, seen: str) -> None:
+    assert any(seen in each for each in await judged(planted, "/authorize")), seen
 
 
 async def test_a_change_is_seen_unless_its_reason_is_written_down(database: Database) -> None:
@@ -113,12 +149,12 @@ async def test_a_change_is_seen_unless_its_reason_is_written_down(database: Data
         raise GOOD
 
     async def refuse(unit: Callable[[Connection], None], sentence: str) -> list[str]:
-        async def act(_request: Request) -> Response:
+        async def act(request: Request) -> Response:
             try:
                 await database.write(unit)
             except OAuthError as error:
-                return problems.protocol_error(error)
-            return problems.oauth_error("invalid_grant", sentence)
+                return await door(problems.protocol_error(error))(request)
+            return await door(problems.oauth_error("invalid_grant", sentence))(request)
 
         return await judged(act)
 

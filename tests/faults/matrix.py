@@ -30,11 +30,11 @@ def killed(names: Sequence[str]) -> list[str]:
     return [f"{name}=kill" for name in names]
 
 
-def drawn(names: Sequence[str], which: str) -> list[str]:
-    """Return every place with the fault ``which``; for ``sample`` some places, each with one fault."""
+def drawn(names: Sequence[str], which: str, *, most: int = SAMPLE) -> list[str]:
+    """Return every place with the fault ``which``; for ``sample`` ``most`` places, each with one fault."""
     if which != "sample":
         return [f"{name}={which}" for name in names]
     chosen = random.Random(seed())
     every = [*product(names, (*(each for each in OTHERS if each != "stall"), SHORT_STALL))]
     found = dict(chosen.sample(every, len(every)))  # the last fault of each place stands
-    return [f"{name}={action}" for name, action in list(found.items())[:SAMPLE]]
+    return [f"{name}={action}" for name, action in list(found.items())[:most]]

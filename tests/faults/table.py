@@ -116,13 +116,15 @@ def document() -> str:
 
 def failpoints() -> dict[str, tuple[str, ...]]:
     """Return the failpoints of each flow."""
-    from tests.faults import authorizing, holding, issuing, verifying
+    from tests.faults import authorizing, holding, issuing, signing_in, verifying, websites
 
     return {
         "issuer, pre-authorized code": issuing.FAILPOINTS,
         "issuer, authorization code": authorizing.FAILPOINTS,
         "wallet": holding.FAILPOINTS,
         "verifier": verifying.FAILPOINTS,
+        "verifier, signing in at a website": signing_in.FAILPOINTS,
+        "verifier, commands for websites": websites.FAILPOINTS,
     }
 
 

@@ -40,6 +40,18 @@ class Held:
     signed: SignedCredential
     key: KeySigner
 
+    def answer(self, asked: RequestObject, *, nonce: str | None = None) -> str:
+        """Return the body that presents it, for the request's nonce or another one."""
+        presented = formats.FORMATS[self.signed.format].present(
+            self.signed,
+            CLAIMS,
+            self.key,
+            audience=asked.client_id.text,
+            nonce=nonce or asked.nonce,
+            at=SystemClock().now(),
+        )
+        return response.build(asked, {QUERY: [presented]})
+
 
 @dataclass
 class Check:
@@ -115,30 +127,12 @@ class Verifying(Flow[Check]):
 
     async def _fetch(self, walk: Check, verifier: httpx.AsyncClient) -> None:
         assert walk.started is not None
-        link = parse_link(walk.started["link"])
-        answer = await verifier.get(str(link.request_uri))
-        if answer.status_code != 200:
-            assert answer.status_code >= 500, f"a request could not be fetched again (E): {answer.text}"
-            return
-        verified = request_object.verify(answer.text, client=link.client_id, at=SystemClock().now())
-        assert isinstance(verified, request_object.VerifiedRequest)
-        walk.asked = verified.request
-
-    def _body(self, asked: RequestObject, *, nonce: str | None = None) -> str:
-        presented = formats.FORMATS[self.held.signed.format].present(
-            self.held.signed,
-            CLAIMS,
-            self.held.key,
-            audience=asked.client_id.text,
-            nonce=nonce or asked.nonce,
-            at=SystemClock().now(),
-        )
-        return response.build(asked, {QUERY: [presented]})
+        walk.asked = await fetch(walk.started["link"], verifier)
 
     async def _post(self, walk: Check, verifier: httpx.AsyncClient, **changes: str) -> httpx.Response:
         assert walk.asked is not None
         return await verifier.post(
-            str(walk.asked.response_uri), content=self._body(walk.asked, **changes), headers=FORM
+            str(walk.asked.response_uri), content=self.held.answer(walk.asked, **changes), headers=FORM
         )
 
     async def _answer(self, walk: Check, verifier: httpx.AsyncClient) -> None:
@@ -212,6 +206,18 @@ class Verifying(Flow[Check]):
                 return
             await asyncio.sleep(0.2)
         raise AssertionError("a report was never erased (B)")
+
+
+async def fetch(link: str, verifier: httpx.AsyncClient) -> RequestObject | None:
+    """Return the request that a link leads to, as a wallet reads it; None when it cannot be had now."""
+    parsed = parse_link(link)
+    answer = await verifier.get(str(parsed.request_uri))
+    if answer.status_code != 200:
+        assert answer.status_code >= 500, f"a request could not be fetched again (E): {answer.text}"
+        return None
+    verified = request_object.verify(answer.text, client=parsed.client_id, at=SystemClock().now())
+    assert isinstance(verified, request_object.VerifiedRequest)
+    return verified.request
 
 
 async def receive(stage: Stage) -> Held:

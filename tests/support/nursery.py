@@ -21,6 +21,7 @@ from typing import Any
 from comity.demo import processes
 from comity.demo.processes import Process
 from comity.errors import Code, Misconfigured
+from comity.runtime import failpoints
 
 IMPORTED = (
     "issuer.app",
@@ -41,6 +42,7 @@ IMPORTED = (
     "httptools",
     "uvloop",
 )
+NOT_REACHED = "never reached:"
 _DIE_WITH_PARENT = 1
 
 
@@ -173,6 +175,8 @@ def _live(order: Mapping[str, Any]) -> None:
     try:
         from comity.cli import main as comity
 
+        if "serve" not in order["arguments"]:
+            _arm(order["settings"])
         comity()
     except SystemExit as end:
         code = end.code or 0
@@ -180,9 +184,23 @@ def _live(order: Mapping[str, Any]) -> None:
         sys.stderr.write(f"!{error!r}\n")
     if code:
         sys.stderr.write(f"!ended with {code}\n")
+    if "serve" not in order["arguments"]:
+        _tell_what_was_not_reached()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(int(code))
+
+
+def _arm(settings: Mapping[str, Any]) -> None:
+    """Arm the places of a command; a service does so by itself, at its first request."""
+    for each in (value for name, value in settings.items() if name.endswith("_FAILPOINT")):
+        failpoints.arm(each)
+
+
+def _tell_what_was_not_reached() -> None:
+    """Say of a command that came to its end where it should have broken; its log is quiet."""
+    for each in failpoints._armed:
+        sys.stderr.write(f"!{NOT_REACHED} {each}\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,13 +24,18 @@ from comity.errors import Code, ComityError
 from comity.openid.issuance import attempts
 from comity.openid.refusal import OAuthErrorCode
 from comity.runtime.postgres import PostgresDatabase
+from comity.runtime.refusals import Refusals
 from comity.runtime.sqlite import SqliteDatabase
 from comity.runtime.unit import Database
 from comity.web.counted import CountedRoute, endpoint_of_template
+from comity.web.forms import TOKEN
+from tests.support import refused_pages
 
 PROBLEM, JSON, PAGE = "application/problem+json", "application/json", "text/html"
-FOR_PEOPLE = frozenset({"start", "complete", "authorize"})
-"""Where a person's browser comes, which is answered with a page in their language."""
+FOR_BROWSERS = frozenset({"start", "complete", "events"})
+"""Where a browser comes, and is answered with a page if it asks for one."""
+FOR_PEOPLE = frozenset({"authorize", "sign-in", "callback", "leave"})
+"""Where a person comes, who is answered with a page in their language, whatever the browser says that it takes."""
 FEWEST_ECHOED = 10
 """From this length on a text that was sent must not be in the answer; shorter ones may be there by chance."""
 
@@ -46,9 +52,9 @@ CHANGES: Mapping[tuple[str, str | None], str] = {
         "complete",
         "the request was started in another browser; start again in this one",
     ): "an answer that came back to a stranger is nobody's (OpenID4VP §14.2)",
-    ("complete", None): "the same, told to a person on a page",
+    ("complete", "session_mismatch"): "the same, told to a person on a page",
 }
-"""The refusals that change something, by endpoint and sentence, with the reason. Everything else changes nothing."""
+"""The refusals that change something, by endpoint and sentence (on a page: its code), with the reason; no others do."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +68,7 @@ class Exchange:
         headers: of the answer, in lower case.
         body: of the answer.
         changed: names of the units of the database that changed rows for this request.
+        noted: how often it was noted as refused (decision record 0036).
     """
 
     scope: Scope
@@ -70,11 +77,22 @@ class Exchange:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     changed: list[str] = field(default_factory=list)
+    noted: int = 0
 
     @property
     def endpoint(self) -> str:
         """The last fixed part of the route's template."""
         return endpoint_of_template(str(getattr(self.scope.get("route"), "path", "")))
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it was answered with something to read."""
+        return self.headers.get("content-type", "").partition(";")[0] == PAGE
+
+    @property
+    def is_of_a_website(self) -> bool:
+        """Whether a website asked, whose own affair it is what it asks wrongly; what it hands on is a wallet's."""
+        return str(self.scope["path"]).startswith("/api/")
 
     @property
     def is_refused(self) -> bool:
@@ -92,9 +110,16 @@ def judge(exchange: Exchange) -> list[str]:
     told, complaints = _told(exchange)
     found += complaints
     if told is not None:
-        found += _judge_sentence(told)
         answer = exchange.body.decode("utf-8", "replace")
-        found += [f"it repeats what was sent: {name}" for name, value in _texts(exchange) if value in answer]
+        if exchange.is_page:
+            answer = unescape(refused_pages.without_own_address(answer, exchange.scope))
+        else:
+            found += _judge_sentence(told)
+        own = {TOKEN, *exchange.scope.get("path_params", {})} if told == refused_pages.FORM else set()
+        sent = ((name, value) for name, value in _texts(exchange) if name not in own)  # a form leads where it lies
+        found += [f"it repeats what was sent: {name}" for name, value in sent if value in answer]
+    if exchange.noted != 1 and not exchange.is_of_a_website:
+        found.append(f"it is {exchange.noted} events of the audit")
     if exchange.changed and (exchange.endpoint, told) not in CHANGES:
         found.append(f"it changed something: {', '.join(exchange.changed)}")
     return [f"{exchange.endpoint} {exchange.status} {told!r}: {each}" for each in found]
@@ -105,8 +130,10 @@ def _told(exchange: Exchange) -> tuple[str | None, list[str]]:
     kind = exchange.headers.get("content-type", "").partition(";")[0]
     if exchange.status == 401 and not exchange.body:
         return None, []  # no token at all: a challenge, and no code (RFC 6750 §3.1)
-    if kind == PAGE and exchange.endpoint in FOR_PEOPLE:
-        return None, []
+    if exchange.is_page and exchange.endpoint in FOR_PEOPLE | FOR_BROWSERS:
+        return refused_pages.judge(exchange.body.decode("utf-8", "replace"), exchange.headers)
+    if exchange.endpoint in FOR_PEOPLE:
+        return None, [f"a person is answered with {kind or 'nothing'}"]
     if kind not in {JSON, PROBLEM}:
         return None, [f"no error code in {kind or 'nothing'}"]
     try:
@@ -262,7 +289,16 @@ def watched() -> Iterator[list[Exchange]]:
         )
         return await send(transport, request)
 
+    note = Refusals.note
+
+    def noting(self: Refusals, error: ComityError, **where: str) -> None:
+        seen = _NOW.get()
+        if seen is not None:
+            seen.noted += 1
+        note(self, error, **where)
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Refusals, "note", noting)
         patch.setattr(httpx.ASGITransport, "handle_async_request", handle)
         for kind in (SqliteDatabase, PostgresDatabase):
             patch.setattr(kind, "write", _watching(kind.write))

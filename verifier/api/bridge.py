@@ -4,6 +4,9 @@ The issuer identifier is ``{public_url}/oidc``; every endpoint lies below it. Th
 :mod:`verifier.counter.signing_in`.
 """
 
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
@@ -59,9 +62,25 @@ def router(deployment: Deployment) -> APIRouter:
     return routes
 
 
+class PersonRoute(CountedRoute):
+    """A route for a person's browser: what it refuses is counted, and told on a page."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with its errors answered by a page, also those of a form."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except ComityError as error:
+                return await _pages(request).error(request, error)
+
+        return answer
+
+
 def authorization(deployment: Deployment) -> APIRouter:
     """Return the endpoint to which websites send browsers, with GET or with a form (Core §3.1.2.1)."""
-    routes = APIRouter(route_class=CountedRoute, include_in_schema=False)
+    routes = APIRouter(route_class=PersonRoute, include_in_schema=False)
 
     @routes.get(f"{BASE}/authorize")
     async def authorize(request: Request) -> Response:
@@ -76,13 +95,9 @@ def authorization(deployment: Deployment) -> APIRouter:
 
 async def _begin(deployment: Deployment, request: Request, encoded: bytes | str) -> Response:
     """Begin, or say why not: to the person while it is not known where to, else to the website (Core §3.1.2.6)."""
-    signing_in, pages = deployment.signing_in, _pages(request)
-    try:
-        fields = provider.parse_fields(encoded)
-        client = await signing_in.client_for(fields)
-    except ComityError as error:
-        counted.tell(request, error)
-        return await pages.error(request, error)
+    signing_in = deployment.signing_in
+    fields = provider.parse_fields(encoded)
+    client = await signing_in.client_for(fields)
     redirect_uri, state = fields["redirect_uri"], None
     try:
         state = provider.text(fields, "state")

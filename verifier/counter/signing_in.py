@@ -15,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from comity import strict_json
 from comity.errors import Code, Denied
 from comity.verification.checks import Verdict
-from comity.web import i18n, live, qr
+from comity.web import counted, i18n, live, qr
+from comity.web.counted import CountedRoute
 from comity.web.forms import Form
 from verifier.counter.face import Face, place_name, question, wallet_links
 from verifier.policies import POLICIES
@@ -29,8 +30,9 @@ DEVICES: Mapping[str, Flow] = {"here": Flow.SAME_DEVICE, "other": Flow.CROSS_DEV
 
 
 def router(face: Face) -> APIRouter:
-    """Return the pages of a sign-in."""
-    routes, pages, signing_in = face.pages.router("/sign-in"), face.pages, face.deployment.signing_in
+    """Return the pages of a sign-in; what they refuse is counted, as a part of the protocol (decision record 0036)."""
+    pages, signing_in = face.pages, face.deployment.signing_in
+    routes = pages.router("/sign-in", CountedRoute)
 
     @routes.get("/{sign_in_id}")
     async def show(request: Request) -> Response:
@@ -47,6 +49,7 @@ def router(face: Face) -> APIRouter:
         now, form = await _standing(face, request), await pages.form(request)
         device = form.choice("device", DEVICES)
         if not form.is_ok:
+            counted.tell(request, Denied(Code.REQUEST_INVALID, "the form is stale, or says nothing of a device"))
             return await _waiting(face, request, now, form, status=422)
         return await _ask_again(face, request, now, DEVICES[device])
 

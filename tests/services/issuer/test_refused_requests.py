@@ -130,6 +130,29 @@ async def test_another_method_leaves_a_line(issuer: Deployed) -> None:
     assert await lines(issuer) == [("token", "", "method_not_allowed", 1)]
 
 
+async def test_a_person_is_refused_on_a_page_in_their_language_and_that_is_an_event_too(issuer: Deployed) -> None:
+    """What such a page must be is judged beneath the client (``tests/support/refused_pages.py``)."""
+    unknown, page = {"client_id": GUESS, "request_uri": GUESS}, f"/{ON}/sign-in/{GUESS}"
+    answers = [
+        await issuer.client.get(f"/{ON}/authorize", params=unknown, headers={"accept-language": "fr-CA"}),
+        await issuer.client.post(f"/{ON}/authorize", data=unknown),
+        await issuer.client.post(page, data={"csrf": "a" * MAX_BODY_BYTES}),
+        await issuer.client.get(page, params={"lang": "fr"}),
+        await issuer.client.get("/sign-in/callback", params={"state": GUESS, "code": GUESS}),
+    ]
+    assert [each.status_code for each in answers] == [404, 405, 413, 404, 404]
+    assert [each.headers["content-language"] for each in answers] == ["fr", "en", "en", "fr", "en"]
+    assert await lines(issuer) == [
+        ("authorize", "", "method_not_allowed", 1),
+        ("authorize", "", "request_unknown", 1),
+        ("sign-in", "", "request_unknown", 1),
+        ("sign-in", "", "too_large", 1),
+    ]
+    assert await lines(issuer, "") == [("callback", "", "request_unknown", 1)]
+    begun = await issuer.client.get(Wallet(issuer).start_url(await Wallet(issuer).request_uri()))
+    assert (begun.status_code, len(await lines(issuer))) == (303, 4), "the good twin leaves none"
+
+
 @pytest.mark.both_databases
 async def test_the_operator_reads_them(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(place) as issuer:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from comity.web.app import MAX_BODY_BYTES
 from tests.services.verifier.deployed import PUBLIC_URL, Deployed
 from tests.services.verifier.till import words
 from tests.services.verifier.website import CALLBACK, ISSUER, Visitor, registered
@@ -177,6 +178,35 @@ async def test_another_site_cannot_ask_in_the_visitors_name(verifier: Deployed) 
     answer = await visitor.client.post(f"/en{visitor.page}", data={"device": "here"}, headers=foreign)
     assert answer.status_code == 403
     assert (await visitor.post(visitor.page, {"device": "here"})).status_code == 303
+
+
+async def test_a_page_that_refuses_is_one_event_and_speaks_the_persons_language(verifier: Deployed) -> None:
+    """What such a page must be is judged beneath the client (``tests/support/refused_pages.py``)."""
+    website, visitor, other = await registered(verifier), Visitor(verifier), Visitor(verifier)
+    visitor.client.headers["accept-language"] = other.client.headers["accept-language"] = "fr"
+    await visitor.follow(website.ask())
+    large = {"client_id": "a" * MAX_BODY_BYTES}
+    answers = [
+        await other.client.get(f"/fr{visitor.page}"),
+        await other.client.get(f"/fr{visitor.page}/leave"),
+        await visitor.client.post(f"/fr{visitor.page}", data={"device": "here"}),  # without the page's own secret
+        await visitor.client.post(f"/fr{visitor.page}/leave"),
+        await visitor.client.post("/oidc/authorize", data=large),
+        await visitor.client.get(website.ask(redirect_uri=EVIL[0])),
+    ]
+    assert [each.status_code for each in answers] == [403, 403, 422, 405, 413, 400]
+    assert {each.headers["content-language"] for each in answers} == {"fr"}
+    await verifier.deployment.refusals.store()
+    events = await verifier.deployment.refusals.events()
+    assert sorted((each.kind.endpoint, each.kind.code) for each in events) == [
+        ("authorize", "redirect_uri_unknown"),
+        ("authorize", "too_large"),
+        ("leave", "method_not_allowed"),
+        ("leave", "sign_in_elsewhere"),
+        ("sign-in", "request_invalid"),
+        ("sign-in", "sign_in_elsewhere"),
+    ]
+    assert (await visitor.post(visitor.page, {"device": "here"})).status_code == 303, "the good twin"
 
 
 async def test_a_website_asks_only_what_it_was_allowed(verifier: Deployed) -> None:
