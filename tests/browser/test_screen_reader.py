@@ -90,7 +90,7 @@ TILL = {
         "device": 'link "Open in a wallet on this device"',
         "opened": "Opened: the customer is deciding",
         "verdict": "Accepted",
-        "reason": "18 or older, shown by the person’s own wallet.",
+        "reason": "18 or older: an authority says so, and the person’s own wallet shows it.",
     },
     "fr": {
         "choose": "Que devez-vous savoir?",

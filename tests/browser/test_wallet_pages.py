@@ -2,8 +2,9 @@
 
 from comity.demo import cast
 from comity.demo.play import Play
+from tests.browser import walking
 from tests.browser.conftest import NewVisitor
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import PHONE, Visitor
 from tests.browser.wallets import Citizen, person_offer
 from wallet.pages.home import MANY
 
@@ -51,6 +52,12 @@ async def test_pages_of_an_open_wallet(visitor: NewVisitor, play: Play) -> None:
     maya = Citizen(at=await visitor(), url=play.stage.urls["wallet"], play=play)
     await maya.settle()
     await look(maya.at, "wallet-home-empty")
+    await maya.at.go(f"{play.stage.urls['wallet']}/fr/")
+    for width in (600, 800, 1280):
+        await maya.at.page.set_viewport_size({"width": width, "height": 900})
+        assert await maya.at.evaluate(walking.BROKEN_WORDS) == [], width
+    await maya.at.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await maya.at.go(f"{play.stage.urls['wallet']}/en/")
     await maya.collect()
     await look(maya.at, "wallet-card-new")
     licence = await play.desk.offer("ca-on/services", "drivers-licence/1", cast.drivers_licence(cast.ELISE, 38, "77"))

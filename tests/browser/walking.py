@@ -39,6 +39,15 @@ STICKS_OUT = """
 """
 """What lies outside the window, or is cut off in it."""
 
+BROKEN_WORDS = """
+[...document.querySelectorAll(".nav a span")].filter((it) => {
+  const range = document.createRange();
+  range.selectNodeContents(it);
+  return range.getClientRects().length > it.innerText.trim().split(/\\s+/).length;
+}).map((it) => it.innerText)
+"""
+"""The words of the navigation that go on in a next line."""
+
 FOCUS_COLOUR = """getComputedStyle(document.activeElement).outlineColor"""
 """The colour of the ring around whatever has the focus."""
 

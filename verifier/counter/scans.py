@@ -55,14 +55,13 @@ def router(face: Face) -> APIRouter:
 
 
 async def _shown(form: Form) -> str:
-    """Return the text that was scanned or typed, else the one in the picture that was uploaded."""
+    """Return the text in the file that was chosen, else the one that was scanned or typed: it may be left of before."""
     text = form.text("text", is_needed=False, most=scan.MAX_CHARACTERS)
-    if text or not form.is_ok:
-        return text
-    if not form.file(scanning.IMAGE):
+    if form.is_ok and form.file(scanning.IMAGE):
+        return await scanning.uploaded(form)
+    if not text:
         form.fail("text", "counter.scan_nothing")
-        return ""
-    return await scanning.uploaded(form)
+    return text
 
 
 def _about(kind: Kind, language: str) -> _Other:
