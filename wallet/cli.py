@@ -249,8 +249,7 @@ def history(
             return
         for each in lines:
             what = i18n.text(f"wallet.history.{each.content['what']}", lang)
-            who = each.content.get("who", {}).get("name")
-            other = i18n.pick(who, lang) if who else each.content.get("issuer", "")
+            other = printed.other_side(each.content, lang)
             typer.echo(f"{i18n.instant(each.created_at, lang)}  {what}  {other}")
 
     _with_wallet(file, passphrase_file, lang, work)

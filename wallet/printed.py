@@ -1,5 +1,6 @@
 """What the commands of a wallet file print before a person agrees: an offer, and what a request would take along."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -24,8 +25,7 @@ def consent(document: dict[str, Any], chosen: list[dict[str, Any]], language: st
     """Print who asks, what would leave and what would stay."""
     console = Console(highlight=False)
     who = document["who"]
-    name = i18n.pick(who["name"], language) if who["name"] else who["client_id"]
-    console.print(escape(i18n.text("wallet.asks", language, who=name)), style="bold")
+    console.print(escape(i18n.text("wallet.asks", language, who=_asking(who, language))), style="bold")
     if not who["known"]:
         console.print(i18n.text("wallet.verifier_unknown", language), style="yellow")
     elif who["may_ask"] != "passed":
@@ -40,3 +40,13 @@ def consent(document: dict[str, Any], chosen: list[dict[str, Any]], language: st
         console.print(escape(f"  {each['title']}"))
         console.print(escape("    " + i18n.text("wallet.leaving", language, claims=leaving)))
         console.print(escape("    " + i18n.text("wallet.staying", language, claims=staying or "–")))
+
+
+def other_side(content: Mapping[str, Any], language: str) -> str:
+    """Return with whom a line of the history was: who asked, listed or not, or the issuer; empty for neither."""
+    who = content.get("who")
+    return _asking(who, language) if who else str(content.get("issuer", ""))
+
+
+def _asking(who: Mapping[str, Any], language: str) -> str:
+    return i18n.pick(who["name"], language) if who["name"] else str(who["client_id"])

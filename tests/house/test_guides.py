@@ -12,6 +12,7 @@ from comity import cli, strict_json
 from comity.errors import Code
 from comity.openid.presentation.client_id import Prefix
 from comity.trust import authoring
+from issuer.settings import IssuerSettings
 from verifier.api import described
 from verifier.api.relying_party import TERMS
 from verifier.requesting import Flow
@@ -43,6 +44,14 @@ def test_every_setting_and_prefix_is_one() -> None:
     prefixes = get_args(fields["client_id_prefix"].annotation)
     assert all(f"`{prefix}`" in GUIDE for prefix in prefixes)
     assert set(prefixes) < set(Prefix)
+
+
+def test_every_setting_of_an_issuer_is_one() -> None:
+    named = {
+        name for file in GUIDES.glob("*.md") for name in re.findall(r"\bISSUER_([A-Z_]+)", file.read_text("utf-8"))
+    }
+    assert "CLIENT_AUTHENTICATION" in named
+    assert {name.lower() for name in named} <= set(IssuerSettings.model_fields)
 
 
 def test_the_issuers_entry_is_one_that_the_registry_takes() -> None:
