@@ -8,6 +8,8 @@ from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Struct
+
 from comity.ports import Jwk
 
 TYPES_BASE = "https://types.comity.example/"
@@ -69,8 +71,7 @@ class CredentialType:
         return cls(slug=match[1], version=int(match[2])) if match else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusEntry:
+class StatusEntry(Struct, frozen=True, kw_only=True):
     """Where the status of one credential stands.
 
     Attributes:
@@ -85,15 +86,13 @@ class StatusEntry:
     purpose: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class X5c:
+class X5c(Struct, frozen=True, kw_only=True):
     """A key named by a certificate chain: base64 DER, leaf first, never with the root (HAIP §5)."""
 
     chain: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kid:
+class Kid(Struct, frozen=True, kw_only=True):
     """A key named by a DID URL."""
 
     did_url: str

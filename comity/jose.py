@@ -6,10 +6,11 @@ offers), :func:`verify` (signature). ``jku``, ``x5u`` and ``jwk`` in a header ar
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from comity import base64url, keys, strict_json
 from comity.errors import Code, Malformed
@@ -25,8 +26,7 @@ MAX_KID_LENGTH = 1024
 _HEADERS_KEPT, _LONGEST_KEPT_HEADER = 512, 1 << 13
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Jws:
+class Jws(Struct, frozen=True, kw_only=True):
     """A compact JWS as received; nothing about it is verified.
 
     Attributes:

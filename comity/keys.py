@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from jwt.algorithms import OKPAlgorithm
 
 import schemas
-from comity import base64url, edwards
+from comity import base64url, edwards, weierstrass
 from comity.errors import Code, Malformed, Misconfigured
 from comity.ports import Jwk
 
@@ -94,6 +94,22 @@ def public_key(jwk: Jwk, *, use: Use = "sig") -> PublicKey:
     curve, coordinates = _coordinates(jwk)
     _check_purpose(jwk, curve, use)
     return _key_object(curve, coordinates)
+
+
+def check(jwk: Jwk, *, use: Use = "sig") -> None:
+    """Check all that :func:`public_key` checks, for who will not use the key; no object is made.
+
+    Raises:
+        Malformed: as :func:`public_key`.
+    """
+    curve, coordinates = _coordinates(jwk)
+    _check_purpose(jwk, curve, use)
+    known = _CURVES[curve]
+    numbers = [_octets(coordinate, known.size) for coordinate in coordinates]
+    if known.object is None:
+        edwards.check_point(numbers[0])
+    else:
+        weierstrass.check_point(curve, *numbers)
 
 
 def public_jwk(key: PublicKey) -> dict[str, str]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from json.scanner import make_scanner
 from typing import Any, NoReturn
 
+import msgspec
+
 from comity.errors import Code, Malformed
 
 MAX_BYTES = 1 << 20
@@ -33,28 +35,22 @@ def parse(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX
     Raises:
         Malformed: ``malformed_json``, ``duplicate_member`` or ``too_large``.
     """
-    try:
-        # A str is encoded too: its length in bytes counts, and lone surrogates do not survive.
-        raw = data if isinstance(data, bytes) else data.encode()
-        if len(raw) > max_bytes:
-            raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
-        text = raw.decode()
-        # At once where nothing stands around the value, as in all that is signed; else by the whole decoder.
-        value, end = _SCAN(text, 0) if text[:1] > " " else (None, -1)
-        if end != (size := len(text)):
-            value = _DECODER.decode(text)
-    except RecursionError:
-        raise _refused("JSON is nested too deeply") from None
-    except UnicodeError:
-        raise _refused("JSON is not valid UTF-8") from None
-    except (ValueError, StopIteration):  # JSONDecodeError, integers of too many digits; nothing that begins a value
-        raise _refused("the text is not valid JSON") from None
-    # Walking costs more than parsing, so it happens only for texts that could hold what it looks for.
-    if size > 2 * max_depth and text.count("[") + text.count("{") > max_depth:
-        _check_depth(value, max_depth)
-    if "\\" in text and _SURROGATE_ESCAPE.search(text):
-        _check_surrogates(value)
-    return value
+    # A str is encoded too: its length in bytes counts, and lone surrogates do not survive.
+    raw = data if isinstance(data, bytes) else _encoded(data)
+    size = len(raw)
+    if size > max_bytes:
+        raise Malformed(Code.TOO_LARGE, f"JSON is larger than {max_bytes} bytes")
+    # A text with few brackets is not deep, whatever it says.
+    if size <= 2 * max_depth or raw.count(b"[") + raw.count(b"{") <= max_depth:
+        try:
+            value = _READ(raw)
+            # An object in memory has no member twice, and no two values are written alike: a text that is written
+            # again byte for byte is all that was read, and says nothing that could be read otherwise.
+            if _WRITE(value) == raw:
+                return value
+        except (ValueError, RecursionError):
+            pass
+    return _read_whole(raw, max_depth)
 
 
 def parse_object(data: bytes | str, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
@@ -94,6 +90,39 @@ def text_of(value: Any) -> str:
 
 def _refused(detail: str) -> Malformed:
     return Malformed(Code.MALFORMED_JSON, detail)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeError:
+        raise _refused("JSON is not valid UTF-8") from None
+
+
+def _read_whole(raw: bytes, max_depth: int) -> Any:
+    """Read any other text, and say what is wrong with it."""
+    try:
+        text = raw.decode()
+        # At once where nothing stands around the value, as in all that is signed; else by the whole decoder.
+        value, end = _SCAN(text, 0) if text[:1] > " " else (None, -1)
+        if end != (size := len(text)):
+            value = _DECODER.decode(text)
+    except RecursionError:
+        raise _refused("JSON is nested too deeply") from None
+    except UnicodeError:
+        raise _refused("JSON is not valid UTF-8") from None
+    except (ValueError, StopIteration):  # JSONDecodeError, integers of too many digits; nothing that begins a value
+        raise _refused("the text is not valid JSON") from None
+    # Walking costs more than parsing, so it happens only for texts that could hold what it looks for.
+    if size > 2 * max_depth and text.count("[") + text.count("{") > max_depth:
+        _check_depth(value, max_depth)
+    if "\\" in text and _SURROGATE_ESCAPE.search(text):
+        _check_surrogates(value)
+    return value
+
+
+_READ, _WRITE = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
+"""Both together take half the time of the reader below, which asks about every object."""
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

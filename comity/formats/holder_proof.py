@@ -1,6 +1,6 @@
 """What the holder's proof must say in every format: which key, to whom, for which question, and when."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +17,11 @@ MAX_SKEW = timedelta(seconds=60)
 """How far the holder's clock may be off."""
 
 
-def bound_key(payload: Mapping[str, Any]) -> Jwk | None:
+def bound_key(payload: Mapping[str, Any], check: Callable[[Jwk], object] = keys.public_key) -> Jwk | None:
     """Return the public key in ``cnf.jwk`` of a processed payload (RFC 7800 §3.2), or None when it names none.
 
     Other confirmation methods (``kid``, ``jku``) name a key that somebody else would have to supply: not understood.
+    ``check`` is :func:`comity.keys.check` where mostly no proof by this key follows.
 
     Raises:
         Malformed: ``malformed_key`` or ``private_key_exposed``.
@@ -33,7 +34,7 @@ def bound_key(payload: Mapping[str, Any]) -> Jwk | None:
     if "jwk" not in confirmation:
         return None
     jwk: Jwk = confirmation["jwk"]
-    keys.public_key(jwk)
+    check(jwk)
     return jwk
 
 

@@ -1,14 +1,16 @@
 """What a received credential is, first as read and then as processed, whatever its format."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from comity.credential import CredentialType, Format, KeyReference, Kid, StatusEntry, X5c
 from comity.errors import Code, Malformed
 from comity.jose import Jws
 from comity.ports import Jwk
+from comity.record import printed
 
 Path = tuple[str | int, ...]
 """Where a value stands in a JSON document: member names and array positions, from the root."""
@@ -17,8 +19,7 @@ WantedPath = tuple[str | int | None, ...]
 """A path to disclose; None stands for every element of an array (OpenID4VP §7)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedCredential:
+class OpenedCredential(Struct, frozen=True, kw_only=True):
     """A credential as read from its bytes. Nothing in it is verified yet.
 
     Attributes:
@@ -42,8 +43,7 @@ class OpenedCredential:
     disclosures: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HolderProof:
+class HolderProof(Struct, frozen=True, kw_only=True):
     """The holder's signature over a presentation: a KB-JWT, or the JWS of a ``vp+jwt``. Not verified yet.
 
     Attributes:
@@ -55,8 +55,7 @@ class HolderProof:
     payload: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedPresentation:
+class OpenedPresentation(Struct, frozen=True, kw_only=True):
     """What came in: one bare credential, or a presentation with the holder's proof. Nothing is verified yet.
 
     Attributes:
@@ -77,8 +76,7 @@ class OpenedPresentation:
         return self.proof is None and len(self.credentials) == 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessedCredential:
+class ProcessedCredential(Struct, frozen=True, kw_only=True):
     """What a credential says, read after its signature was found good.
 
     Attributes:
@@ -113,11 +111,14 @@ class ProcessedCredential:
     valid_until: datetime | None
     status: tuple[StatusEntry, ...]
     unknown_status: bool
-    disclosed: Mapping[Path, str] = field(default_factory=dict, repr=False)
+    disclosed: Mapping[Path, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Leave the Disclosures out."""
+        return printed(self, without={"disclosed"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldCredential:
+class HeldCredential(Struct, frozen=True, kw_only=True):
     """A credential that its holder has read from its bytes, to present from without reading it again.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from comity import base64url, strict_json
 from comity.errors import Code, Malformed
@@ -25,8 +26,7 @@ RESERVED = frozenset({"_sd", "_sd_alg", "..."})
 """Member names that belong to the mechanism."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SdJwt:
+class SdJwt(Struct, frozen=True, kw_only=True):
     """The parts of an SD-JWT, each as received.
 
     Attributes:
@@ -42,8 +42,7 @@ class SdJwt:
     key_binding: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Processed:
+class Processed(Struct, frozen=True, kw_only=True):
     """A payload with its Disclosures put in place.
 
     Attributes:

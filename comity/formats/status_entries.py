@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity.credential import StatusEntry
 from comity.errors import Code, Malformed
@@ -17,8 +18,7 @@ _DECIDING = ("revocation", "suspension")
 _INFORMING = ("refresh", "message")  # BSL-4 of the profile: they never make a credential invalid
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusEntries:
+class StatusEntries(Struct, frozen=True, kw_only=True):
     """The entries of a credential; ``is_unknown`` when it names a mechanism that is not understood."""
 
     entries: tuple[StatusEntry, ...] = ()
@@ -80,7 +80,7 @@ def of_credential_status(document: Mapping[str, Any]) -> StatusEntries:
     read = [_bitstring_entry(item) for item in items]
     return StatusEntries(
         entries=tuple([entry for entry in read if entry is not None and entry.purpose in _DECIDING]),
-        is_unknown=any(entry is None for entry in read),
+        is_unknown=None in read,
     )
 
 

@@ -3,7 +3,7 @@
 No selective disclosure: a holder shows the whole credential or none of it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -129,8 +129,8 @@ def process(opened: OpenedCredential) -> ProcessedCredential:
     # Step 5, VC-JOSE-COSE §3.1.3: what header and claims repeat agrees with the document.
     _check_repeated(opened.jws.header, payload, document)
     # Step 6: one period of validity from both.
-    valid_from = max([each for each in (document.valid_from, begins) if each is not None], default=None)
-    valid_until = min([each for each in (document.valid_until, expires) if each is not None], default=None)
+    valid_from = _one_of(max, document.valid_from, begins)
+    valid_until = _one_of(min, document.valid_until, expires)
     check_period(valid_from, valid_until)
     claims = {name: value for name, value in document.subject.items() if name not in _SUBJECT_MEMBERS}
     return ProcessedCredential(
@@ -243,9 +243,18 @@ def _check_repeated(header: Mapping[str, Any], payload: Mapping[str, Any], docum
         raise Malformed(Code.MALFORMED, "the token names another subject or id than the document")
 
 
+def _one_of(
+    choose: Callable[[datetime, datetime], datetime], one: datetime | None, other: datetime | None
+) -> datetime | None:
+    """Return the instant chosen from two, or the one of them that is stated."""
+    if one is None or other is None:
+        return one or other
+    return choose(one, other)
+
+
 def _holder_key(payload: Mapping[str, Any], document: vcdm.CredentialDocument) -> Jwk | None:
     """Return the key in ``cnf``, else the key that a did:jwk subject consists of."""
-    key = bound_key(payload)
+    key = bound_key(payload, keys.check)
     return _key_of_did(str(document.subject.get("id", ""))) if key is None else key
 
 

@@ -6,10 +6,11 @@ term has one meaning known beforehand. Securing them is elsewhere (:mod:`comity.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 import schemas
 from comity.credential import W3C_CONTEXT, CredentialType
@@ -29,12 +30,12 @@ _TYPED_MEMBERS = frozenset(
     {"credentialStatus", "credentialSchema", "evidence", "termsOfUse", "refreshService", "renderMethod"}
 )
 _NAMES = frozenset({"name", "description"})
-_CONTAINERS, _TEXT_ALONE = (dict, list), {str}
+_ABOVE = frozenset({"@context", "verifiableCredential"})
+_CONTAINERS, _TEXT_ALONE = frozenset({dict, list}), frozenset({str})
 _LANGUAGE_VALUE = frozenset({"@value", "@language", "@direction"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialDocument:
+class CredentialDocument(Struct, frozen=True, kw_only=True):
     """What a conforming credential says. ``subject`` is the credentialSubject as it stands, id included."""
 
     issuer: str
@@ -165,17 +166,15 @@ def _contexts(document: Mapping[str, Any]) -> list[Any]:
     if not isinstance(contexts, list) or not contexts or contexts[0] != W3C_CONTEXT:
         raise Malformed(Code.CONTEXT_UNKNOWN, "the first context is not that of the data model 2.0")
     known = schemas.context_urls()
-    if not all(isinstance(context, str) and context in known for context in contexts[1:]):
+    if not set(map(type, contexts)) <= _TEXT_ALONE or not known.issuperset(contexts[1:]):
         raise Malformed(Code.CONTEXT_UNKNOWN, "a context is not one of the federation's")
     # A context further down would give its terms another meaning there; a presentation's envelopes have their own.
-    inside = [value for name, value in document.items() if name not in ("@context", "verifiableCredential")]
-    if _holds_context(inside):
+    if _holds_context([value for name, value in document.items() if type(value) in _CONTAINERS and name not in _ABOVE]):
         raise Malformed(Code.CONTEXT_UNKNOWN, "a context stands inside the document")
     return contexts
 
 
-def _holds_context(values: list[Any]) -> bool:
-    containers: list[Any] = [values]
+def _holds_context(containers: list[Any]) -> bool:
     for found in containers:  # which grows as it is gone through
         inside = found
         if isinstance(found, dict):
@@ -183,9 +182,34 @@ def _holds_context(values: list[Any]) -> bool:
                 return True
             inside = found.values()
         for child in inside:
-            if isinstance(child, _CONTAINERS):
+            if type(child) in _CONTAINERS:
                 containers.append(child)
     return False
+
+
+class _AsWritten(NamedTuple):
+    """A type of the federation with the two lists as nearly every credential of it has them."""
+
+    type: CredentialType
+    terms: list[str]
+    contexts: list[str]
+
+
+@cache
+def _as_written() -> Mapping[str, _AsWritten]:
+    """Return them by context."""
+    every = [CredentialType(slug=slug, version=version) for slug, version in schemas.all_types()]
+    return {
+        each.context: _AsWritten(each, ["VerifiableCredential", each.w3c_type], [W3C_CONTEXT, each.context])
+        for each in every
+    }
+
+
+def _usual_type(terms: list[str], contexts: list[Any]) -> CredentialType | None:
+    """Return the type whose lists these are, member by member; None when they have to be searched."""
+    last = contexts[-1] if contexts else None
+    found = _as_written().get(last) if type(last) is str else None
+    return found.type if found is not None and terms == found.terms and contexts == found.contexts else None
 
 
 def _known_types(contexts: list[Any]) -> list[CredentialType]:
@@ -199,6 +223,8 @@ def _type_of_context(context: str) -> CredentialType | None:
 
 
 def _credential_type(terms: list[str], contexts: list[Any]) -> CredentialType:
+    if usual := _usual_type(terms, contexts):
+        return usual
     if "VerifiableCredential" not in terms:
         raise _malformed("the document is not of the type of credentials")
     known = [each for each in _known_types(contexts) if each.w3c_type in terms]
@@ -278,6 +304,8 @@ def _items(value: object) -> list[Any]:
 
 
 def _strings(value: object, member: str) -> list[str]:
+    if type(value) is str:
+        return [value]
     items = _items(value)
     if not items or not set(map(type, items)) <= _TEXT_ALONE:
         raise _malformed(f"{member} is not text or a list of text")

@@ -2,9 +2,11 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace as changed
 
 from comity import base64url, jose, keys
 from comity.errors import Code, Malformed
@@ -101,7 +103,7 @@ def _signed(encoded: str, registered: Mapping[str, Mapping[str, Jwk]]) -> Member
     try:
         jws = jose.parse(encoded, max_bytes=_MAX_BYTES)
         # RFC 7523 knows no typ; an assertion without one reads as a plain JWT, and other kinds of token are refused.
-        jose.require(replace(jws, header={"typ": "JWT", **jws.header}), typ=(TYP, "JWT"), context=CONTEXT)
+        jose.require(changed(jws, header={"typ": "JWT", **jws.header}), typ=(TYP, "JWT"), context=CONTEXT)
         claims = Members(jose.payload_object(jws), "client assertion", _REFUSE)
         jose.verify(jws, keys.public_key(_key_of(jws, registered.get(claims.string("sub"), {}))))
     except OAuthError:

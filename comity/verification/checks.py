@@ -1,12 +1,14 @@
 """Answers are checks with codes, never a boolean (decision record 0004)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+from msgspec import Struct, field
+
 from comity.errors import Code, ComityError, Denied
+from comity.record import printed
 
 
 class Outcome(StrEnum):
@@ -46,8 +48,7 @@ class CheckName(StrEnum):
 ORDER: tuple[CheckName, ...] = tuple(CheckName)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Struct, frozen=True, kw_only=True):
     """One check and what it found.
 
     Attributes:
@@ -107,8 +108,7 @@ def verdict_of(checks: Iterable[Check]) -> Verdict:
     return Verdict.UNDETERMINED if undecided or not seen else Verdict.ACCEPTED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialResult:
+class CredentialResult(Struct, frozen=True, kw_only=True):
     """The checks of one credential.
 
     Attributes:
@@ -126,8 +126,12 @@ class CredentialResult:
     issuer: str = ""
     credential_type: str = ""
     checks: tuple[Check, ...] = ()
-    disclosed: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    disclosed: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Leave the claims out."""
+        return printed(self, without={"disclosed"})
 
     @property
     def verdict(self) -> Verdict:
@@ -146,8 +150,7 @@ class CredentialResult:
         raise KeyError(name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Struct, frozen=True, kw_only=True):
     """The answer to one presentation, or to one credential held in the hand.
 
     Attributes:

@@ -9,9 +9,11 @@ entry that step 7 judges, and from nowhere else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+
+from msgspec import Struct, field
 
 import schemas
 from comity import formats, jose, keys, trust
@@ -19,6 +21,7 @@ from comity.credential import CredentialType
 from comity.errors import Code, ComityError, Malformed
 from comity.formats.opened import OpenedCredential, OpenedPresentation, ProcessedCredential
 from comity.ports import Jwk
+from comity.record import printed
 from comity.trust.decision import Answer, Decision
 from comity.trust.snapshot import IssuerEntry, RegistrySnapshot
 from comity.verification.checks import (
@@ -72,8 +75,7 @@ class Demand:
     purpose: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Struct, frozen=True, kw_only=True):
     """A credential after checks 1 and 2 and the registry look-up of check 3.
 
     ``document`` is the DID document wanted before :func:`examine` can go on, or None.
@@ -92,8 +94,7 @@ class Prepared:
         return self.presentation.credentials[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
+class Examined(Struct, frozen=True, kw_only=True):
     """A credential after checks 1 to 9.
 
     Attributes:
@@ -114,7 +115,11 @@ class Examined:
     entry: IssuerEntry | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     authority_key_ids: tuple[str, ...] = ()
-    proof_claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    proof_claims: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Leave out what the holder's proof says."""
+        return printed(self, without={"proof_claims"})
 
     @property
     def has_failed(self) -> bool:

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from msgspec import Struct
+
 from comity.errors import Code
 
 T = TypeVar("T")
@@ -22,8 +24,7 @@ class NeedKind(StrEnum):
     STATUS_LIST = "status_list"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Need(Struct, frozen=True, kw_only=True):
     """One document wanted.
 
     Attributes:
@@ -80,8 +81,7 @@ Evidence = Mapping[str, Obtained | NotObtained]
 """What was obtained, by URL."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs(Generic[T]):
+class Needs(Struct, Generic[T], frozen=True, kw_only=True):
     """The computation waits for documents; ``resume`` continues it with them."""
 
     wanted: tuple[Need, ...]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from msgspec.structs import replace as changed
+
 from comity import dcql
 from comity.credential import Format
 from comity.errors import Code
@@ -216,7 +218,7 @@ def _without_surplus(demand: PresentationDemand, read: _Read) -> tuple[Examined,
         over = {place[-1] for place in surplus[each.query_id].pop(0)}
         claims = {name: value for name, value in processed.claims.items() if name not in over}
         about = {**each.about, "dropped": len(over)}
-        kept.append(replace(each, processed=replace(processed, claims=claims), about=about))
+        kept.append(changed(each, processed=changed(processed, claims=claims), about=about))
     return tuple(kept)
 
 

@@ -21,8 +21,12 @@ OKP_JWK = SIGNERS["EdDSA"].public_jwk
 
 
 def code_of(jwk: Any, **options: Any) -> Code:
+    """Return why the key is refused, whether an object is made of it or not."""
     with pytest.raises(Malformed) as raised:
         keys.public_key(jwk, **options)
+    with pytest.raises(Malformed) as unmade:
+        keys.check(jwk, **options)
+    assert (unmade.value.code, unmade.value.detail) == (raised.value.code, raised.value.detail)
     return raised.value.code
 
 
@@ -65,6 +69,7 @@ def test_a_public_jwk_is_read_and_written_back(algorithm: str) -> None:
     key = keys.public_key({**jwk, "kid": "a", "use": "sig", "alg": algorithm, "key_ops": ["verify"], "x5t": "x"})
     assert keys.public_jwk(key) == jwk
     assert keys.algorithm_of(key) == algorithm
+    keys.check(jwk)
 
 
 def test_a_key_read_twice_is_the_same_object() -> None:

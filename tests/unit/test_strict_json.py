@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from comity import strict_json
@@ -179,6 +179,24 @@ def test_any_text_is_a_value_or_malformed(text: str) -> None:
     except Malformed:
         return
     assert json.loads(text) == value
+
+
+@given(json_values)
+@example("\x1f\x7f\\/")
+@example([-0.0, 1e16, 1e22, 5e-324, 2**63, 2**64, 10**30, -(2**63) - 1])
+def test_compact_text_is_read_as_any_other_reader_does(value: object) -> None:
+    for ensure_ascii in (False, True):
+        text = json.dumps(value, ensure_ascii=ensure_ascii, separators=(",", ":"))
+        assert repr(strict_json.parse(text)) == repr(json.loads(text))  # 1 is not 1.0, and 0.0 not -0.0
+
+
+@given(json_values, st.text(alphabet="ab", min_size=1), st.integers(min_value=0, max_value=3))
+@pytest.mark.clause("C5")
+def test_two_members_of_one_name_are_refused_in_compact_text_too(value: object, name: str, depth: int) -> None:
+    inner = strict_json.serialise(value).decode()
+    once, twice = f'{{"{name}":{inner}}}', f'{{"{name}":{inner},"{name}":{inner}}}'
+    assert strict_json.parse("[" * depth + once + "]" * depth) is not None
+    assert code_of("[" * depth + twice + "]" * depth) is Code.DUPLICATE_MEMBER
 
 
 @given(json_values)

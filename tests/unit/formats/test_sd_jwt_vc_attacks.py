@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from comity import jose, keys
 from comity.errors import Code, Malformed
@@ -168,8 +169,7 @@ def _opened_with(header: dict[str, Any]) -> Any:
         signature=credential.jws.signature,
         encoded=credential.jws.encoded,
     )
-    changed = {name: getattr(credential, name) for name in type(credential).__slots__} | {"jws": jws}
-    return type(credential)(**changed)
+    return replace(credential, jws=jws)
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "kb+jwt", "statuslist+jwt", "openid4vci-proof+jwt", "vc+jwt", None])
