@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
-from comity.errors import Code, Unreachable
+from comity.errors import Code, ComityError, Malformed, Unreachable
 from comity.runtime import failpoints
 from comity.runtime.unit import Database, T, Unit
 
@@ -29,6 +29,8 @@ POOL_SECONDS = 5.0
 """How long a unit waits for a free connection to PostgreSQL before its caller is told to come back later."""
 _RETRIES = 24
 _SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})
+_NO_TEXT = "22021"
+"""SQLSTATE of a text with a NUL. SQLite has such texts, and finds nothing by them; PostgreSQL has none."""
 
 
 def postgres_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
@@ -53,6 +55,7 @@ async def retry_serialization(attempt: Callable[[], Awaitable[T]], queue_of_lose
 
     Raises:
         Unreachable: ``busy``: every attempt was refused, there was no free connection, or it was lost.
+        Malformed: ``request_invalid``: a text with a NUL, which no PostgreSQL database holds (catalogue W14).
     """
     for number in range(_RETRIES):
         try:
@@ -63,14 +66,25 @@ async def retry_serialization(attempt: Callable[[], Awaitable[T]], queue_of_lose
         except PoolTimeoutError as error:
             raise Unreachable(Code.BUSY, "every database connection is taken", retry_after=1) from error
         except DBAPIError as error:
-            if error.connection_invalidated:
-                raise Unreachable(Code.BUSY, "the database connection was lost", retry_after=1) from error
-            if getattr(error.orig, "sqlstate", None) not in _SERIALIZATION_FAILURES:
+            if (problem := _problem_of(error)) is not None:
+                raise problem from error
+            if _state_of(error) not in _SERIALIZATION_FAILURES:
                 raise
         except OSError as error:
             raise Unreachable(Code.BUSY, "the database cannot be reached", retry_after=1) from error
         await asyncio.sleep(min(0.05, 0.01 * 2**number) * (1 + secrets.randbelow(100) / 100))
     raise Unreachable(Code.BUSY, "other transactions kept coming between", retry_after=1)
+
+
+def _problem_of(error: DBAPIError) -> ComityError | None:
+    """Return what the caller is told of an error that has an explanation; None for every other."""
+    if error.connection_invalidated:
+        return Unreachable(Code.BUSY, "the database connection was lost", retry_after=1)
+    return Malformed(Code.REQUEST_INVALID, "a text holds a NUL character") if _state_of(error) == _NO_TEXT else None
+
+
+def _state_of(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
 
 
 class _LostEarlyError(Exception):

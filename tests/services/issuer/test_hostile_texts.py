@@ -51,3 +51,25 @@ async def test_in_what_is_kept(issuer: Deployed) -> None:
     broken = await issuer.client.post("/api/v1/offers", content=surrogate, headers=headers)
     assert broken.status_code == 400
     assert (await issuer.offer(record_reference="plain"))["offer_id"]
+
+
+@pytest.mark.both_databases
+@pytest.mark.attack("W14")
+@pytest.mark.good_twin("W14")
+async def test_in_addresses(issuer: Deployed) -> None:
+    headers, client = issuer.as_role("all"), issuer.client
+    name = "urn:ietf:params:oauth:request_uri:a%00b"
+    for path in (
+        f"/{ON}/sign-in/a%00b",
+        f"/{ON}/authorize?client_id=wallet&request_uri={name}",
+        "/api/v1/offers/a%00b",
+        "/api/v1/credentials/a%00b",
+        "/en/offers/a%00b",
+    ):
+        answer = await client.get(path, headers=headers, follow_redirects=True)
+        assert answer.status_code < 500, (path, answer.text)
+    bearer = {"authorization": f"Bearer {await issuer.token(await issuer.offer())}"}
+    told = {"notification_id": "a\0b", "event": "credential_accepted"}
+    assert (await client.post(f"/{ON}/notification", json=told, headers=bearer)).status_code == 400
+    made = await issuer.offer()
+    assert (await client.get(f"/api/v1/offers/{made['offer_id']}", headers=headers)).status_code == 200
