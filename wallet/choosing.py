@@ -4,13 +4,30 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from comity import dcql
+from comity import dcql, keys
 from comity.credential import Format
 from comity.errors import Code, Conflict, Malformed
+from comity.openid.presentation.client_metadata import ClientMetadata
+from comity.openid.presentation.parameters import RequestObject
 from wallet.holdings import Held
 
 Selection = Mapping[str, Sequence[str]]
 """Credential ids by query id."""
+
+
+def readable(held: Sequence[Held], asked: RequestObject) -> list[Held]:
+    """Return what the verifier can read: the algorithms are among those that it lists (OpenID4VP annex B.3.4; VP-4)."""
+    metadata = asked.client_metadata
+    return [each for each in held if metadata is None or _is_readable(each, metadata)]
+
+
+def _is_readable(held: Held, metadata: ClientMetadata) -> bool:
+    credential, jwk = held.credential.opened.credentials[0], held.processed.holder_jwk
+    return metadata.accepts(
+        Format(held.signed.format),
+        credential_algorithm=str(credential.jws.header.get("alg")),
+        holder_algorithm=None if jwk is None else keys.algorithm_of(keys.public_key(jwk)),
+    )
 
 
 def candidates(match: dcql.Match, held: Mapping[str, Held], language: str) -> list[dict[str, Any]]:

@@ -89,7 +89,8 @@ class Presenting:
             Unreachable: the verifier does not answer.
         """
         found = await self.opening.open(source)
-        asked, held = found.asked, await holdings.all_held(wallet)
+        asked = found.asked
+        held = choosing.readable(await holdings.all_held(wallet), asked)
         match = dcql.match(asked.query, [each.holding() for each in held])
         if not match.is_satisfied:
             raise NothingAnswers(self.opening.who(found), asked_types(asked.query))
@@ -204,7 +205,8 @@ class Presenting:
         try:
             found = await self.opening.open(link)
             asked, entry, proof = found.asked, found.entry, found.verified.proof
-            match = dcql.match(asked.query, [each.holding() for each in await holdings.all_held(wallet)])
+            held = choosing.readable(await holdings.all_held(wallet), asked)
+            match = dcql.match(asked.query, [each.holding() for each in held])
             error, address, state, client = _lack(asked, match), asked.response_uri, asked.state, asked.client_id
         except RefusedRequest as refused:
             reply, proof = refused.reply, refused.reply.proof

@@ -121,6 +121,19 @@ async def test_a_name_without_prefix_counts_where_it_is_registered(town: Town, m
     assert (again.status_code, again.json()["code"]) == (400, "request_invalid")
 
 
+@pytest.mark.parametrize("limits", ["sd-jwt_alg_values", "kb-jwt_alg_values"])
+async def test_what_the_verifier_cannot_read_is_not_offered_to_it(town: Town, maya: Person, limits: str) -> None:
+    """VP-4, annex B.3.4: the algorithms of credential and holder proof are among those that it lists."""
+    await maya.receive(await town.offer())
+    for algorithm, status in (("ES384", 403), ("ES256", 201)):
+        formats = {"vp_formats_supported": {"dc+sd-jwt": {limits: [algorithm]}}}
+        change = signed_again(town, response_mode="direct_post", client_metadata=formats)
+        town.net.afterwards("/openid/requests/", change)
+        answer = await maya.post("presentations", request=(await town.ask())["link"])
+        assert (answer.status_code, answer.json().get("code")) in {(403, "no_matching_credential"), (201, None)}
+        assert answer.status_code == status
+
+
 @pytest.mark.parametrize("prefix", ["openid_federation", "origin", "unknown"])
 @pytest.mark.attack("P14")
 async def test_other_prefixes_are_refused_before_anything_is_fetched(town: Town, maya: Person, prefix: str) -> None:
