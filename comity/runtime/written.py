@@ -1,30 +1,41 @@
-"""Statements that change rows and run for every request: put together once, then handed to the driver as text.
+"""Statements that run for every request: put together once, then handed to the driver as text.
 
 SQLAlchemy looks at a statement anew each time it is executed (its caches, its events, its result), which takes several
 times what SQLite needs to run a small one. What is asked for often therefore goes this way. Nothing else differs: the
 statement is SQLAlchemy's, in the words of the connection's dialect, and so is every error.
 """
 
-from collections.abc import Callable, Mapping
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from sqlalchemy import Connection, UpdateBase
+from sqlalchemy import Connection, Select, UpdateBase
 from sqlalchemy.exc import DBAPIError
 
+T = TypeVar("T")
 _Process = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Written:
-    """The text of a statement, and its parameters in order: name, what the driver wants done to it, own value."""
+    """The text of a statement.
+
+    Attributes:
+        text: in the words of a dialect.
+        parameters: in order: name, and what the driver wants done to the value.
+        fixed: the values that the statement has of its own.
+        row: makes a row of what the driver returns.
+    """
 
     text: str
     parameters: tuple[tuple[str, _Process | None], ...]
     fixed: Mapping[str, object]
+    row: Callable[[Iterable[Any]], Any]
 
 
-_WRITTEN: dict[tuple[UpdateBase, str, tuple[str, ...]], _Written] = {}
+_Statement = UpdateBase | Select[*tuple[Any, ...]]
+_WRITTEN: dict[tuple[_Statement, str, tuple[str, ...]], _Written] = {}
 """By statement, dialect and names of the values; statements are made at import, so this does not grow."""
 
 
@@ -39,6 +50,30 @@ def change(connection: Connection, statement: UpdateBase, values: Mapping[str, o
     Raises:
         DBAPIError: as ``Connection.execute`` does.
     """
+    return _run(connection, statement, values, lambda _written, cursor: int(cursor.rowcount))
+
+
+def rows(connection: Connection, statement: Select[*tuple[Any, ...]], values: Mapping[str, object]) -> list[Any]:
+    """Run a ``SELECT`` that is built once; return its rows, each with an attribute for each column.
+
+    Args:
+        connection: of a unit.
+        statement: of columns of different names.
+        values: one for each ``bindparam``.
+
+    Raises:
+        DBAPIError: as ``Connection.execute`` does.
+    """
+    return _run(connection, statement, values, _fetch)
+
+
+def _fetch(written: _Written, cursor: Any) -> list[Any]:
+    return [written.row(row) for row in cursor.fetchall()]
+
+
+def _run(
+    connection: Connection, statement: _Statement, values: Mapping[str, object], answer: Callable[[_Written, Any], T]
+) -> T:
     dialect = connection.dialect
     key = statement, dialect.name, tuple(values)
     written = _WRITTEN.get(key)
@@ -51,7 +86,7 @@ def change(connection: Connection, statement: UpdateBase, values: Mapping[str, o
     cursor = connection.connection.cursor()
     try:
         cursor.execute(written.text, parameters)
-        return cursor.rowcount
+        return answer(written, cursor)
     except dialect.loaded_dbapi.Error as error:
         _refuse(connection, written.text, error)
     except BaseException as error:  # cut off in the middle: nobody knows what the connection would answer next
@@ -61,7 +96,7 @@ def change(connection: Connection, statement: UpdateBase, values: Mapping[str, o
         cursor.close()
 
 
-def _write(connection: Connection, statement: UpdateBase, values: Mapping[str, object]) -> _Written:
+def _write(connection: Connection, statement: _Statement, values: Mapping[str, object]) -> _Written:
     dialect = connection.dialect
     compiled: Any = statement.compile(dialect=dialect, column_keys=list(values))
     processes = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
@@ -69,6 +104,20 @@ def _write(connection: Connection, statement: UpdateBase, values: Mapping[str, o
         text=str(compiled),
         parameters=tuple((name, processes[name]) for name in compiled.positiontup),
         fixed={name: value for name, value in compiled.params.items() if name not in values},
+        row=_rows_of(statement, connection) if isinstance(statement, Select) else tuple,
+    )
+
+
+def _rows_of(statement: Select[*tuple[Any, ...]], connection: Connection) -> Callable[[Iterable[Any]], Any]:
+    """Return what makes a row: a tuple with names, of values as Python has them."""
+    dialect, columns = connection.dialect, statement.selected_columns
+    row: Any = namedtuple("Row", [str(column.key) for column in columns])  # type: ignore[misc]
+    make: Callable[[Iterable[Any]], Any] = row._make
+    processes = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+    if not any(processes):
+        return make
+    return lambda found: make(
+        value if process is None else process(value) for value, process in zip(found, processes, strict=True)
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from comity.credential import CredentialType
-from comity.runtime.written import change
+from comity.runtime.written import change, rows
 from issuer.store.tables import (
     client_proofs,
     credentials,
@@ -202,8 +202,8 @@ def by_token(
 ) -> Offer | None:
     """Return the offer that an access token belongs to, while the token lives. ``for_update`` locks the row."""
     statement = _BY_TOKEN_LOCKED if for_update else _BY_TOKEN
-    row = connection.execute(statement, {"token": token_hash, "whose": authority, "now": now}).one_or_none()
-    return None if row is None else _offer(row)
+    found = rows(connection, statement, {"token": token_hash, "whose": authority, "now": now})
+    return _offer(found[0]) if found else None
 
 
 _CANCELLABLE = (OfferState.OPEN, OfferState.APPROVED, OfferState.REDEEMED)

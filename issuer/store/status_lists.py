@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select, true, update
 
 from comity.credential import Status
-from comity.runtime.written import change
+from comity.runtime.written import change, rows
 from issuer.store.insert import insert_if_absent
 from issuer.store.tables import carried_statuses, credentials, status_lists
 
@@ -91,8 +91,8 @@ def ensure_open(connection: Connection, authority: str, *, wanted: int, size: in
 
 def open_lists(connection: Connection, authority: str) -> tuple[OpenList, ...]:
     """Return the lists that take entries."""
-    rows = connection.execute(_OPEN, {"whose": authority})
-    return tuple(OpenList(id=row.id, number=row.number, size=row.size) for row in rows)
+    found = rows(connection, _OPEN, {"whose": authority})
+    return tuple([OpenList(id=row.id, number=row.number, size=row.size) for row in found])
 
 
 def count(connection: Connection, list_id: int, added: int) -> None:

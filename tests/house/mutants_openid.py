@@ -13,8 +13,8 @@ MESSAGES: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "comity/openid/dpop.py",
-        "is None or named != _target(url):",
-        "is None:",
+        "is not None and target == _target(url))",
+        "is not None)",
         f"{DPOP}::test_htu",
     ),
     (

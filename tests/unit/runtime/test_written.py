@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from comity.errors import Code, Unreachable
+from comity.runtime import written
 from comity.runtime.database import Database, open_database
 from comity.runtime.written import change
 from tests.support import dropping
@@ -41,6 +42,7 @@ NOTES = Table(
     Column("sealed", LargeBinary),
 )
 INSERT = insert(NOTES).inline()
+FIND = select(NOTES).where(NOTES.c.id > bindparam("after")).order_by(NOTES.c.id)
 READ = (
     update(NOTES)
     .where(NOTES.c.at < bindparam("before"), NOTES.c.word != "kept")
@@ -79,6 +81,12 @@ async def test_values_arrive_as_they_are(database: Database) -> None:
     assert await database.write(note(1, word=Word.FIRST, is_read=True, sealed=b"\x00\xff")) == 1
     assert await database.write(note(2)) == 1
     assert await database.read(rows) == [(1, 1 << 40, "first", True, b"\x00\xff"), (2, 1 << 40, None, False, None)]
+    one, two = await database.read(partial(written.rows, statement=FIND, values={"after": 0}))
+    assert (one.id, one.at, one.word, one.is_read, one.sealed) == (1, 1 << 40, "first", True, b"\x00\xff")
+    assert isinstance(one.is_read, bool)
+    assert isinstance(one.sealed, bytes)
+    assert (two.word, two.is_read, two.sealed) == (None, False, None)
+    assert not await database.read(partial(written.rows, statement=FIND, values={"after": 2}))
 
 
 async def test_it_is_said_how_many_rows_changed_and_own_values_of_the_statement_hold(database: Database) -> None:
