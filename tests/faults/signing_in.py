@@ -202,7 +202,8 @@ class SigningIn(Flow[Visit]):
         """A: a code that gave a token gives no other one."""
         answer = await self._token(walk, website)
         if answer.status_code < 500:
-            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant"), "a code was used twice (A)"
+            assert answer.status_code == 400, "a code was used twice (A)"
+            assert answer.json()["error"] == "invalid_grant"
             walk.is_over = True
         return answer.status_code < 500
 

@@ -4,6 +4,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from joserfc.jwe import JWERegistry, encrypt_compact
+from joserfc.jwk import ECKey
 
 from comity import jwe, strict_json
 from comity.credential import Format
@@ -98,6 +100,24 @@ async def test_encrypted_to_a_wrong_key(verifier: Deployed, kid: str) -> None:
     members = {"vp_token": verifier.vp_token(asked, verifier.licence()), "state": asked.state}
     answer = await verifier.post(started, encrypted(asked, members, key=jwe.EncryptionKey.generate(named).public_jwk))
     await refused(verifier, started, answer, 400, "decryption_failed")
+
+
+@pytest.mark.parametrize(
+    ("alg", "enc"), [("ECDH-ES", "A192GCM"), ("ECDH-ES", "A128CBC-HS256"), ("ECDH-ES+A128KW", "A256GCM")]
+)
+@pytest.mark.attack("J17", "P10")
+@pytest.mark.good_twin("J17", "P10")
+async def test_encrypted_to_the_right_key_in_a_way_that_nobody_offered(verifier: Deployed, alg: str, enc: str) -> None:
+    started = await verifier.start()
+    asked = await verifier.fetch(started)
+    assert asked.client_metadata is not None
+    key = dict(asked.client_metadata.encryption_key() or {})
+    members = {"vp_token": verifier.vp_token(asked, verifier.licence()), "state": asked.state}
+    header = {"alg": alg, "enc": enc, "kid": key["kid"]}
+    foreign = JWERegistry(algorithms=[alg, enc])
+    token = encrypt_compact(header, strict_json.serialise(members), ECKey.import_key(key), registry=foreign)
+    answer = await verifier.post(started, urlencode({"response": token}))
+    await refused(verifier, started, answer, 400, "algorithm_not_allowed")
 
 
 @pytest.mark.clause("6-7")
