@@ -8,6 +8,7 @@ needs. It imports nothing of ours, since it is started by its path, and says wha
 """
 
 import json
+import os
 import resource
 import sys
 from collections.abc import Iterator
@@ -21,14 +22,15 @@ MAX_PIXELS = 20_000_000
 SCALES = (3.0, 6.0)
 """Pixels to a point: 216 dots an inch, and where nothing is found, 432."""
 LIMITS = {
-    resource.RLIMIT_AS: 1 << 30,
     resource.RLIMIT_CPU: 10,
     resource.RLIMIT_CORE: 0,
     resource.RLIMIT_FSIZE: 0,
     resource.RLIMIT_NOFILE: 0,
     resource.RLIMIT_NPROC: 0,
 }
-"""Bytes of memory, seconds of computing, and nothing of the rest."""
+"""Seconds of computing, and nothing of the rest."""
+if os.uname().sysname != "Darwin":  # which knows no limit of memory, and refuses to set one
+    LIMITS[resource.RLIMIT_AS] = 1 << 30
 
 
 def codes(data: bytes, *, most_pages: int) -> dict[str, Any]:

@@ -110,7 +110,7 @@ async def test_a_picture_of_a_code_and_a_link_come_through_the_same_door(
     picture.write_bytes(offered.qr)
     await maya.go("/door")
     await maya.at.page.get_by_label("Or choose a picture or PDF with a code").set_input_files(picture)
-    await maya.at.press("Read the picture")
+    await maya.at.press("Read the file")
     assert await maya.at.heading() == "A card is offered to you"
     await maya.at.press("Decline")
     assert "No card yet" in await maya.text()
