@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import httpx
 
 from comity.demo.founding import Stage
-from tests.faults import nursery
 from tests.faults.harness import both, client
 from tests.faults.nursery import NOT_REACHED, Child
+from tests.support import nursery
 
 UNITS = ("bridge_store.add_client", "bridge_store.renew_client", "bridge_store.remove_client")
 FAILPOINTS = both(*UNITS)
