@@ -10,8 +10,8 @@ import httpx
 
 from comity.demo.founding import Stage
 from tests.faults.harness import both, client
-from tests.faults.nursery import NOT_REACHED, Child
 from tests.support import nursery
+from tests.support.nursery import NOT_REACHED, Child
 
 UNITS = ("bridge_store.add_client", "bridge_store.renew_client", "bridge_store.remove_client")
 FAILPOINTS = both(*UNITS)
