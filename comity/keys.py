@@ -6,9 +6,9 @@ through pyjwt's algorithm object, ECDSA straight to ``cryptography``: pyjwt's co
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, Literal, NamedTuple, cast
 
 from cryptography.exceptions import InvalidSignature
@@ -47,12 +47,13 @@ class _Curve(NamedTuple):
     algorithm: str
     size: int
     object: ec.EllipticCurve | None
+    check_point: Callable[..., None]
 
 
 _CURVES: Mapping[str, _Curve] = {
-    "P-256": _Curve("EC", "ES256", 32, ec.SECP256R1()),
-    "P-384": _Curve("EC", "ES384", 48, ec.SECP384R1()),
-    "Ed25519": _Curve("OKP", "EdDSA", 32, None),
+    "P-256": _Curve("EC", "ES256", 32, ec.SECP256R1(), partial(weierstrass.check_point, "P-256")),
+    "P-384": _Curve("EC", "ES384", 48, ec.SECP384R1(), partial(weierstrass.check_point, "P-384")),
+    "Ed25519": _Curve("OKP", "EdDSA", 32, None, edwards.check_point),
 }
 _CURVE_NAMES = {"secp256r1": "P-256", "secp384r1": "P-384"}
 _CURVE_OF_ALGORITHM = {curve.algorithm: name for name, curve in _CURVES.items()}
@@ -97,19 +98,11 @@ def public_key(jwk: Jwk, *, use: Use = "sig") -> PublicKey:
 
 
 def check(jwk: Jwk, *, use: Use = "sig") -> None:
-    """Check all that :func:`public_key` checks, for who will not use the key; no object is made.
-
-    Raises:
-        Malformed: as :func:`public_key`.
-    """
+    """Check and refuse as :func:`public_key` does, for who will not use the key: no object is made."""
     curve, coordinates = _coordinates(jwk)
     _check_purpose(jwk, curve, use)
     known = _CURVES[curve]
-    numbers = [_octets(coordinate, known.size) for coordinate in coordinates]
-    if known.object is None:
-        edwards.check_point(numbers[0])
-    else:
-        weierstrass.check_point(curve, *numbers)
+    known.check_point(*[_octets(coordinate, known.size) for coordinate in coordinates])
 
 
 def public_jwk(key: PublicKey) -> dict[str, str]:
@@ -118,12 +111,8 @@ def public_jwk(key: PublicKey) -> dict[str, str]:
         return {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(key.public_bytes_raw())}
     size = _CURVES[curve_of(key)].size
     numbers = key.public_numbers()
-    return {
-        "kty": "EC",
-        "crv": curve_of(key),
-        "x": base64url.encode(numbers.x.to_bytes(size, "big")),
-        "y": base64url.encode(numbers.y.to_bytes(size, "big")),
-    }
+    x, y = (base64url.encode(number.to_bytes(size, "big")) for number in (numbers.x, numbers.y))
+    return {"kty": "EC", "crv": curve_of(key), "x": x, "y": y}
 
 
 def bare_jwk(jwk: Jwk) -> dict[str, str]:
@@ -139,10 +128,8 @@ def bare_jwk(jwk: Jwk) -> dict[str, str]:
 def thumbprint(jwk: Jwk) -> str:
     """Return the SHA-256 thumbprint of ``jwk`` in base64url (RFC 7638 §3); the same for every JWK of one key.
 
-    Does not check that the point is on its curve: :func:`public_key` does.
-
     Raises:
-        Malformed: as :func:`public_key`, for the members the thumbprint is made of.
+        Malformed: as :func:`public_key`, for the members it is made of; the point is not checked to be on its curve.
     """
     return _thumbprint(*_coordinates(jwk))
 
@@ -387,9 +374,8 @@ def _check_purpose(jwk: Jwk, curve: str, use: Use) -> None:
     if jwk.get("alg", algorithm) != algorithm:
         raise _refused("the JWK is for another algorithm")
     operations = jwk.get("key_ops")
-    if operations is None:
-        return
-    if not isinstance(operations, list) or (use == "sig" and "verify" not in operations):
+    fits = operations is None or (isinstance(operations, list) and (use == "enc" or "verify" in operations))
+    if not fits:
         raise _refused("the JWK is for another operation")
 
 

@@ -145,6 +145,19 @@ MUTANTS: tuple[Mutant, ...] = (
         "or not known:",
         f"{DISCLOSURES}::test_other_contexts",
     ),
+    # --- what they are read with
+    Mutant(
+        "comity/strict_json.py",
+        "if _WRITE(value) == raw:",
+        "if raw:",
+        "tests/unit/test_strict_json.py::test_two_members_of_one_name_are_refused_in_compact_text_too",
+    ),
+    Mutant(
+        "comity/weierstrass.py",
+        "if not in_field or (",
+        "if (",
+        "tests/unit/test_weierstrass.py::test_a_number_beyond_the_field_is_no_coordinate",
+    ),
     *(Mutant(*each) for each in MESSAGES),
     *(Mutant(*each) for each in FLOWS),
     # --- comity/status
