@@ -87,7 +87,7 @@ async def test_a_decision_and_a_repeated_collection(issuer: Deployed) -> None:
     await webhooks.add(HOOK, scope="*", types=("deferred.approved", "deferred.denied", "offer.collected"))
     for verdict in ("approve", "deny"):
         offer = await issuer.offer(decide_later=True)
-        path, headers = f"/api/v1/offers/{offer['offer_id']}/{verdict}", issuer.as_role("clerk")
+        path, headers = f"/api/v1/offers/{offer['offer_id']}/{verdict}", issuer.as_role("supervisor")
         assert (await issuer.client.post(path, headers=headers)).status_code == 200
     offer = await issuer.offer()
     token = await issuer.token(offer)
