@@ -156,9 +156,9 @@ async def test_a_card_that_says_something_else_meanwhile_is_not_shown(
 ) -> None:
     """P20: a further copy may come with other claims while the question is open; the person saw the first one's."""
     consent = await maya.consent((await town.ask())["link"])
-    await maya.receive(await town.offer(claims={**PERSON, "age_over_18": False}))
+    (other,) = await maya.receive(await town.offer(claims={**PERSON, "age_over_18": False}))
     wallet = await opened(town)
-    first, second = await holdings.all_held(wallet)
+    first, second = [await holdings.find_held(wallet, each["id"]) for each in (held, other)]
     content = {"format": "dc+sd-jwt", "encoded": second.signed.encoded, "about": dict(second.about)}
     await wallet.put(CREDENTIAL, first.id, content, version=first.version + 1)
     answer = await maya.agree(consent)
