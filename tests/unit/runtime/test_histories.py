@@ -32,7 +32,8 @@ def on(url: str, unit: Callable[[Connection], T]) -> T:
 
 
 def metadata(service: str) -> MetaData:
-    found: MetaData = importlib.import_module(f"{service}.store").metadata
+    """Return every table: what backs them up names each of them, so all are loaded."""
+    found: MetaData = importlib.import_module(f"{service}.backup").metadata
     return found
 
 
