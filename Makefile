@@ -8,6 +8,8 @@ TEST_STAMP := .venv/.installed-test
 PIP = $(PYTHON) -m pip --python $(PY) --disable-pip-version-check install --quiet
 PROJECT = $(PIP) --no-deps --no-build-isolation --editable .
 DECIDES := comity/jose.py,comity/formats/*,comity/status/*,comity/trust/*,comity/verification/*
+# Three workers for two cores: where a test waits, for a browser or for a service that stands still, another one runs.
+SPREAD := -n 3 --dist loadgroup
 # Only a HOST given to make counts: shells set one of their own.
 HOST_OPTION = $(if $(filter command line,$(origin HOST)),--host $(HOST),)
 LANGUAGE_OPTION = $(if $(LANG_CHOICE),--lang $(LANG_CHOICE),)
@@ -48,18 +50,18 @@ check: $(TEST_STAMP) ## lint, types, import rules, French gate
 	@$(PY) -m tests.house.french
 
 test: $(TEST_STAMP) ## everything, ending with pytest's own summary line
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest $(SPREAD)
 
 screenshots: $(TEST_STAMP) ## pictures of every page, phone and desktop, both languages, into screenshots/
 	@rm -rf screenshots && COMITY_SCREENSHOTS=1 $(BIN)/pytest -q tests/browser
 
 test-long: $(TEST_STAMP) ## the fuller matrices
-	@COMITY_LONG=1 $(BIN)/pytest -n 2 --dist loadgroup
+	@COMITY_LONG=1 $(BIN)/pytest $(SPREAD)
 
 coverage: export COVERAGE_FILE = $(CURDIR)/.coverage
 coverage: $(TEST_STAMP) ## branch coverage, subprocesses included: 95 % of everything, 98 % of what decides
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 2 --dist loadgroup
+	@$(BIN)/coverage run -m pytest $(SPREAD)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=95
 	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=98 --include='$(DECIDES)'

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,12 @@ _NO_ANSWER = (
     OSError,  # with TimeoutError and ssl.SSLError
 )
 _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """Return the system's list of authorities, read once for the process: that takes longer than most requests."""
+    return ssl.create_default_context()
 
 
 class GuardedFetcher(Fetcher):
@@ -68,7 +75,7 @@ class GuardedFetcher(Fetcher):
         self._allow_loopback = allow_loopback_http
         self._total_seconds = total_seconds
         self._neighbour = neighbour.host if neighbour else ""
-        tls = tls or (neighbour.tls if neighbour else ssl.create_default_context())
+        tls = tls or (neighbour.tls if neighbour else _system_trust())
         guard = AddressGuard(resolve=resolve, allow_loopback=allow_loopback_http, neighbour=self._neighbour)
         self._client = httpx.AsyncClient(
             transport=_GuardedTransport(guard, tls, connect_seconds, max_connections),
