@@ -125,7 +125,10 @@ def cpu_seconds(pid: int) -> float:
 
 
 def _on(database: str, databases: dict[str, str], *, workers: tuple[int, ...]) -> list[Measured]:
-    with tempfile.TemporaryDirectory() as folder, stage.standing(Path(folder) / "town", databases=databases) as town:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        stage.standing(Path(folder) / "town", databases=databases, forked=False) as town,
+    ):
         return [_run(town, what, service, database, count) for count in workers for what, service in WHATS.items()]
 
 
