@@ -7,8 +7,10 @@ it needs when it runs (``tests/house/test_loaded.py`` says what must not be ther
 
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, distribution, entry_points
+from pathlib import Path
 
 import structlog
 import typer
@@ -21,6 +23,7 @@ from comity.web import i18n
 
 SERVICES = "comity.services"
 """Entry point group under which services register their typer application."""
+_PACKAGES = {"comity", "issuer", "verifier", "wallet"}
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
@@ -135,9 +138,22 @@ def main() -> None:
     except (KeyboardInterrupt, BrokenPipeError, typer.Abort):
         raise SystemExit(130) from None
     except Exception as error:  # noqa: BLE001  # the last line of defence: never a traceback for a person
-        sys.stderr.write(i18n.text("cli.bug", language, kind=type(error).__name__) + "\n")
+        sys.stderr.write(i18n.text("cli.bug", language, kind=type(error).__name__, place=place_of(error)) + "\n")
         raise SystemExit(Exit.BUG) from None
     raise SystemExit(code if isinstance(code, int) else Exit.OK)
+
+
+def place_of(error: BaseException) -> str:
+    """Return the last place of ours that ``error`` came through, as ``file:line``.
+
+    The words of the error itself are not told: they may hold what somebody's credential says.
+    """
+    here = Path(__file__).parents[1]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file.is_relative_to(here) and file.relative_to(here).parts[0] in _PACKAGES:
+            return f"{file.relative_to(here)}:{frame.lineno}"
+    return "?"
 
 
 def _keep_quiet() -> None:

@@ -57,9 +57,8 @@ async def demo(folder: Path, view: View, language: str, *, stay: bool) -> Outcom
         view.settings(settings_of(stage))
         view.legend()
         outcome = await play(stage, view, language)
-        sample = await samples.leave(stage)
         view.summary(outcome.passed)
-        view.say("cli.samples_left", file=_short(sample))
+        view.say("cli.samples_left", file=_short(await samples.leave(stage)))
         if stay:
             await _stay(stage, view)
         return outcome
