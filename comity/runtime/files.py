@@ -3,12 +3,15 @@
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from comity.runtime import failpoints
+
+_ASK_AGAIN_SECONDS = 0.02
 
 
 def make_private_folder(folder: Path) -> None:
@@ -55,21 +58,38 @@ def create_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes of this machine that ask for the same ``folder`` out; it is made when absent.
+def alone_in(folder: Path, *, patience: float | None = None) -> Iterator[None]:
+    """Keep everybody else on this machine who asks for the same ``folder`` out; it is made when absent.
 
-    Waits as long as another is in; the kernel lets go for a process that dies.
+    Waits while another is in, at most ``patience`` seconds; the kernel lets go for a process that dies.
 
     Raises:
+        TimeoutError: another was in all that time.
         OSError: the folder cannot be written.
     """
     make_private_folder(folder)
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if patience is None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        else:
+            _wait_for(descriptor, time.monotonic() + patience)
         yield
     finally:
         os.close(descriptor)
+
+
+def _wait_for(descriptor: int, ends: float) -> None:
+    """Lock the file, asking again and again until ``ends``: the kernel's own waiting knows no limit."""
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= ends:
+                raise TimeoutError("another process is in the folder") from None
+            time.sleep(_ASK_AGAIN_SECONDS)
+        else:
+            return
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from tuf.ngclient.config import EnvelopeType
 from comity import strict_json
 from comity.errors import Code, ComityError, Malformed, Misconfigured, Unreachable
 from comity.ports import Clock, Fetcher
+from comity.runtime.files import alone_in
 from comity.runtime.registry_updater import (
     BEGINNING,
     BridgingFetcher,
@@ -51,7 +52,7 @@ _KEEP_EVERY = timedelta(minutes=10)
 
 
 class RegistryClient:
-    """Reads one registry. One instance per process and cache folder."""
+    """Reads one registry. One instance per process and cache folder; processes that share the folder take turns."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class RegistryClient:
         Args:
             url: where the registry is published; ``metadata/`` and ``targets/`` lie below it.
             root_file: the pinned root of trust, as it was handed over out of band.
-            cache_dir: a folder for this client alone.
+            cache_dir: a folder for clients of this registry alone.
             fetcher: sends the requests.
             clock: judges expiry.
             mirrors: further places of the same registry, tried in order when the first does not serve it well.
@@ -149,12 +150,16 @@ class RegistryClient:
     def _update(self, url: str, loop: asyncio.AbstractEventLoop) -> RegistrySnapshot:
         """Update from ``url`` (in a worker thread)."""
         now = self._clock.now()
-        bridge = BridgingFetcher(self._fetcher, loop, deadline_seconds=self._deadline_seconds)
         try:
-            updater = RegistryUpdater(url, self._cache_dir, bridge, bootstrap=self._bootstrap, now=now)
-            collected = updater.collect()
-            snapshot = self._accepted(collected, now)
-            self._keep(updater, collected, snapshot)
+            # python-tuf expects a folder for itself alone; other workers and ``comity verify`` use the same one.
+            with alone_in(self._cache_dir, patience=self._deadline_seconds):
+                bridge = BridgingFetcher(self._fetcher, loop, deadline_seconds=self._deadline_seconds)
+                updater = RegistryUpdater(url, self._cache_dir, bridge, bootstrap=self._bootstrap, now=now)
+                collected = updater.collect()
+                snapshot = self._accepted(collected, now)
+                self._keep(updater, collected, snapshot)
+        except TimeoutError:
+            raise Unreachable(Code.REGISTRY_UNAVAILABLE, "another process is still waiting for the registry") from None
         except OSError:
             raise Misconfigured(Code.MISCONFIGURED, "the registry's cache folder cannot be written") from None
         except (RepositoryError, DownloadError) as error:

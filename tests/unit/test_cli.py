@@ -14,7 +14,8 @@ def test_a_bug_is_one_line_with_its_place_and_without_its_words(
     language: str, begins: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["comity", "inspect", "no file", "--lang", language])
-    monkeypatch.setattr(cli, "build", lambda _: {}["Elise Tremblay"])
+    claims: dict[str, str] = {}
+    monkeypatch.setattr(cli, "build", lambda _: claims["Elise Tremblay"])
 
     with pytest.raises(SystemExit) as end:
         cli.main()

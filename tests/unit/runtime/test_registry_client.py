@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from comity import trust
 from comity.credential import CredentialType
 from comity.errors import Code, Malformed, Misconfigured, Unreachable
+from comity.runtime.files import alone_in
 from comity.runtime.registry_client import RegistryClient
 from comity.trust import RegistrySnapshot
 from tests.unit.runtime.registry_world import (
@@ -72,6 +73,29 @@ async def test_only_what_changed_is_downloaded_again(world: World) -> None:
     downloaded = [path for path in world.host.asked if path.startswith("targets/")]
     assert len(downloaded) == 1
     assert downloaded[0].startswith("targets/ca-on/")
+
+
+async def test_processes_with_one_folder_take_turns(world: World) -> None:
+    """A verifier's workers and ``comity verify`` keep the registry in one place; python-tuf takes it for its own."""
+    first, second = world.client(), world.client()
+    with alone_in(world.cache):
+        waiting = asyncio.create_task(second.refresh())
+        assert await asyncio.wait((waiting,), timeout=0.2) == (set(), {waiting})
+        assert world.host.asked == []
+    assert (await waiting).versions["timestamp"] == 2
+    both = await asyncio.gather(*(each.refresh() for each in (first, second) * 8))
+    assert {each.fetched_at for each in both} == {NOW}
+    assert (first.last_error, second.last_error) == (None, None)
+
+
+async def test_one_that_keeps_the_folder_does_not_keep_the_others_for_ever(world: World) -> None:
+    client = world.client(deadline_seconds=0.05)
+    with alone_in(world.cache), pytest.raises(Unreachable) as refused:
+        await client.refresh()
+    assert refused.value.code is Code.REGISTRY_UNAVAILABLE
+    good_twin = world.client()
+    await good_twin.refresh()
+    assert good_twin.last_error is None
 
 
 async def test_a_new_member_is_seen_without_a_restart(world: World) -> None:
