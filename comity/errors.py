@@ -195,6 +195,7 @@ class Code(StrEnum):
     REDIRECT_REFUSED = "redirect_refused"
     CONTENT_TYPE_WRONG = "content_type_wrong"
     MISCONFIGURED = "misconfigured"
+    DEMO_RUNNING = "demo_running"
     BUSY = "busy"
     INTERNAL = "internal"
 

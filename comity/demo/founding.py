@@ -2,7 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from comity.demo.cast import Member
 from comity.demo.certificate import HostCertificate
 from comity.demo.door.house import SignIn
 from comity.demo.processes import HOST, Process, free_ports, run
+from comity.errors import Code, Misconfigured
+from comity.runtime.files import Occupied, alone_in
 from comity.runtime.installation import Installation
 
 NAMES = ("issuer", "wallet", "verifier", "registry", "status")
@@ -331,6 +334,20 @@ def _installation(stage: Stage) -> Installation:
         services=dict(stage.urls),
         data_folders={name: str(stage.folder / name) for name in ("issuer", "wallet", "verifier")},
     )
+
+
+@contextmanager
+def occupied(folder: Path) -> Iterator[None]:
+    """Keep others who would make ``folder`` anew out of it; the kernel lets go for a process that dies.
+
+    Raises:
+        Misconfigured: ``demo_running``, somebody works in it.
+    """
+    try:
+        with alone_in(folder.parent, patience=0):
+            yield
+    except Occupied:
+        raise Misconfigured(Code.DEMO_RUNNING, f"somebody works in {folder} already") from None
 
 
 def _clear(folder: Path) -> Path:

@@ -32,11 +32,12 @@ async def serve(folder: Path, view: View, *, host: str = "") -> None:
         host: this machine's name on its network; empty: only this machine, without TLS.
 
     Raises:
-        Misconfigured: a name that is none, a port that is taken, a set-up command that failed.
+        Misconfigured: ``demo_running``, a name that is none, a port that is taken, a set-up command that failed.
         Unreachable: a service did not come up.
     """
-    view.say("demo.setting_up", folder=folder)
     async with AsyncExitStack() as stack:
+        stack.enter_context(founding.occupied(folder))
+        view.say("demo.setting_up", folder=folder)
         door_port, https = DOOR_PORT, None
         if host:
             https = await _https(stack, folder.parent / AUTHORITIES, host)

@@ -50,20 +50,25 @@ async def demo(folder: Path, view: View, language: str, *, stay: bool) -> Outcom
     """Set everything up anew in ``folder``, play, and stop every process, whatever happens.
 
     With ``stay`` the services stay up after the last journey until the process is told to stop.
+
+    Raises:
+        Misconfigured: ``demo_running``; a set-up command that failed.
+        Unreachable: a service did not come up.
     """
-    view.say("demo.setting_up", folder=folder)
-    stage = await founding.found(folder)
-    try:
-        view.settings(settings_of(stage))
-        view.legend()
-        outcome = await play(stage, view, language)
-        view.summary(outcome.passed)
-        view.say("cli.samples_left", file=_short(await samples.leave(stage)))
-        if stay:
-            await _stay(stage, view)
-        return outcome
-    finally:
-        await asyncio.to_thread(stage.stop)
+    with founding.occupied(folder):
+        view.say("demo.setting_up", folder=folder)
+        stage = await founding.found(folder)
+        try:
+            view.settings(settings_of(stage))
+            view.legend()
+            outcome = await play(stage, view, language)
+            view.summary(outcome.passed)
+            view.say("cli.samples_left", file=_short(await samples.leave(stage)))
+            if stay:
+                await _stay(stage, view)
+            return outcome
+        finally:
+            await asyncio.to_thread(stage.stop)
 
 
 def settings_of(stage: Stage) -> list[str]:

@@ -14,6 +14,10 @@ from comity.runtime import failpoints
 _ASK_AGAIN_SECONDS = 0.02
 
 
+class Occupied(OSError):
+    """Somebody else is in a folder that was asked for alone."""
+
+
 def make_private_folder(folder: Path) -> None:
     """Create ``folder`` and its parents, readable by their owner only; an existing folder is left as it is.
 
@@ -64,7 +68,7 @@ def alone_in(folder: Path, *, patience: float | None = None) -> Iterator[None]:
     Waits while another is in, at most ``patience`` seconds; the kernel lets go for a process that dies.
 
     Raises:
-        TimeoutError: another was in all that time.
+        Occupied: another was in all that time.
         OSError: the folder cannot be written.
     """
     make_private_folder(folder)
@@ -86,7 +90,7 @@ def _wait_for(descriptor: int, ends: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= ends:
-                raise TimeoutError("another process is in the folder") from None
+                raise Occupied from None
             time.sleep(_ASK_AGAIN_SECONDS)
         else:
             return

@@ -31,7 +31,7 @@ from tuf.ngclient.config import EnvelopeType
 from comity import strict_json
 from comity.errors import Code, ComityError, Malformed, Misconfigured, Unreachable
 from comity.ports import Clock, Fetcher
-from comity.runtime.files import alone_in
+from comity.runtime.files import Occupied, alone_in
 from comity.runtime.registry_updater import (
     BEGINNING,
     BridgingFetcher,
@@ -158,7 +158,7 @@ class RegistryClient:
                 collected = updater.collect()
                 snapshot = self._accepted(collected, now)
                 self._keep(updater, collected, snapshot)
-        except TimeoutError:
+        except Occupied:
             raise Unreachable(Code.REGISTRY_UNAVAILABLE, "another process is still waiting for the registry") from None
         except OSError:
             raise Misconfigured(Code.MISCONFIGURED, "the registry's cache folder cannot be written") from None
