@@ -30,6 +30,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from typing import Any
 
 import asyncpg
@@ -81,7 +82,7 @@ class Sqlite:
         """Start the thread; return the lists."""
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._write, daemon=True).start()
-        with sqlite3.connect(self._path) as connection:
+        with closing(sqlite3.connect(self._path)) as connection:
             return list(connection.execute(_LISTS))
 
     def commit(self, token_hash: str | None, unit: Unit) -> Awaitable[Any]:
