@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+import structlog
+
 from comity import strict_json
-from comity.errors import Code, Denied, Unreachable
+from comity.errors import Code, ComityError, Denied, Malformed, Unreachable
 from comity.keys import KeySigner
 from comity.openid import form, identity_provider, pkce
 from comity.openid.authorization import AuthorizationResponse
 from comity.openid.identity_provider import ProviderMetadata
+from comity.openid.refusal import OAuthErrorCode
 from comity.ports import Clock, Fetched, Fetcher, FetchRequest, Jwk
 
 KEY = "identity-provider"
@@ -24,6 +27,11 @@ KEY = "identity-provider"
 _JSON = "application/json"
 _KEPT = timedelta(minutes=10)
 _SHORTEST = timedelta(seconds=60)
+_QUIET = timedelta(seconds=60)
+"""Between two lines of the log that say the same about the provider, whatever anybody sends."""
+_MAX_REASONS = 64
+
+_log = structlog.get_logger("issuer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +76,13 @@ class IdentityProvider:
         self._metadata: tuple[datetime, ProviderMetadata] | None = None
         self._keys: tuple[datetime, tuple[Jwk, ...]] | None = None
         self._lock = asyncio.Lock()
+        self._told: dict[str, datetime] = {}
 
     async def sign_in_url(self, secrets: Secrets, *, ui_locales: str | None) -> str:
         """Return where the browser goes to sign in (OpenID Connect Core §3.1.2.1).
 
         Raises:
-            Unreachable, Malformed: the provider does not answer, or not with metadata of its own.
+            Unreachable, Malformed: the provider does not answer, or not with metadata of its own; the log says so.
         """
         ours = self.registration
         fields = {
@@ -86,7 +95,11 @@ class IdentityProvider:
             "code_challenge_method": pkce.METHOD,
         }
         optional = {"ui_locales": ui_locales} if ui_locales else {}
-        return identity_provider.authentication_url(await self._described(), fields | optional)
+        try:
+            return identity_provider.authentication_url(await self._described(), fields | optional)
+        except (Malformed, Unreachable) as problem:
+            self._tell(problem)
+            raise
 
     async def subject(self, answer: AuthorizationResponse, secrets: Secrets) -> str:
         """Return the file number of who signed in; ``state`` was compared by the caller.
@@ -95,13 +108,23 @@ class IdentityProvider:
             Denied: ``sign_in_failed``: the person did not sign in, or the provider refuses.
             OAuthError: the answer or its ID token is not what it must be.
             Unreachable: the provider does not answer.
+
+        Why is in the log, for who set the provider up; not when the person gave up there.
         """
+        try:
+            return await self._subject(answer, secrets)
+        except (Denied, Malformed, Unreachable) as problem:
+            if answer.error != OAuthErrorCode.ACCESS_DENIED:
+                self._tell(problem)
+            raise
+
+    async def _subject(self, answer: AuthorizationResponse, secrets: Secrets) -> str:
         metadata = await self._described()
         # RFC 9207 §2.4: an answer that names another provider, or none where one is promised, is a mix-up.
         if answer.issuer != metadata.issuer and (answer.issuer is not None or metadata.names_issuer):
             raise _failed("the answer is of another identity provider")
         if answer.code is None:
-            raise _failed("the person did not sign in at the identity provider")
+            raise _failed(f"nobody signed in at the identity provider{_named(answer.error)}")
         id_token = await self._redeem(metadata, answer.code, secrets)
         known = await self._published(metadata, id_token)
         claims = identity_provider.check_id_token(
@@ -148,7 +171,7 @@ class IdentityProvider:
         if answer.status >= 500:
             raise Unreachable(Code.UNREACHABLE, "the identity provider does not answer")
         if answer.status != 200:
-            raise _failed("the identity provider does not accept the code")
+            raise _failed(f"the identity provider does not accept the code{_named(_error_of(answer))}")
         return identity_provider.id_token_of(answer.body)
 
     async def _described(self) -> ProviderMetadata:
@@ -175,6 +198,29 @@ class IdentityProvider:
         if answer.status != 200:
             raise Unreachable(Code.UNREACHABLE, "the identity provider does not answer")
         return strict_json.parse_object(answer.body)
+
+    def _tell(self, problem: ComityError) -> None:
+        """Say in the log what is wrong: code and sentence, nothing that a person said; each once a minute."""
+        now, reason = self._clock.now(), problem.detail
+        before = self._told.get(reason)
+        if before is not None and now - before < _QUIET:
+            return
+        if len(self._told) >= _MAX_REASONS:
+            self._told.clear()
+        self._told[reason] = now
+        _log.warning("the identity provider signed nobody in", code=problem.code.value, reason=reason)
+
+
+def _error_of(answer: Fetched) -> object:
+    try:
+        return strict_json.parse_object(answer.body).get("error")
+    except Malformed:
+        return None
+
+
+def _named(error: object) -> str:
+    """Return an error code for a sentence, if it is one of the protocol's; nothing else of a stranger's is repeated."""
+    return f" ({error})" if error in set(OAuthErrorCode) else ""
 
 
 def _failed(detail: str) -> Denied:

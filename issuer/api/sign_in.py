@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from comity.errors import Code, ComityError, Denied, Malformed, NotFound, Unreachable
-from comity.keys import thumbprint
 from comity.openid import authorization as messages
 from comity.openid.authorization import AuthorizationResponse
 from comity.openid.issuance.display import in_language
+from comity.openid.provider import key_set
 from comity.openid.refusal import OAuthErrorCode
 from comity.web import body, i18n, problems
 from comity.web.counted import CountedRoute
@@ -64,8 +64,7 @@ async def keys_for_provider(request: Request) -> Response:
     """Publish the key with which this issuer proves itself to the identity provider; none where it has a secret."""
     provider = deployment_of(request).identity_provider
     signer = None if provider is None else provider.registration.signer
-    jwk = None if signer is None else {**signer.public_jwk, "kid": thumbprint(signer.public_jwk), "use": "sig"}
-    return JSONResponse({"keys": [] if jwk is None else [jwk]})
+    return JSONResponse({"keys": []} if signer is None else key_set(signer))
 
 
 @router.get("/sign-in/callback", include_in_schema=False)

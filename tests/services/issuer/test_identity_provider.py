@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+import structlog.testing
 
 from comity.errors import Misconfigured
 from comity.keys import KeySigner
@@ -36,6 +37,7 @@ async def test_who_signs_in_there_gets_the_credential_of_that_file(place: Place,
         published = (await issuer.client.get("/sign-in/jwks.json")).json()
         assert len(published["keys"]) == by_key
         assert not any("d" in each for each in published["keys"])
+        assert all((each["use"], each["alg"]) == ("sig", "ES256") for each in published["keys"])
         provider.client_keys = published
         wallet, browser = Wallet(issuer), Browser(issuer)
         signed_in = await come_back(wallet, browser, provider)
@@ -131,6 +133,30 @@ async def test_who_gives_up_there_is_sent_back_to_the_wallet(place: Place) -> No
         state = provider.sign_in(await sent_to_provider(wallet, browser))["state"]
         back = await browser.get(f"/sign-in/callback?{urlencode({'error': 'access_denied', 'state': state})}")
         assert answer_of(back)["error"] == "access_denied"
+
+
+async def test_the_log_says_to_the_operator_what_is_wrong_but_not_each_time(place: Place) -> None:
+    async with with_provider(place) as (issuer, provider):
+        with structlog.testing.capture_logs() as logs:
+            for said in ({"sub": None}, {"sub": None}, {"iss": "https://other.example"}, {}):
+                provider.said = said
+                await come_back(Wallet(issuer), Browser(issuer), provider)
+            for answer in ({"error": "access_denied"}, {"error": "invalid_scope"}, {"error": "<script>"}):
+                wallet, browser = Wallet(issuer), Browser(issuer)
+                state = provider.sign_in(await sent_to_provider(wallet, browser))["state"]
+                await browser.get(f"/sign-in/callback?{urlencode({**answer, 'state': state})}")
+            provider.status = 400
+            await come_back(Wallet(issuer), Browser(issuer), provider)
+    told = [each for each in logs if each["event"] == "the identity provider signed nobody in"]
+    assert [(each["code"], each["reason"].partition(" (")[2]) for each in told] == [
+        ("sign_in_failed", ""),
+        ("sign_in_failed", ""),
+        ("sign_in_failed", "invalid_scope)"),
+        ("sign_in_failed", ""),
+        ("sign_in_failed", "invalid_grant)"),
+    ]
+    assert told[1]["reason"] == "the ID token is of another identity provider"
+    assert not any("script" in each["reason"] for each in told)
 
 
 async def test_a_provider_that_is_down_or_another_one_is_said_to_the_wallet(place: Place) -> None:
