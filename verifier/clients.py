@@ -26,6 +26,7 @@ from verifier.policies import Ask
 
 SECRET, KEY, PUBLIC = "client_secret", client_assertion.METHOD, "none"
 MAX_NAME, MAX_URIS, MAX_KEYS = 200, 16, 8
+CURVES = ("P-256", "P-384", "Ed25519")
 _MARGIN = timedelta(minutes=2)
 _REFUSE = Refusal(code=Code.CLIENT_NOT_AUTHENTICATED, error=OAuthErrorCode.INVALID_CLIENT)
 
@@ -214,7 +215,11 @@ def _check_subject(wish: Wish, asks: Mapping[str, Ask]) -> None:
 
 
 def _keys(jwks: Mapping[str, Any]) -> dict[str, Jwk]:
-    """Return the keys of a JWK Set by ``kid``, by thumbprint where they have none; all of them must be usable."""
+    """Return the keys of a JWK Set by ``kid``, by thumbprint where they have none.
+
+    Keys of other kinds and for other uses are passed over (RFC 7517 §5): Keycloak publishes all that it has.
+    Those that remain must be usable, and one must remain.
+    """
     listed = jwks.get("keys")
     if not isinstance(listed, list) or not 0 < len(listed) <= MAX_KEYS:
         raise Malformed(Code.MALFORMED_KEY, f"a JWK Set of 1 to {MAX_KEYS} public keys is needed")
@@ -222,9 +227,19 @@ def _keys(jwks: Mapping[str, Any]) -> dict[str, Jwk]:
     for each in listed:
         if not isinstance(each, dict):
             raise Malformed(Code.MALFORMED_KEY, "a key of the JWK Set is no object")
+        if _is_of_another_kind(each):
+            continue
         bare = keys.public_jwk(keys.public_key(each))
         found[str(each.get("kid") or keys.thumbprint(bare))] = bare
+    if not found:
+        raise Malformed(Code.MALFORMED_KEY, "no key of the JWK Set is one for ES256, ES384 or EdDSA")
     return found
+
+
+def _is_of_another_kind(jwk: Jwk) -> bool:
+    """Say whether a key is one that nothing here can be signed with; a private one is never passed over."""
+    is_ours = jwk.get("crv") in CURVES and jwk.get("use", "sig") == "sig"
+    return not is_ours and keys.PRIVATE_MEMBERS.isdisjoint(jwk)
 
 
 def _basic(authorization: str) -> tuple[str, str]:

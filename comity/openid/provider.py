@@ -20,7 +20,8 @@ OPENID = "openid"
 WELL_KNOWN = "/.well-known/openid-configuration"
 METHODS = ("client_secret_basic", "client_secret_post", client_assertion.METHOD, "none")
 TOKEN_LIFE = timedelta(minutes=5)
-MAX_TEXT = 2048
+MAX_TEXT, MAX_STATE = 2048, 8192
+"""Keycloak puts the ``state`` and the address of the application behind it into its own ``state``."""
 RESERVED = frozenset(
     {
         *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "nonce", "auth_time", "acr", "amr", "azp", "sid", "typ"),
@@ -82,7 +83,7 @@ class AuthenticationRequest:
             raise _REFUSE("only the response mode query is supported")
         asked = cls(
             scopes=_scopes(fields.get("scope", "")),
-            state=text(fields, "state"),
+            state=text(fields, "state", longest=MAX_STATE),
             nonce=text(fields, "nonce"),
             code_challenge=_challenge(fields, needs_pkce=needs_pkce),
             ui_locales=text(fields, "ui_locales"),
@@ -213,10 +214,10 @@ def parse_fields(encoded: bytes | str) -> dict[str, str]:
     return form.decode(encoded, _REFUSE)
 
 
-def text(fields: Mapping[str, str], name: str) -> str | None:
-    """Return an optional parameter of at most 2048 printable characters; raises ``OAuthError(invalid_request)``."""
+def text(fields: Mapping[str, str], name: str, *, longest: int = MAX_TEXT) -> str | None:
+    """Return an optional parameter of ``longest`` printable characters; raises ``OAuthError(invalid_request)``."""
     value = fields.get(name)
-    if value is not None and not (len(value) <= MAX_TEXT and value.isprintable()):
+    if value is not None and not (len(value) <= longest and value.isprintable()):
         raise _REFUSE(f"{name} is too long or not printable")
     return value
 

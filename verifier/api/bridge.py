@@ -100,7 +100,7 @@ async def _begin(deployment: Deployment, request: Request, encoded: bytes | str)
     client = await signing_in.client_for(fields)
     redirect_uri, state = fields["redirect_uri"], None
     try:
-        state = provider.text(fields, "state")
+        state = provider.text(fields, "state", longest=provider.MAX_STATE)
         started = await signing_in.begin(client, redirect_uri, fields)
     except (Malformed, Unreachable) as error:
         counted.tell(request, error)

@@ -95,9 +95,11 @@ async def test_what_is_wrong_otherwise_is_told_to_the_website(verifier: Deployed
 
 async def test_a_state_that_cannot_be_one_is_not_sent_back(verifier: Deployed) -> None:
     website, visitor = await registered(verifier), Visitor(verifier)
-    answer = await visitor.follow(website.ask(state="x" * 2049))
+    answer = await visitor.follow(website.ask(state="x" * 8193))
     website.sent.pop("state")
     assert website.told(answer.headers["location"])["error"] == "invalid_request"
+    twin = await visitor.follow(website.ask("openid", state="x" * 8192))  # Keycloak's holds that of another, and more
+    assert website.told(twin.headers["location"])["error"] == "invalid_scope"
 
 
 async def test_the_attackers_sign_in_does_not_open_in_the_victims_browser(verifier: Deployed) -> None:

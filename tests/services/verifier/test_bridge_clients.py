@@ -52,6 +52,9 @@ async def test_a_person_is_known_again_where_the_operator_says_so_and_nowhere_el
     assert await subject(other) != first
 
 
+RSA = {"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "another", "use": "sig", "alg": "RS256"}
+
+
 async def test_what_cannot_be_registered_is_not(verifier: Deployed) -> None:
     clients = verifier.deployment.signing_in.clients
     key = dict(KeySigner.generate().public_jwk)
@@ -68,6 +71,9 @@ async def test_what_cannot_be_registered_is_not(verifier: Deployed) -> None:
         {"method": "tls_client_auth"},
         {"method": "private_key_jwt"},
         {"method": "private_key_jwt", "jwks": {"keys": [{**key, "d": "AAAA"}]}},
+        {"method": "private_key_jwt", "jwks": {"keys": [key, {**RSA, "d": "AAAA"}]}},
+        {"method": "private_key_jwt", "jwks": {"keys": [key, {**key, "x": "AAAA"}]}},
+        {"method": "private_key_jwt", "jwks": {"keys": [RSA, {**key, "use": "enc"}]}},
         {"subject_claim": "class"},
         {"subject_claim": "certification_number"},
         {"subject_claim": "family_name", "policies": ("server-and-person",)},
@@ -77,9 +83,11 @@ async def test_what_cannot_be_registered_is_not(verifier: Deployed) -> None:
         with pytest.raises(Malformed):
             await clients.add(wish, asks_of(verifier.settings, "ca-on"))
     assert await clients.every() == ()
-    website = await registered(verifier, method="private_key_jwt", jwks={"keys": [key]})
+    own = {**key, "kid": "of-Keycloak", "use": "sig", "alg": "ES256"}
+    website = await registered(verifier, method="private_key_jwt", jwks={"keys": [RSA, own, {**own, "use": "enc"}]})
     [stored] = await clients.every()
     assert stored == website.client
+    assert stored.jwks == {"of-Keycloak": key}
 
 
 async def test_nobody_signs_in_by_what_anybody_could_show(place: Place) -> None:
