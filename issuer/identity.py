@@ -220,7 +220,7 @@ def _error_of(answer: Fetched) -> object:
 
 def _named(error: object) -> str:
     """Return an error code for a sentence, if it is one of the protocol's; nothing else of a stranger's is repeated."""
-    return f" ({error})" if error in set(OAuthErrorCode) else ""
+    return f" ({error})" if isinstance(error, str) and error in set(OAuthErrorCode) else ""
 
 
 def _failed(detail: str) -> Denied:

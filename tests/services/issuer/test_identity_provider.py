@@ -11,6 +11,7 @@ import structlog.testing
 from comity.errors import Misconfigured
 from comity.keys import KeySigner
 from comity.runtime import settings as reading
+from issuer import identity
 from issuer.settings import IssuerSettings
 from tests.services.issuer.deployed import NOW, Place, running
 from tests.services.issuer.provider import CLIENT, ISSUER, Provider, with_provider
@@ -157,6 +158,12 @@ async def test_the_log_says_to_the_operator_what_is_wrong_but_not_each_time(plac
     ]
     assert told[1]["reason"] == "the ID token is of another identity provider"
     assert not any("script" in each["reason"] for each in told)
+
+
+@pytest.mark.parametrize("error", [None, 7, [], {}, ["invalid_grant"], "invalid_grant\n", "no_such_error"])
+def test_a_provider_may_say_anything_as_error(error: object) -> None:
+    assert identity._named(error) == ""
+    assert identity._named("invalid_grant") == " (invalid_grant)"
 
 
 async def test_a_provider_that_is_down_or_another_one_is_said_to_the_wallet(place: Place) -> None:
