@@ -31,11 +31,9 @@ class Admission:
 
     def authorities(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return the authorities file's ``entries`` as this wants them: key attestations for each type, at no level."""
-        demands = ({"key_attestations": {each: {} for each in entry["types"]}} for entry in entries)
-        return [
-            {**entry, **demand} if self.attested else dict(entry)
-            for entry, demand in zip(entries, demands, strict=True)
-        ]
+        if not self.attested:
+            return [dict(entry) for entry in entries]
+        return [{**entry, "key_attestations": {each: {} for each in entry["types"]}} for entry in entries]
 
 
 def read(path: Path) -> tuple[Mapping[str, Any], ...]:
