@@ -13,6 +13,7 @@ SPREAD := -n 3 --dist loadgroup
 # Only a HOST given to make counts: shells set one of their own.
 HOST_OPTION = $(if $(filter command line,$(origin HOST)),--host $(HOST),)
 LANGUAGE_OPTION = $(if $(LANG_CHOICE),--lang $(LANG_CHOICE),)
+PROVIDER_OPTIONS = $(if $(PROVIDERS),--wallet-providers $(PROVIDERS),) $(if $(ATTESTED),--attested,)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test screenshots test-long coverage check bench bench-check bench-nation locks clean
@@ -40,7 +41,7 @@ demo: $(RUN_STAMP) ## run the main job, every journey, on this machine  (LANG_CH
 	@$(BIN)/comity demo $(LANGUAGE_OPTION)
 
 serve: $(RUN_STAMP) ## start everything with a front door at http://localhost:8100  (HOST=name: https, so that phones take part)
-	@$(BIN)/comity serve $(LANGUAGE_OPTION) $(HOST_OPTION)
+	@$(BIN)/comity serve $(LANGUAGE_OPTION) $(HOST_OPTION) $(PROVIDER_OPTIONS)
 
 check: $(TEST_STAMP) ## lint, types, import rules, French gate
 	@$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,9 +37,19 @@ def serve(
         str,
         typer.Option(help="This machine's name on the network: https, so that phones take part. / Nom sur le réseau."),
     ] = "",
+    wallet_providers: Annotated[
+        Path | None,
+        typer.Option(help="Trust these wallet providers too (a JSON file). / Autres fournisseurs de portefeuilles."),
+    ] = None,
+    attested: Annotated[
+        bool,
+        typer.Option("--attested", help="Issue to attested wallets and keys only. / Portefeuilles attestés seulement."),
+    ] = False,
 ) -> None:
     """Start registry, status host, issuer, wallet and verifier, and leave them up. / Démarrer tous les services."""
-    from comity.demo import open_house
+    from comity.demo import open_house, wallet_provider
     from comity.demo.view import View
 
-    asyncio.run(open_house.serve(installation.FOLDER / "demo", View(lang), host=host))
+    others = wallet_provider.read(wallet_providers) if wallet_providers else ()
+    admission = wallet_provider.Admission(others=others, attested=attested)
+    asyncio.run(open_house.serve(installation.FOLDER / "demo", View(lang), host=host, admission=admission))

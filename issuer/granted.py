@@ -34,12 +34,12 @@ class Grant:
     """What a token gives of one offer.
 
     Attributes:
-        offer_id: the offer.
+        named_after: what its credential identifiers name; see :func:`root_of`.
         configuration_ids: what it is for.
         identified_ids: which of it is asked for by a credential identifier.
     """
 
-    offer_id: str
+    named_after: str
     configuration_ids: tuple[str, ...]
     identified_ids: tuple[str, ...]
 
@@ -130,7 +130,7 @@ def token_response(
         is_bound=proof is not None,
         refresh_token=refresh_token,
         scope=" ".join(scopes) or None,
-        granted=tuple(named for each in grants for named in identified(each.offer_id, each.identified_ids)),
+        granted=tuple(named for each in grants for named in identified(each.named_after, each.identified_ids)),
     )
 
 
@@ -167,7 +167,7 @@ def give(
             identified_ids=named,
         )
         offers.note_client(connection, part, client_id=client.client_id, client_key=client.key)
-        grants.append(Grant(offer_id=offer.id, configuration_ids=own, identified_ids=named))
+        grants.append(Grant(named_after=root_of(offer), configuration_ids=own, identified_ids=named))
     return tuple(grants)
 
 
@@ -195,17 +195,25 @@ async def covering(deployment: Deployment, authority: Authority, access: Access,
     return access if offer is None else replace(access, token_hash=token_hash, offer=offer)
 
 
-def identified(offer_id: str, configuration_ids: Sequence[str]) -> tuple[GrantedConfiguration, ...]:
+def root_of(offer: Offer) -> str:
+    """Return what credential identifiers name: the sign-in, or the offer where nobody signed in.
+
+    Each refreshed token has an offer of its own; wallets keep the identifiers of the first answer.
+    """
+    return offer.authorization_id or offer.id
+
+
+def identified(root: str, configuration_ids: Sequence[str]) -> tuple[GrantedConfiguration, ...]:
     """Return the credential identifiers of a token, one for each configuration (OpenID4VCI §6.2)."""
     return tuple(
-        GrantedConfiguration(configuration_id=each, credential_identifiers=(identifier_of(offer_id, each),))
+        GrantedConfiguration(configuration_id=each, credential_identifiers=(identifier_of(root, each),))
         for each in configuration_ids
     )
 
 
-def identifier_of(offer_id: str, configuration_id: str) -> str:
+def identifier_of(root: str, configuration_id: str) -> str:
     """Return the credential identifier of a configuration; of no use with the token of anybody else (I10)."""
-    return f"{configuration_id}:{offer_id}"
+    return f"{configuration_id}:{hashed(f'{root} {configuration_id}')}"
 
 
 def entry_of(
@@ -221,7 +229,7 @@ def entry_of(
     """
     catalog_ = deployment.catalogs[offer.authority]
     if identifier is not None:
-        known = {identifier_of(offer.id, each): catalog_.get(each) for each in offer.identified_ids}
+        known = {identifier_of(root_of(offer), each): catalog_.get(each) for each in offer.identified_ids}
         if (named := known.get(identifier)) is None:
             detail = "this credential identifier is not one of this access token"
             code = OAuthErrorCode.UNKNOWN_CREDENTIAL_IDENTIFIER

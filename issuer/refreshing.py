@@ -96,7 +96,11 @@ async def _rotate(
     if not await deployment.database.write(give):
         return None
     grants = [
-        Grant(offer_id=each.id, configuration_ids=each.configuration_ids, identified_ids=each.identified_ids)
+        Grant(
+            named_after=granted.root_of(each),
+            configuration_ids=each.configuration_ids,
+            identified_ids=each.identified_ids,
+        )
         for each in redeemed
     ]
     return granted.token_response(deployment, token, proof, grants=grants, refresh_token=next_token)

@@ -50,7 +50,7 @@ def host_name(text: str) -> str:
     """Return ``text`` as the name of a demonstration's host.
 
     Raises:
-        Misconfigured: an address instead of a name (did:web has no place for one), or no host name at all.
+        Misconfigured: an address or a name without a dot (did:web has no place for either), or no host name at all.
     """
     name = text.strip().lower().rstrip(".")
     try:
@@ -59,7 +59,7 @@ def host_name(text: str) -> str:
         pass
     else:
         raise Misconfigured(Code.MISCONFIGURED, "give a name, such as my-laptop.local; did:web allows no addresses")
-    if not _NAME.match(name) or is_loopback_host(name):
+    if not _NAME.match(name) or "." not in name or is_loopback_host(name):
         raise Misconfigured(
             Code.MISCONFIGURED, "give a host name that phones on the network know, such as my-laptop.local"
         )

@@ -18,6 +18,7 @@ from comity.demo.cast import Member
 from comity.demo.certificate import HostCertificate
 from comity.demo.door.house import SignIn
 from comity.demo.processes import HOST, Process, free_ports, run
+from comity.demo.wallet_provider import Admission
 from comity.errors import Code, Misconfigured
 from comity.runtime.files import Occupied, alone_in
 from comity.runtime.installation import Installation
@@ -67,6 +68,7 @@ class Stage:
         inner: service name → address on loopback, where that is another one than people use (https under a name).
         certificate: of that name; None without https.
         sign_ins: what visitors of the demo may sign in with.
+        admission: which wallets the issuer takes.
     """
 
     folder: Path
@@ -81,6 +83,7 @@ class Stage:
     inner: Mapping[str, str] = field(default_factory=dict)
     certificate: HostCertificate | None = None
     sign_ins: list[SignIn] = field(default_factory=list)
+    admission: Admission = field(default_factory=Admission)
 
     @property
     def registry_folder(self) -> Path:
@@ -120,6 +123,7 @@ class Stage:
                 "PUBLISH_SECONDS": str(PUBLISH_SECONDS),
                 "WALLET_PROVIDERS_FILE": str(self.folder / wallet_provider.TRUST_FILE),
                 "WALLET_URL": self.urls["wallet"],
+                **self.admission.settings(),
             },
             "wallet": {**reader, "PROVIDER_KEY_FILE": str(self.folder / wallet_provider.KEY_FILE)},
             "verifier": {
@@ -176,11 +180,13 @@ async def found(
     fixed_ports: bool = False,
     databases: Mapping[str, str] | None = None,
     https: Https | None = None,
+    admission: Admission | None = None,
 ) -> Stage:
     """Make everything new in ``folder`` and start it; what was there before is removed.
 
     ``databases`` names empty databases by service, for those that are not to keep an SQLite file. With ``https`` the
-    services are named by its host at the fixed ports, and listen where it says.
+    services are named by its host at the fixed ports, and listen where it says. ``admission`` says which wallets the
+    issuer takes; without it, any.
 
     Raises:
         Misconfigured: a set-up command failed.
@@ -189,14 +195,15 @@ async def found(
     folder = await asyncio.to_thread(_clear, folder)
     ports = FIXED_PORTS if fixed_ports else dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
     urls = {name: f"http://{HOST}:{ports[name]}" for name in NAMES}
-    stage = Stage(folder=folder, urls=urls, databases=databases or {})
+    admission = admission or Admission()
+    stage = Stage(folder=folder, urls=urls, databases=databases or {}, admission=admission)
     if https is not None:
         stage.urls = {name: f"https://{https.certificate.host}:{FIXED_PORTS[name]}" for name in NAMES}
         stage.inner = {name: f"http://{HOST}:{https.ports[name]}" for name in NAMES}
         stage.certificate = https.certificate
-    await asyncio.to_thread(_write, folder / "authorities.json", cast.deployment())
+    await asyncio.to_thread(_write, folder / "authorities.json", admission.authorities(cast.deployment()))
     await asyncio.to_thread(_write, folder / cast.PEOPLE_FILE, cast.people())
-    await asyncio.to_thread(wallet_provider.found, folder, wallet_url=stage.urls["wallet"])
+    await asyncio.to_thread(wallet_provider.found, folder, wallet_url=stage.urls["wallet"], others=admission.others)
     await _make_keys(stage)
     await asyncio.gather(_read_entries(stage), _open_desks(stage))
     await stage.apply(first_plan(stage, await _verifier_entry(stage)))

@@ -13,6 +13,7 @@ from comity.demo.processes import HOST, free_ports
 from comity.demo.run import stopped
 from comity.demo.tls import forwarding
 from comity.demo.view import View
+from comity.demo.wallet_provider import Admission
 from comity.runtime.clock import SystemClock
 from comity.web import csrf
 from comity.web.serving import beside
@@ -23,13 +24,14 @@ PLAIN_PORT = 8099
 AUTHORITIES = "demo-ca"
 
 
-async def serve(folder: Path, view: View, *, host: str = "") -> None:
+async def serve(folder: Path, view: View, *, host: str = "", admission: Admission | None = None) -> None:
     """Set everything up at the fixed ports and leave it up until the process is told to stop.
 
     Args:
         folder: everything of this demonstration; made anew. The certificate authority lies beside it and is kept.
         view: tells people.
         host: this machine's name on its network; empty: only this machine, without TLS.
+        admission: which wallets the issuer takes; None: any.
 
     Raises:
         Misconfigured: ``demo_running``, a name that is none, a port that is taken, a set-up command that failed.
@@ -42,9 +44,10 @@ async def serve(folder: Path, view: View, *, host: str = "") -> None:
         if host:
             https = await _https(stack, folder.parent / AUTHORITIES, host)
             door_port = https.ports[DOOR]
-        stage = await founding.found(folder, fixed_ports=True, https=https)
+        stage = await founding.found(folder, fixed_ports=True, https=https, admission=admission)
         stack.push_async_callback(asyncio.to_thread, stage.stop)
-        if https is None:  # the samples are judged by commands that know nothing of the name
+        # The samples are judged by commands that know nothing of the name, and issued to nobody's wallet.
+        if https is None and not stage.admission.attested:
             await samples.leave(stage)
         house = house_of(stage)
         key = await asyncio.to_thread(csrf.key_in, folder / DOOR)

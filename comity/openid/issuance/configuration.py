@@ -84,12 +84,14 @@ class CredentialConfiguration:
         return self.key_attestation is not None
 
     def _proof_types(self) -> dict[str, Any]:
+        # VCI §12.2.4: {} wants a key attestation without a level; a proof of type "attestation" always is one.
+        demands = {"jwt": self.key_attestation, "attestation": self.key_attestation or Demand()}
         algorithms = {"jwt": self.proof_algorithms, "attestation": self.attestation_algorithms}
-        demand = {} if self.key_attestation is None else {"key_attestations_required": self.key_attestation.to_dict()}
         return {
-            kind: {"proof_signing_alg_values_supported": list(values), **demand}
-            for kind, values in algorithms.items()
-            if values
+            kind: {"proof_signing_alg_values_supported": list(values)}
+            | ({} if demand is None else {"key_attestations_required": demand.to_dict()})
+            for kind, demand in demands.items()
+            if (values := algorithms[kind])
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -199,5 +201,7 @@ def _proofs(members: Members, *, binds: bool) -> tuple[tuple[str, ...], tuple[st
         raise _REFUSE("credential configuration: binding methods and proof types must come together")
     kinds = [types.optional_members(kind) if types is not None else None for kind in ("jwt", "attestation")]
     jwt, attestation = (kind.strings("proof_signing_alg_values_supported") if kind else () for kind in kinds)
-    wanted = (kind.optional_members("key_attestations_required") for kind in kinds if kind)
-    return jwt, attestation, next((Demand.parse(each) for each in wanted if each), None)
+    # What `attestation` wants is wanted of everybody only where there is no `jwt` beside it.
+    leading = next((kind for kind in kinds if kind is not None), None)
+    wanted = leading.optional_members("key_attestations_required") if leading is not None else None
+    return jwt, attestation, None if wanted is None else Demand.parse(wanted)

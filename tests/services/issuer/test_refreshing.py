@@ -56,6 +56,20 @@ async def test_a_credential_is_had_anew_with_what_the_file_says_today(wallet: Wa
     assert {each["status"] for each in await wallet.issuer.records(record_reference=FILE)} == {"valid"}
 
 
+async def test_what_a_credential_is_asked_by_stays_the_same(wallet: Wallet) -> None:
+    """The EUDI libraries do not read the identifiers that come with a refreshed token."""
+    details = [{"type": "openid_credential", "credential_configuration_id": PERSON}]
+    given = await wallet.tokens(scope=None, authorization_details=json.dumps(details))
+    again = (await wallet.refresh(given["refresh_token"])).json()
+    assert again["authorization_details"] == given["authorization_details"]
+    (identifier,) = given["authorization_details"][0]["credential_identifiers"]
+    assert (await wallet.ask(again["access_token"], credential_identifier=identifier)).status_code == 200
+    stranger = await wallet.tokens(scope=None, authorization_details=json.dumps(details))
+    refused(
+        await wallet.ask(stranger["access_token"], credential_identifier=identifier), "unknown_credential_identifier"
+    )
+
+
 @pytest.mark.both_databases
 async def test_an_old_refresh_token_ends_everything(wallet: Wallet) -> None:
     first = await wallet.tokens()
