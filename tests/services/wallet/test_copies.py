@@ -109,6 +109,21 @@ async def test_each_copy_is_shown_once_and_the_last_one_stays(town: Town, maya: 
     assert [each.id for each in await (await opened(town)).all(KEY)] == [held.key_id]
 
 
+async def test_what_was_shown_goes_as_soon_as_another_copy_comes(town: Town, maya: Person) -> None:
+    """The last copy stays in front while there is no other, and is marked (catalogue X11)."""
+    await take(town, maya)
+    seen = [await show(town) for _ in range(copies.COPIES)]
+    spent = await card(town)
+    assert copies.was_shown(spent)
+    assert (spent.signed.encoded, spent.key_id) == (seen[-1], spent.key_ids[0])
+    await maya.credentials()
+    held = await card(town)
+    assert not copies.was_shown(held)
+    assert len(encoded(held)) == copies.COPIES
+    assert not set(encoded(held)) & set(seen)
+    assert {each.id for each in await (await opened(town)).all(KEY)} == set(held.key_ids)
+
+
 async def test_two_who_show_at_once_never_show_one_copy(town: Town, maya: Person) -> None:
     await take(town, maya)
     wallet, held = await opened(town), await card(town)
@@ -162,7 +177,7 @@ async def test_an_issuer_that_is_down_is_asked_the_next_time(town: Town, maya: P
     assert len(encoded(await card(town))) == 1
     town.net.heal()
     await maya.credentials()
-    assert len(encoded(await card(town))) == 1 + copies.COPIES
+    assert len(encoded(await card(town))) == copies.COPIES  # the one that was shown gives way
 
 
 async def test_what_the_issuer_will_not_copy_is_not_asked_for_again(town: Town, maya: Person) -> None:
@@ -329,12 +344,16 @@ async def test_all_copies_are_bound_to_attested_keys(ground: Ground, alone: bool
 async def test_presenting_spends_the_copy_in_front(town: Town, maya: Person) -> None:
     """Two presentations show two keys; the last copy is shown again."""
     first, second = await two_copies(town, maya)
-    wallet, shown = await opened(town), []
+    wallet, shown, told = await opened(town), [], []
     for _ in range(3):
         started = await town.ask()
-        assert (await maya.agree(await maya.consent(started["link"]))).status_code == 200
+        consent = await maya.consent(started["link"])
+        page = await maya.client.get(f"/fr/requests/{consent['id']}")
+        told.append((len(consent["warnings"]), "celle-ci saura" in page.text))
+        assert (await maya.agree(consent)).status_code == 200
         result = (await town.result(started))["result"]
         assert result["verdict"] == "accepted"
         shown.append(result["credentials"][0]["about"]["holder_key"])
     assert shown == [copies.holder_of(each.signed) for each in (first, second, second)]
+    assert told == [(0, False), (0, False), (1, True)], "what is shown again is not shown in silence"
     assert [each.id for each in await wallet.all(KEY)] == [second.key_id]
