@@ -9,6 +9,7 @@ What a proxy in front does about it is its own matter; this holds without one.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from uvicorn.config import Config
@@ -22,6 +23,8 @@ MAX_HEAD_BYTES = 64 << 10
 BODY_SECONDS = 15
 BODY_BYTES_A_SECOND = 8 << 10
 """A body may take :data:`BODY_SECONDS`, and a second more for every so many bytes that have come."""
+LAST_SECONDS = 1
+"""Of these, what is left for what may have come while this process itself stood still: timers run before sockets."""
 READ_SECONDS = 30
 """For how long the other side may read nothing while more waits for it than the system buffers."""
 
@@ -53,7 +56,7 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
         super().connection_made(transport)
-        self._wait(HEAD_SECONDS, self._give_up)
+        self._await_head()
 
     def data_received(self, data: bytes) -> None:
         """Read on; a head that has begun must end in time and within its size."""
@@ -61,7 +64,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             before: RequestResponseCycle | None = self.cycle
             if self._reading is None and (before is None or before.response_complete):
-                self._wait(HEAD_SECONDS, self._give_up)
+                self._await_head()
         super().data_received(data)
         if self._awaits_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is larger than allowed.")
@@ -130,14 +133,19 @@ class PatientProtocol(HttpToolsProtocol):
             self._writing.cancel()
             self._writing = None
 
-    def _look_at_body(self) -> None:
+    def _await_head(self) -> None:
+        self._wait(HEAD_SECONDS - LAST_SECONDS, partial(self._wait, LAST_SECONDS, self._give_up))
+
+    def _look_at_body(self, *, is_last: bool = False) -> None:
         if self.flow.read_paused:  # what has come is not taken yet: begin anew when it is
             self._body_bytes, self._body_since = 0, self.loop.time()
         end = self._body_since + BODY_SECONDS + self._body_bytes / BODY_BYTES_A_SECOND
         if end > self.loop.time():
             self._wait(end - self.loop.time(), self._look_at_body)
-        else:
+        elif is_last:
             self._give_up()
+        else:
+            self._wait(LAST_SECONDS, partial(self._look_at_body, is_last=True))
 
     def _give_up(self) -> None:
         self._reading = None

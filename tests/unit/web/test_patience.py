@@ -193,6 +193,20 @@ def test_a_body_that_we_are_slow_to_take_is_nobody_elses_delay(connection: Conne
     assert connection.line.ended == "closed"
 
 
+@pytest.mark.good_twin("Q04")
+@pytest.mark.parametrize("pieces", [(b"", WHOLE), (HEAD + b"content-length: 2\r\n\r\n", b"{}")], ids=["head", "body"])
+def test_what_came_while_we_stood_still_is_taken(connection: Connection, pieces: tuple[bytes, bytes]) -> None:
+    """After a pause of the whole process its timers run before its sockets are read."""
+    connection.send(*filter(None, pieces[:1]))
+    connection.loop.now += 1000
+    connection.loop.advance(0)
+    connection.send(pieces[1])
+    connection.loop.advance(READ_SECONDS)
+    connection.answer()
+    assert connection.line.written.startswith(b"HTTP/1.1 200 ")
+    assert connection.line.ended == ""
+
+
 @pytest.mark.attack("Q04")
 def test_an_answer_that_nobody_reads_is_let_go(connection: Connection) -> None:
     connection.send(WHOLE)
