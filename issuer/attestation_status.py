@@ -14,6 +14,7 @@ from comity.openid import attestation_status
 from comity.openid.attestation_status import Read, Stated
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Clock
+from comity.runtime.periodic import SHORTEST
 from comity.runtime.status_cache import StatusCache
 from comity.verification.evidence import Obtained
 
@@ -41,7 +42,7 @@ class AttestationStatus:
 
     async def renew(self) -> None:
         """Read again every list that was read before."""
-        await self.cache.renew(RENEW_SECONDS)
+        await self.cache.renew(int(RENEW_SECONDS * SHORTEST))
 
     async def _require(self, place: Stated, refuse: Refuse) -> None:
         found = await self.cache.get(place.uri, (attestation_status.MEDIA_TYPE,))

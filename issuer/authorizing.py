@@ -56,7 +56,8 @@ async def push(
 
     Raises:
         OAuthError: what :func:`issuer.wanted.resolve` refuses; ``invalid_dpop_proof`` when ``dpop_jkt`` and the proof
-            are of two keys (RFC 9449 §10.1), or the proof was used before. Nothing was stored then.
+            are of two keys (RFC 9449 §10.1), or the proof was used before; ``temporarily_unavailable`` while too many
+            wait for their browsers. Nothing was stored then.
     """
     # RFC 9449 §10.1: both ways to bind the code may be used, and then they must agree.
     if proof is not None and request.dpop_jkt not in {None, proof.thumbprint}:
@@ -84,6 +85,9 @@ async def push(
     def save(connection: Connection) -> None:
         tokens.use_up(connection, proof)
         clients.use_up(connection, client)
+        if not authorizations.has_room(connection, authority=authority.path, now=now, until=pushed.expires_at):
+            detail = "too many people are signing in at this moment"
+            raise OAuthError(Code.BUSY, detail, error=_Error.TEMPORARILY_UNAVAILABLE)
         authorizations.save(connection, pushed)
 
     await deployment.database.write(save)

@@ -14,7 +14,7 @@ from comity.errors import Code, ComityError, Unreachable
 from comity.ports import Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
-from comity.runtime.periodic import periodic
+from comity.runtime.periodic import SHORTEST, periodic
 from comity.runtime.webhooks.delivery import LOOK_SECONDS
 from comity.web import counted, i18n, problems
 from comity.web.app import ReadyCheck, create_base
@@ -52,7 +52,7 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
             for name, job in _erasures(deployment).items():
                 await stack.enter_async_context(periodic(settings.erase_every_seconds, name, job))
             await stack.enter_async_context(deployment.refusals.storing())
-            renew = partial(deployment.documents.renew, int(settings.status_refresh_seconds))
+            renew = partial(deployment.documents.renew, int(settings.status_refresh_seconds * SHORTEST))
             await stack.enter_async_context(periodic(settings.status_refresh_seconds, "status lists", renew))
             await stack.enter_async_context(periodic(LOOK_SECONDS, "webhooks", deployment.webhooks.deliver_due))
             yield

@@ -12,7 +12,7 @@ from comity.errors import Code, ComityError, Unreachable
 from comity.ports import Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
-from comity.runtime.periodic import periodic
+from comity.runtime.periodic import SHORTEST, periodic
 from comity.web.app import create_base
 from wallet import pages
 from wallet.api import accounts, authorization, openid, read
@@ -38,7 +38,7 @@ def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher:
         with suppress(ComityError):  # tried again on a timer; /readyz says so until then
             await deployment.registry.refresh()
         refresh, purge = deployment.registry.refresh, deployment.custody.purge
-        renew = partial(deployment.documents.renew, int(settings.status_refresh_seconds))
+        renew = partial(deployment.documents.renew, int(settings.status_refresh_seconds * SHORTEST))
         try:
             async with (
                 periodic(settings.registry_refresh_seconds, "registry", refresh),

@@ -20,6 +20,9 @@ from wallet.records import CREDENTIAL, KEY, Sheet
 COPIES = 5
 """Copies asked for at a time, if the issuer gives so many."""
 
+SHOWN = "shown"
+"""In the record of a card whose copy in front was shown already, because no other was left."""
+
 LOW = 2
 """Fewer unused copies than this, beside the one that is shown next, and more are asked for."""
 
@@ -87,23 +90,39 @@ def runs_low(held: Held) -> bool:
     return "access" in held.more and len(held.more.get("spares", ())) < LOW
 
 
+def was_shown(held: Held) -> bool:
+    """Say whether the copy that would be shown next was shown before, although copies of its type are shown once."""
+    return bool(held.more.get(SHOWN))
+
+
 def spent(shown: Iterable[Held]) -> Spent:
-    """Return how the records change when the copies in front are shown; the last copy of a card stays.
+    """Return how the records change when the copies in front are shown; the last copy of a card stays, and is marked.
 
     The sheets follow the versions of what was read, so that two presentations at once never show one copy.
     """
     put, delete = [], []
     for held in shown:
-        left = held.more.get("spares", ())
-        if not left:
+        left = held.more.get("spares")
+        if left is None or (not left and was_shown(held)):
             continue
-        content = {
-            **held.more,
-            "format": held.signed.format.value,
-            "encoded": left[0]["encoded"],
-            "about": {**held.about, "key": left[0]["key"]},
-            "spares": list(left[1:]),
-        }
+        content = _next(held, left) if left else _as_last(held)
         put.append(Sheet(kind=CREDENTIAL, id=held.id, content=content, version=held.version + 1))
-        delete.append((KEY, held.key_id))
+        if left:
+            delete.append((KEY, held.key_id))
     return Spent(put=tuple(put), delete=tuple(delete))
+
+
+def _next(held: Held, left: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the record of a card with the next copy in front."""
+    return {
+        **{name: value for name, value in held.more.items() if name != SHOWN},
+        "format": held.signed.format.value,
+        "encoded": left[0]["encoded"],
+        "about": {**held.about, "key": left[0]["key"]},
+        "spares": list(left[1:]),
+    }
+
+
+def _as_last(held: Held) -> dict[str, Any]:
+    front = {"format": held.signed.format.value, "encoded": held.signed.encoded, "about": dict(held.about)}
+    return {**held.more, **front, SHOWN: True}

@@ -28,6 +28,9 @@ MAX_NAME = 100
 KEEP_ATTEMPTS = timedelta(days=1)
 """How long a count of wrong tries is remembered after the last of them."""
 
+_OPEN = "open"
+"""Marks tries made from an open session, in place of a browser."""
+
 T = TypeVar("T")
 
 
@@ -109,16 +112,18 @@ class Custody:
         kept = await self._database.read(partial(passkey_store.slots_of, citizen_id=wallet.citizen))
         return PASSPHRASE in kept
 
-    async def unlock(self, name: str, secret: str, *, by: str = PASSPHRASE) -> OpenWallet:
+    async def unlock(self, name: str, secret: str, *, by: str = PASSPHRASE, browser: str | None = None) -> OpenWallet:
         """Unlock with the passphrase or the recovery code; the use of a recovery code is noted in the history.
 
-        An unknown name costs the same work and gets the same answers as a wrong passphrase (catalogue W12).
+        An unknown name costs the same work and gets the same answers as a wrong passphrase (catalogue W12). Tries from
+        a ``browser`` that was made known (:meth:`known_browser`) are counted for themselves, by the same limit: whoever
+        has only the account's name cannot make its owner wait there (catalogue Q12).
 
         Raises:
             Denied: ``passphrase_wrong``; ``too_many_attempts`` while the account waits.
         """
         now, folded = self._clock.now(), account_name(name)
-        digest = self._name_digest(folded)
+        digest = self._count_of(folded, browser)
         begin = partial(
             store.begin_attempt, name_digest=digest, now=now, most=self._attempts, wait_until=now + self._wait
         )
@@ -154,7 +159,7 @@ class Custody:
         name = await self._database.read(partial(store.name_of, citizen_id=wallet.citizen))
         if name is None:
             raise _locked()
-        await self.unlock(name, secret, by=by)
+        await self.unlock(name, secret, by=by, browser=self._known(account_name(name), _OPEN))
 
     async def change_passphrase(self, wallet: OpenWallet, passphrase: str) -> None:
         """Replace the passphrase and end every session; old or new opens at any moment, never neither.
@@ -180,6 +185,17 @@ class Custody:
             await self._deletions.account(wallet.citizen, self._clock.now())
 
     # --- sessions of the hosted wallet
+
+    async def known_browser(self, wallet: OpenWallet) -> str:
+        """Return a new mark for a browser in which the wallet was opened; it opens nothing, and names nobody.
+
+        Raises:
+            Denied: ``vault_locked`` when the account is gone.
+        """
+        name = await self._database.read(partial(store.name_of, citizen_id=wallet.citizen))
+        if name is None:
+            raise _locked()
+        return self._known(name, _identifier())
 
     async def begin_session(self, wallet: OpenWallet) -> str:
         """Return the cookie of a new session: its name and the key that opens it."""
@@ -253,6 +269,17 @@ class Custody:
         by_passphrase = vault.passphrase_slot(data_key, passphrase, citizen=citizen, pepper=self._pepper)
         by_code = vault.recovery_slot(data_key, code, citizen=citizen, pepper=self._pepper)
         return [(PASSPHRASE, _as_text(by_passphrase)), (RECOVERY, _as_text(by_code))]
+
+    def _known(self, name: str, mark: str) -> str:
+        digest = self._name_digest(f"{name}\0{mark}")
+        return f"{mark}.{digest}"
+
+    def _count_of(self, name: str, browser: str | None) -> str:
+        """Return under what a try is counted: the account, or one browser that was made known to it."""
+        mark = (browser or "").partition(".")[0]
+        if browser is not None and hmac.compare_digest(browser.encode(), self._known(name, mark).encode()):
+            return self._name_digest(f"{name}\0{mark}\0known")
+        return self._name_digest(name)
 
     def _name_digest(self, name: str) -> str:
         """Return the name under which tries are counted; people also type secrets into the wrong field."""

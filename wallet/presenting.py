@@ -27,6 +27,7 @@ from wallet.records import CONSENT, HISTORY, OpenWallet, Sheet
 from wallet.unanswered import NothingAnswers, asked_types
 
 LONGEST_CONSENT = timedelta(hours=1)
+SCANNED, SHOWN_BEFORE = "wallet.scanned_warning", "wallet.shown_before_warning"
 SHOWN = ("who", "purposes", "transactions", "warnings", "needed", "credentials", "missing")
 
 
@@ -95,14 +96,18 @@ class Presenting:
         if not match.is_satisfied:
             raise NothingAnswers(self.opening.who(found), asked_types(asked.query))
         transactions.require_possible(asked.transactions, match)
+        by_id = {each.id: each for each in held}
+        shown = choosing.candidates(match, by_id, language)
+        warned = _warnings(found, [by_id[each["credential_id"]] for each in shown], is_scanned=is_scanned)
         content = {
             "who": self.opening.who(found),
             "purposes": self.opening.purposes(found),
             "transactions": transactions.shown(asked.transactions, language),
-            "warnings": _warnings(found, language, is_scanned=is_scanned),
+            "warnings": [i18n.text(each, language) for each in warned],
+            "warned": warned,
             "needed": list(match.needed),
             "missing": list(match.missing),
-            "credentials": choosing.candidates(match, {each.id: each for each in held}, language),
+            "credentials": shown,
             "request": asked.to_dict(),
             "client_id": asked.client_id.text,
             "origin": asked.origin,
@@ -314,11 +319,14 @@ def _lack(asked: RequestObject, match: dcql.Match) -> OAuthErrorCode:
     raise Conflict(Code.CONFLICT, "this request can be answered; agree or decline")
 
 
-def _warnings(found: Opened, language: str, *, is_scanned: bool) -> list[str]:
-    """Return what the person should think of: nothing ties a scanned code to the place where they are (VP-23)."""
-    if found.asked.origin is not None or not is_scanned:
-        return []
-    return [i18n.text("wallet.scanned_warning", language)]
+def _warnings(found: Opened, could_be_shown: Iterable[Held], *, is_scanned: bool) -> list[str]:
+    """Return the keys of what the person should think of.
+
+    Nothing ties a scanned code to the place where they are (VP-23); and a copy that was shown before tells whoever saw
+    it that it is they again (catalogue X11).
+    """
+    warned = [SCANNED] if is_scanned and found.asked.origin is None else []
+    return [*warned, *([SHOWN_BEFORE] if any(copies.was_shown(each) for each in could_be_shown) else [])]
 
 
 def _require_alive(held: Iterable[Held], now: datetime) -> None:

@@ -5,7 +5,7 @@ refresh token for it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -17,6 +17,7 @@ from comity.keys import KeySigner
 from comity.openid.issuance.credential_response import Issued
 from comity.openid.issuance.notification import NotificationEvent
 from wallet import copies, holdings
+from wallet.copies import Spent
 from wallet.holdings import Held
 from wallet.judging import mismatches
 from wallet.receiving import Receiving
@@ -75,8 +76,12 @@ class Refilling:
             if named[each.thumbprint] in bound
         ]
         spares = [*held.more.get("spares", ()), *copies.spares(came, bound)]
-        card = _card(held, {**held.more, "spares": spares, "access": access})
-        await wallet.commit(put=[*keys, card, *notifying.notice(line, NotificationEvent.ACCEPTED)])
+        more = {**held.more, "spares": spares, "access": access}
+        cards = Spent(put=(_card(held, more),))
+        if copies.was_shown(held):  # a copy that nobody has seen takes its place at once
+            cards = copies.spent([replace(held, more=more)])
+        told = notifying.notice(line, NotificationEvent.ACCEPTED)
+        await wallet.commit(put=[*keys, *cards.put, *told], delete=cards.delete)
         await notifying.send_all(wallet)
         return 1
 

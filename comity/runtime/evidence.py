@@ -21,15 +21,25 @@ class EvidenceShell:
         self._documents = documents
 
     async def settle(self, outcome: Needs[Result] | Result) -> Result:
-        """Return the result, fetching at most twice on the way; what cannot be had becomes evidence of that."""
+        """Return the result, fetching at most twice on the way; what cannot be had becomes evidence of that.
+
+        What was fetched is judged in a thread: a list of many megabytes must not keep everybody else waiting (Q10).
+        """
         for _ in range(MAX_ROUNDS):
             if isinstance(outcome, Result):
                 break
-            outcome = outcome.resume(await self._obtain(outcome.wanted))
+            evidence = await self._obtain(outcome.wanted)
+            outcome = await asyncio.to_thread(self._judge, outcome, evidence)
         if not isinstance(outcome, Result):
             raise AssertionError("the verification asked for more rounds than it may")
-        await asyncio.to_thread(self._remember, outcome)
         return outcome
+
+    def _judge(self, outcome: Needs[Result], evidence: Evidence) -> Needs[Result] | Result:
+        """Go on with what was fetched; what the result says of lists is durable before anybody has it."""
+        found = outcome.resume(evidence)
+        if isinstance(found, Result):
+            self._remember(found)
+        return found
 
     async def _obtain(self, wanted: tuple[Need, ...]) -> Evidence:
         answers = await asyncio.gather(*(self._one(need) for need in wanted))

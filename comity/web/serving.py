@@ -1,4 +1,7 @@
-"""Runs an application under uvicorn: uvloop and httptools, no access log (URLs hold secrets), graceful end."""
+"""Runs an application under uvicorn: uvloop and httptools, no access log (URLs hold secrets), graceful end.
+
+How long clients may take their time is in :mod:`comity.web.patience`.
+"""
 
 import asyncio
 import contextlib
@@ -12,6 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from comity.errors import Code, Misconfigured
+from comity.web.patience import PatientProtocol
 
 GRACE_SECONDS = 5
 KEEP_ALIVE_SECONDS = 15
@@ -102,7 +106,7 @@ def configuration(app: ASGIApp | str, *, workers: int = 1) -> uvicorn.Config:
         workers=workers,
         timeout_worker_healthcheck=WORKER_SECONDS,
         loop="uvloop",
-        http="httptools",
+        http=PatientProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

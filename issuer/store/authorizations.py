@@ -13,6 +13,9 @@ from comity.credential import Status
 from issuer.store.offers import OfferState
 from issuer.store.tables import authorizations, credentials, issuances, offers, refresh_tokens
 
+MOST_PUSHED = 10_000
+"""Requests to one authority that wait for their browsers at one time."""
+
 
 class State(StrEnum):
     """Where an authorization stands."""
@@ -87,6 +90,20 @@ def save(connection: Connection, found: Authorization) -> None:
             expires_at=found.expires_at,
         )
     )
+
+
+def has_room(connection: Connection, *, authority: str, now: int, until: int) -> bool:
+    """Say whether fewer than :data:`MOST_PUSHED` requests to an authority wait for a browser; they end by ``until``.
+
+    Anybody may push, and each request is a row until its end: a flood of them must not fill the disk (catalogue Q06).
+    """
+    waiting = select(authorizations.c.id).where(
+        authorizations.c.expires_at > now,
+        authorizations.c.expires_at <= until,
+        authorizations.c.authority == authority,
+        authorizations.c.state == State.PUSHED.value,
+    )
+    return connection.execute(waiting.offset(MOST_PUSHED - 1).limit(1)).first() is None
 
 
 def find(connection: Connection, authorization_id: str) -> Authorization | None:

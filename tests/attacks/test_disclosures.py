@@ -240,7 +240,7 @@ def test_claims_of_the_old_data_model(world: World, member: str) -> None:
     ],
 )
 @pytest.mark.clause("2a-4")
-@pytest.mark.attack("V02")
+@pytest.mark.attack("V02", "D01", "D03")
 def test_other_contexts(world: World, contexts: list[Any]) -> None:
     held = resigned(licence(world, VC), world.on.did_key, payload={"@context": contexts})
     rejected(held_in(world, held.encoded), CheckName.WELL_FORMED, Code.CONTEXT_UNKNOWN)

@@ -11,6 +11,7 @@ from comity.errors import Code, Malformed
 from tests.support.vectors import count, vectors_folder
 
 
+@pytest.mark.good_twin("D12")
 def test_published_examples() -> None:
     folder = vectors_folder("jcs") / "testdata"
     inputs = sorted((folder / "input").glob("*.json"))
@@ -38,10 +39,12 @@ def test_published_examples() -> None:
         ("41b3de4355555557", "333333333.33333343"),
     ],
 )
+@pytest.mark.attack("D12")
 def test_numbers_of_rfc_8785_appendix_b(bits: str, text: str) -> None:
     assert jcs.canonicalise(struct.unpack(">d", bytes.fromhex(bits))[0]) == text.encode()
 
 
+@pytest.mark.attack("D12")
 def test_members_are_sorted_by_utf16_units() -> None:
     assert jcs.canonicalise({"\ufb33": 1, "\U0001f600": 2, "a": 3}) == '{"a":3,"\U0001f600":2,"\ufb33":1}'.encode()
 
@@ -51,6 +54,7 @@ def test_members_are_sorted_by_utf16_units() -> None:
     [float("nan"), float("inf"), 2**53, -(2**53), 10**5000, "\ud800", {"\ud800": 1}, {1: 2}, b"x", [object()]],
     ids=lambda value: type(value).__name__,
 )
+@pytest.mark.attack("D12")
 def test_what_the_scheme_cannot_carry_is_refused(value: object) -> None:
     with pytest.raises(Malformed) as raised:
         jcs.canonicalise(value)

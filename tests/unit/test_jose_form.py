@@ -114,6 +114,7 @@ def test_a_kid_has_a_length_limit_and_is_otherwise_opaque() -> None:
     assert code_of(signed({"alg": "ES256", "typ": "vc+jwt", "kid": "k" * 1025})) is Code.MALFORMED_JWS
 
 
+@pytest.mark.attack("Q07")
 def test_the_size_is_limited() -> None:
     encoded = jose.sign({"typ": "vc+jwt"}, {}, SIGNER)
     assert jose.parse(encoded, max_bytes=len(encoded)).encoded == encoded

@@ -48,6 +48,7 @@ def test_ordinary_json_is_read(text: str, value: object) -> None:
     ],
 )
 @pytest.mark.clause("C5")
+@pytest.mark.attack("D12")
 def test_two_members_of_one_name_are_refused_at_every_depth(text: str) -> None:
     assert code_of(text) is Code.DUPLICATE_MEMBER
 
@@ -97,11 +98,14 @@ def test_bytes_that_are_not_utf8_are_refused(data: bytes) -> None:
     assert code_of(data) is Code.MALFORMED_JSON
 
 
+@pytest.mark.attack("D12")
 def test_text_with_half_a_surrogate_pair_is_refused() -> None:
     assert code_of('"\ud800"') is Code.MALFORMED_JSON
 
 
 @pytest.mark.parametrize(("open_", "close"), [("[", "]"), ('{"a":', "}")])
+@pytest.mark.attack("Q01")
+@pytest.mark.good_twin("Q01")
 def test_depth_is_limited(open_: str, close: str) -> None:
     inner = "1" if open_ != "[" else ""
     assert strict_json.parse(open_ * 32 + inner + close * 32) is not None
@@ -113,11 +117,13 @@ def test_many_containers_side_by_side_are_not_depth() -> None:
     assert len(strict_json.parse("[" + ",".join(["[]"] * 100) + "]")) == 100
 
 
+@pytest.mark.attack("Q01")
 def test_hundred_thousand_levels_do_no_harm() -> None:
     assert code_of("[" * 100_000) is Code.MALFORMED_JSON
     assert code_of('{"a":' * 100_000) is Code.MALFORMED_JSON
 
 
+@pytest.mark.attack("Q01")
 def test_size_is_limited_in_bytes_not_characters() -> None:
     assert strict_json.parse('"aa"', max_bytes=4) == "aa"
     assert code_of('"aaa"', max_bytes=4) is Code.TOO_LARGE

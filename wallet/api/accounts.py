@@ -9,7 +9,16 @@ from comity import base64url
 from comity.web import body
 from wallet import portable
 from wallet.api import read
-from wallet.api.session import check_origin, clear_cookie, end_session, members, set_cookie, wallet_of
+from wallet.api.session import (
+    KNOWN,
+    check_origin,
+    clear_cookie,
+    end_session,
+    make_known,
+    members,
+    set_cookie,
+    wallet_of,
+)
 from wallet.deployment import Deployment
 from wallet.vault import PASSPHRASE, RECOVERY
 
@@ -32,6 +41,7 @@ def _add_unlocking(routes: APIRouter, deployment: Deployment, public_url: str) -
         wallet, code = await custody.create(read.text(sent, "name"), read.text(sent, "passphrase"))
         response = JSONResponse({"recovery_code": code}, 201)
         set_cookie(response, await custody.begin_session(wallet), public_url)
+        await make_known(response, custody, wallet, public_url)
         return response
 
     @routes.post("/session")
@@ -39,11 +49,13 @@ def _add_unlocking(routes: APIRouter, deployment: Deployment, public_url: str) -
         """Unlock: ``{name, passphrase}`` or ``{name, recovery_code}``. A new session replaces the one sent along."""
         sent = await members(request, public_url)
         secret, by = _secret(sent, "passphrase")
-        wallet = await custody.unlock(read.text(sent, "name"), secret, by=by)
+        browser = request.cookies.get(KNOWN)
+        wallet = await custody.unlock(read.text(sent, "name"), secret, by=by, browser=browser)
         await end_session(request, custody)
         await deployment.receiving.recover(wallet)
         response = JSONResponse({"unlocked": True})
         set_cookie(response, await custody.begin_session(wallet), public_url)
+        await make_known(response, custody, wallet, public_url)
         return response
 
     @routes.delete("/session")

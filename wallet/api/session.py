@@ -10,9 +10,22 @@ from comity.web.csrf import check_origin
 from wallet.custody import Custody
 from wallet.records import OpenWallet
 
-__all__ = ["COOKIE", "check_origin", "clear_cookie", "end_session", "members", "set_cookie", "wallet_of"]
+__all__ = [
+    "COOKIE",
+    "KNOWN",
+    "check_origin",
+    "clear_cookie",
+    "end_session",
+    "make_known",
+    "members",
+    "set_cookie",
+    "wallet_of",
+]
 
 COOKIE = "comity_wallet"
+KNOWN = "comity_wallet_known"
+"""Says that a wallet was opened in this browser before; it outlives the session and opens nothing (catalogue Q12)."""
+KNOWN_SECONDS = 180 * 24 * 3600
 
 
 async def members(request: Request, public_url: str) -> dict[str, object]:
@@ -36,6 +49,19 @@ def set_cookie(response: Response, cookie: str, public_url: str) -> None:
     """Hand out the session: readable by no script, sent by no foreign page."""
     response.set_cookie(
         COOKIE, cookie, httponly=True, samesite="strict", secure=public_url.startswith("https://"), path="/"
+    )
+
+
+async def make_known(response: Response, custody: Custody, wallet: OpenWallet, public_url: str) -> None:
+    """Let the tries of this browser be counted for themselves from now on; each time under another mark."""
+    response.set_cookie(
+        KNOWN,
+        await custody.known_browser(wallet),
+        max_age=KNOWN_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=public_url.startswith("https://"),
+        path="/",
     )
 
 

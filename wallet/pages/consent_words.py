@@ -6,7 +6,7 @@ from typing import Any
 from comity.trust.snapshot import RegistrySnapshot
 from comity.web import i18n
 from wallet import transactions
-from wallet.presenting import Consent
+from wallet.presenting import SCANNED, Consent
 
 _PASSED = "passed"
 
@@ -21,7 +21,8 @@ def confirmed(consent: Consent, language: str) -> list[dict[str, Any]]:
 
 def warnings(content: Mapping[str, Any], language: str) -> list[str]:
     """Return what the person should think of before agreeing."""
-    return [i18n.text("wallet.scanned_warning", language)] if content["warnings"] else []
+    before_keys_were_kept = [SCANNED] if content["warnings"] else []
+    return [i18n.text(each, language) for each in content.get("warned", before_keys_were_kept)]
 
 
 def facts(who: Mapping[str, Any], snapshot: RegistrySnapshot | None, language: str) -> list[dict[str, str]]:

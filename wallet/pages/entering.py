@@ -6,7 +6,7 @@ from starlette.responses import Response
 from comity.errors import Code, ComityError
 from comity.web.forms import Form
 from comity.web.pages import next_path
-from wallet.api.session import COOKIE, end_session, set_cookie
+from wallet.api.session import COOKIE, KNOWN, end_session, make_known, set_cookie
 from wallet.custody import MAX_NAME
 from wallet.pages.face import SIGN_IN, Face
 from wallet.records import OpenWallet
@@ -59,6 +59,7 @@ async def first_steps(face: Face, request: Request, wallet: OpenWallet, code: st
     face.pages.belongs_to(request, cookie)
     response = face.pages.render(request, "recovery_code.html", code=code)
     set_cookie(response, cookie, face.shown.public_url)
+    await make_known(response, face.deployment.custody, wallet, face.shown.public_url)
     return response
 
 
@@ -81,7 +82,7 @@ def _add_sign_in(routes: APIRouter, face: Face) -> None:
         name, passphrase = form.text("name", most=MAX_NAME), form.secret("passphrase")
         if form.is_ok:
             try:
-                wallet = await custody.unlock(name, passphrase)
+                wallet = await custody.unlock(name, passphrase, browser=request.cookies.get(KNOWN))
             except ComityError as error:
                 beside(form, error)
             else:
@@ -113,7 +114,7 @@ def _add_recovery(routes: APIRouter, face: Face) -> None:
         passphrase = form.secret("passphrase")
         if form.is_ok:
             try:
-                wallet = await custody.unlock(name, code, by=RECOVERY)
+                wallet = await custody.unlock(name, code, by=RECOVERY, browser=request.cookies.get(KNOWN))
                 await custody.change_passphrase(wallet, passphrase)
             except ComityError as error:
                 if error.code is Code.PASSPHRASE_WRONG:
@@ -140,6 +141,7 @@ async def let_in(face: Face, request: Request, wallet: OpenWallet, form: Form) -
     else:
         response = pages.to(request, target[3:])
     set_cookie(response, cookie, face.shown.public_url)
+    await make_known(response, face.deployment.custody, wallet, face.shown.public_url)
     return response
 
 

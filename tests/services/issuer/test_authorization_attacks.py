@@ -7,9 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from issuer.store.tables import authorizations, offers, refresh_tokens
+from issuer import issuing
+from issuer.store import authorizations as store
+from issuer.store.tables import authorizations, nonces, offers, refresh_tokens
 from tests.services.issuer.deployed import BC, ON, PUBLIC_URL, Deployed, Place, running
 from tests.services.issuer.signing_in import FILE, PERSON, REDIRECT, Browser, Wallet, answer_of
 
@@ -92,6 +94,37 @@ async def test_a_client_must_be_named_and_a_parameter_said_once(wallet: Wallet) 
     refused(await wallet.issuer.client.post(url, content=twice, headers=headers), "invalid_request")
     refused(await wallet.issuer.client.post(url, json=wallet.fields()), "invalid_request")
     assert (await wallet.issuer.client.post(url, content=twice.rpartition("&")[0], headers=headers)).status_code == 201
+
+
+@pytest.mark.attack("Q06")
+@pytest.mark.good_twin("Q06")
+async def test_requests_that_nobody_goes_on_with_do_not_pile_up(
+    wallet: Wallet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many wait at one time and no more; each is forgotten at its end, and then there is room again."""
+    monkeypatch.setattr(store, "MOST_PUSHED", 3)
+    for _ in range(3):
+        assert (await wallet.push()).status_code == 201
+    before = await rows(wallet.issuer)
+    for _ in range(5):
+        refused(await wallet.push(), "temporarily_unavailable", 503)
+    assert await rows(wallet.issuer) == before
+    wallet.issuer.clock.advance(timedelta(seconds=wallet.issuer.deployment.limits.pushed_seconds))
+    await issuing.erase_due(wallet.issuer.deployment)
+    assert (await rows(wallet.issuer))[0] == []
+    assert (await wallet.push()).status_code == 201
+
+
+@pytest.mark.attack("Q06")
+async def test_a_nonce_is_no_row_until_it_is_used(issuer: Deployed) -> None:
+    def held(connection: Connection) -> int:
+        return connection.execute(select(func.count()).select_from(nonces)).scalar_one()
+
+    for _ in range(20):
+        assert (await issuer.client.post(f"/{ON}/nonce")).status_code == 200
+    assert await issuer.deployment.database.read(held) == 0
+    assert (await issuer.receive(await issuer.offer())).status_code == 200
+    assert await issuer.deployment.database.read(held) == 1
 
 
 @pytest.mark.parametrize("redirect_uri", ["http://localhost:9/back", "http://127.0.0.1/x", "org.example.wallet:/back"])

@@ -362,6 +362,7 @@ async def test_without_challenges_it_is_the_proofs_own_name_that_is_good_once(pl
         assert (await wallet.redeem(offer, await wallet.headers(challenge=None))).status_code == 200
 
 
+@pytest.mark.attack("Q06")
 async def test_what_was_used_is_forgotten_when_it_could_not_pass_any_more(wallet: Wallet) -> None:
     assert (await wallet.redeem(await wallet.issuer.offer())).status_code == 200
     seconds = wallet.issuer.settings.nonce_seconds

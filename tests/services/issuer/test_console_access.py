@@ -121,6 +121,7 @@ async def test_five_wrong_passwords_lock_an_account_for_a_while_even_for_the_rig
     assert (await browser.post("/sign-in", {"name": "clerk", "password": PASSWORD})).status_code == 200
 
 
+@pytest.mark.attack("Q05")
 async def test_guesses_at_once_are_no_more_than_one_after_the_other(
     desk: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

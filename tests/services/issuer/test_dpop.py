@@ -314,7 +314,7 @@ async def test_another_wallet_may_choose_the_same_name_for_its_proof(
     assert [answer.status_code for answer in answers] == [200, 200]
 
 
-@pytest.mark.attack("C08")
+@pytest.mark.attack("C08", "Q06")
 @pytest.mark.good_twin("C08")
 async def test_used_proofs_survive_a_restart_and_are_forgotten_after_their_nonce(place: Place) -> None:  # C08
     async with running(place) as issuer:

@@ -147,6 +147,7 @@ async def test_an_unknown_authority_is_not_found_anywhere(issuer: Deployed) -> N
 
 @pytest.mark.both_databases
 @pytest.mark.clause("TSL-7", "VCI-45")
+@pytest.mark.attack("X01")
 async def test_a_batch_has_distinct_keys_indices_and_signatures(issuer: Deployed) -> None:
     holders = [KeySigner.generate() for _ in range(8)]
     answer = await issuer.receive(await issuer.offer(), *holders)
@@ -160,6 +161,7 @@ async def test_a_batch_has_distinct_keys_indices_and_signatures(issuer: Deployed
 
 @pytest.mark.both_databases
 @pytest.mark.clause("VCI-46")
+@pytest.mark.good_twin("X07")
 async def test_a_lost_answer_gets_the_same_index_again(issuer: Deployed) -> None:
     offer, holders = await issuer.offer(), [KeySigner.generate(), KeySigner.generate()]
     token, nonce = await issuer.token(offer), await issuer.nonce()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from comity import base64url, strict_json
 from comity.errors import Code, Malformed
 from comity.keys import KeySigner
 from comity.runtime import logging as house_logging
@@ -63,7 +64,7 @@ async def used(place: Place) -> AsyncIterator[Deployed]:
 
 
 @pytest.mark.sqlite_files
-@pytest.mark.attack("K06")
+@pytest.mark.attack("K06", "X07")
 async def test_no_file_ever_holds_a_claim_in_the_clear(used: Deployed, place: Place) -> None:
     assert files_holding(place.folder, FORMS_OF_THE_CANARY) == []
     database = used.settings.data_folder / "issuer.sqlite3"
@@ -71,8 +72,32 @@ async def test_no_file_ever_holds_a_claim_in_the_clear(used: Deployed, place: Pl
     assert (database.with_name("issuer.sqlite3-wal")).exists()
 
 
+@pytest.mark.sqlite_files
+@pytest.mark.attack("X07")
+@pytest.mark.good_twin("X07")
+async def test_no_file_holds_a_piece_of_what_was_issued(issuer: Deployed, place: Place) -> None:
+    """Neither credentials nor holder keys nor salts, in no file of the database, its journal among them.
+
+    The twin: what is kept is enough to revoke it, and the search finds what does lie there.
+    """
+    offer, holder = await issuer.offer(), KeySigner.generate()
+    credential = (await issuer.receive(offer, holder)).json()["credentials"][0]["credential"]
+    jwt, *disclosures = credential.rstrip("~").split("~")
+    salts = [strict_json.parse(base64url.decode(each))[0] for each in disclosures]
+    key = [holder.public_jwk["x"], holder.public_jwk["y"], holder.thumbprint]
+    pieces = [*jwt.split(".")[1:], *disclosures, *salts, *key]
+    raw = [base64url.decode(each) for each in pieces]
+    assert len(salts) >= len(PERSON)
+    assert files_holding(place.folder, [each.encode() for each in pieces] + raw) == []
+    (record,) = (
+        await issuer.client.get(f"/api/v1/offers/{offer['offer_id']}", headers=issuer.as_role("clerk"))
+    ).json()["credentials"]
+    assert files_holding(issuer.settings.data_folder, [record["id"].encode()]) != []
+
+
 @pytest.mark.both_databases
 @pytest.mark.clause("VCI-45")
+@pytest.mark.attack("X07")
 async def test_claims_are_erased_when_their_time_comes(used: Deployed, place: Place) -> None:
     database = used.deployment.database
     kept = [value for value in await database.read(sealed) if value is not None]
@@ -136,6 +161,7 @@ async def test_a_dead_offer_has_no_claims(issuer: Deployed) -> None:
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("X07")
 async def test_the_timer_erases(place: Place) -> None:
     async with running(place) as issuer:
         await issuer.offer()
@@ -167,7 +193,7 @@ async def test_records_are_found_without_case_and_in_either_normal_form(issuer: 
     assert len(found.json()["credentials"]) == 1
 
 
-@pytest.mark.attack("K06")
+@pytest.mark.attack("K06", "X08")
 async def test_nothing_personal_reaches_the_log(place: Place) -> None:
     stream = io.StringIO()
     house_logging.configure("issuer", "production", stream=stream)

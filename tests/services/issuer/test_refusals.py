@@ -369,6 +369,7 @@ async def test_notifications_are_idempotent_and_of_one_token(issuer: Deployed) -
 # --- sizes
 
 
+@pytest.mark.attack("Q01")
 async def test_large_and_deep_bodies_are_refused_at_once(issuer: Deployed) -> None:
     token = await issuer.token(await issuer.offer())
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}

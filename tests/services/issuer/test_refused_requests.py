@@ -65,6 +65,7 @@ async def test_each_endpoint_leaves_one_line(issuer: Deployed) -> None:
     assert await events(issuer) == before, "the audit log of acts holds acts"
 
 
+@pytest.mark.attack("Q06")
 async def test_a_flood_is_one_line_and_no_more_rows(issuer: Deployed) -> None:
     for number in range(60):
         form = {"grant_type": GRANT, "pre-authorized_code": f"{GUESS}{number}"}

@@ -241,6 +241,7 @@ async def test_large_rows_are_parted_so_that_the_backup_can_be_read_again(
     assert (await restored(place, file, empty_database))["offers ended"] == 12
 
 
+@pytest.mark.attack("X12")
 async def test_a_backup_holds_no_claims_and_no_secrets(place: Place) -> None:
     async with running(place) as issuer:
         await issuer.offer(record_reference="canary-file")

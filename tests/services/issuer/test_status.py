@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from comity.credential import X5c
 from comity.keys import KeySigner
 from comity.status import bitstring_list, token_list
 from issuer.status_host import StatusHost
+from issuer.status_lists import Publisher
 from issuer.store import Connection
 from issuer.store import status_lists as store
 from issuer.store.tables import status_lists
@@ -253,6 +255,25 @@ async def test_lists_of_an_authority_that_left_stay_as_they_are(place: Place) ->
         assert (issuer.settings.status_directory / BC / "status/1/token").read_bytes() == before
 
 
+@pytest.mark.attack("Q10")
+@pytest.mark.good_twin("Q10")
+async def test_lists_are_packed_and_signed_beside_the_loop(issuer: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    where: list[threading.Thread] = []
+    real = Publisher.documents
+
+    def documents(*arguments: Any, **named: Any) -> Any:
+        where.append(threading.current_thread())
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(Publisher, "documents", documents)
+    record = await issued(issuer)
+    await change(issuer, record, "revoke")
+    await published(issuer)
+    assert where
+    assert threading.current_thread() not in where
+    assert views(issuer, record)[0] == 1
+
+
 # --- the static host
 
 
@@ -262,6 +283,8 @@ async def host(issuer: Deployed) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://localhost:8105")
 
 
+@pytest.mark.attack("Q03")
+@pytest.mark.good_twin("Q03")
 async def test_the_host_serves_the_three_views_with_their_types(issuer: Deployed, host: httpx.AsyncClient) -> None:
     folder = issuer.settings.status_directory / ON / "status" / "1"
     for path, name, media_type in (
@@ -269,7 +292,8 @@ async def test_the_host_serves_the_three_views_with_their_types(issuer: Deployed
         ("/revocation", "revocation", "application/vc+jwt"),
         ("/suspension", "suspension", "application/vc+jwt"),
     ):
-        answer = await host.get(f"/{ON}/status/1{path}", headers={"accept-encoding": "identity"})
+        many = {"accept-encoding": "identity", "range": "bytes=" + "0-," * 5000 + "0-"}  # passed over (RFC 9110 §14.2)
+        answer = await host.get(f"/{ON}/status/1{path}", headers=many)
         assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
         assert answer.content == (folder / name).read_bytes()
         assert answer.headers["cache-control"] == "public, max-age=30"

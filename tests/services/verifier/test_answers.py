@@ -265,6 +265,7 @@ async def test_nobody_ends_a_request_without_its_state(verifier: Deployed, state
     await refused(verifier, started, answer, 400, "state_mismatch")
 
 
+@pytest.mark.attack("Q01")
 async def test_bodies_have_a_limit(verifier: Deployed) -> None:
     started = await verifier.start()
     await verifier.fetch(started)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from comity import keys
+from comity import base64url, keys
 from comity.openid.presentation import response
 from comity.runtime import logging as house_logging
 from tests.services.verifier.deployed import Deployed, Place, running
-from tests.services.verifier.federation import CANARY, PERSON, SERVER
+from tests.services.verifier.federation import CANARY, LICENCE, PERSON, SERVER
 from verifier.store import requests
 
 WORDS = (CANARY, CANARY.upper(), CANARY.casefold())
@@ -64,7 +64,7 @@ async def accepted(verifier: Deployed) -> dict[str, Any]:
 
 @pytest.mark.sqlite_files
 @pytest.mark.clause("TSL-11")
-@pytest.mark.attack("K06")
+@pytest.mark.attack("K06", "X06")
 async def test_no_file_ever_holds_a_claim_in_the_clear(verifier: Deployed, place: Place) -> None:
     await accepted(verifier)
     await told(verifier)
@@ -73,6 +73,29 @@ async def test_no_file_ever_holds_a_claim_in_the_clear(verifier: Deployed, place
     assert files_holding(place.folder, [*FORMS_OF_THE_CANARY, thumbprint]) == []
 
 
+@pytest.mark.sqlite_files
+@pytest.mark.attack("X06")
+@pytest.mark.good_twin("X06")
+async def test_no_file_holds_a_piece_of_what_was_presented(verifier: Deployed, place: Place) -> None:
+    """Accepted or rejected: neither credential nor holder's proof, nor what nobody asked for, nor the answer."""
+    for chosen, verdict in (
+        ({"drivers-licence_sdjwt": (verifier.held(LICENCE), ("class", "expires_on"))}, "accepted"),
+        ({"drivers-licence_sdjwt": (verifier.held(LICENCE), ("class", "given_names"))}, "rejected"),
+    ):
+        asked = await verifier.fetch(started := await verifier.start())
+        token = verifier.vp_token(asked, chosen)
+        answer = response.build(asked, token)
+        assert (await verifier.post(started, answer)).status_code == 200
+        assert (await verifier.result(started))["verdict"] == verdict
+        jwt, *disclosures, proof = token["drivers-licence_sdjwt"][0].split("~")
+        pieces = [part for each in (jwt, proof) for part in each.split(".")[1:]] + disclosures
+        needles = [*(each.encode() for each in pieces), *(base64url.decode(each) for each in pieces)]
+        assert files_holding(place.folder, [*needles, answer[-200:].encode()]) == []
+        kept = started["request_id"].encode()
+        assert files_holding(verifier.settings.data_folder, [kept]) != [], "the search finds what does lie there"
+
+
+@pytest.mark.attack("X06")
 async def test_a_rejected_answer_leaves_no_claim_at_all(verifier: Deployed) -> None:
     started = await told(verifier)
     result = await verifier.result(started)
@@ -81,6 +104,8 @@ async def test_a_rejected_answer_leaves_no_claim_at_all(verifier: Deployed) -> N
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("X06", "X12")
+@pytest.mark.good_twin("X06")
 async def test_reports_are_erased_when_their_time_is_over(verifier: Deployed, place: Place) -> None:
     started = await accepted(verifier)
     database = verifier.deployment.database
@@ -155,6 +180,7 @@ async def test_what_an_unanswered_request_said_of_a_person_goes_too(place: Place
 
 
 @pytest.mark.both_databases
+@pytest.mark.attack("X06")
 async def test_the_timer_erases(place: Place) -> None:
     async with running(place) as verifier:
         await accepted(verifier)
@@ -182,7 +208,7 @@ async def test_a_report_moved_to_another_request_is_not_read(verifier: Deployed)
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])
-@pytest.mark.attack("K06")
+@pytest.mark.attack("K06", "X06", "X08")
 async def test_no_log_line_holds_anything_personal(place: Place, environment: str) -> None:
     written = io.StringIO()
     house_logging.configure("verifier", environment, stream=written)

@@ -6,8 +6,10 @@ import httpx
 import pytest
 
 from comity import base64url, strict_json
+from tests.services.wallet.test_pages import token_in
 from tests.services.wallet.town import PASSPHRASE, WALLET, Person, Town
 from wallet import vault
+from wallet.api.session import KNOWN
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:
@@ -64,6 +66,30 @@ async def test_a_wrong_passphrase_and_an_unknown_name_look_the_same(town: Town, 
     left, right = [{k: v for k, v in each.json().items() if k != "request_id"} for each in (wrong, unknown)]
     assert left == right
     assert code_of(wrong) == (401, "passphrase_wrong")
+
+
+@pytest.mark.attack("Q12")
+@pytest.mark.good_twin("Q12")
+async def test_whoever_tries_elsewhere_keeps_nobody_out_here(town: Town, maya: Person) -> None:
+    """By programs and by pages: the browser that was used before is known, and carries nothing that opens anything."""
+    assert (await maya.remove("session")).status_code == 200
+    stranger = await town.visit()
+    tried = [await stranger.post("session", name="maya", passphrase="not that passphrase") for _ in range(6)]
+    assert code_of(tried[-1]) == (429, "too_many_attempts")
+    assert dict(stranger.client.cookies) == {}
+    assert (await maya.post("session", name="maya", passphrase=PASSPHRASE)).status_code == 200
+    known = next(each for each in maya.client.cookies.jar if each.name == KNOWN)
+    assert known.has_nonstandard_attr("HttpOnly")
+    assert known.get_nonstandard_attr("SameSite") == "strict"
+    assert (await maya.remove("session")).status_code == 200
+    page = await maya.client.get("/en/sign-in")
+    fields = {"form_token": token_in(page.text), "name": "maya", "passphrase": PASSPHRASE}
+    entered = await maya.client.post("/en/sign-in", data=fields, headers={"origin": WALLET})
+    assert (entered.status_code, entered.headers["location"]) == (303, "/en/")
+    transport = httpx.ASGITransport(town.wallet_app)
+    only_known = httpx.Cookies({KNOWN: str(known.value)})
+    async with httpx.AsyncClient(transport=transport, base_url=WALLET, cookies=only_known) as thief:
+        assert code_of(await thief.get("/api/v1/credentials")) == (401, "vault_locked")
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

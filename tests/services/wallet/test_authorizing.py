@@ -76,6 +76,7 @@ async def test_without_an_offer_the_person_signs_in_and_has_the_credential(town:
     assert len({key_of(each) for ending in ("par", "token", "credential") for each in sent(town, ending)}) == 1
 
 
+@pytest.mark.attack("X08")
 async def test_the_browser_carries_only_the_name_of_the_request(town: Town, maya: Person) -> None:
     query = dict(parse_qsl(urlsplit(await started(maya)).query))
     assert query.keys() == {"client_id", "request_uri"}

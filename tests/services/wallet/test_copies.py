@@ -79,6 +79,7 @@ def unlike(texts: list[str]) -> None:
 
 
 @pytest.mark.clause("VCI-45")
+@pytest.mark.attack("X01")
 async def test_a_card_comes_in_copies_that_nobody_can_link(town: Town, maya: Person) -> None:
     offer = await take(town, maya)
     held = await card(town)
@@ -99,6 +100,7 @@ async def test_other_cards_come_once(town: Town, maya: Person) -> None:
     assert copies.spent([held]) == copies.NOTHING_SPENT
 
 
+@pytest.mark.attack("X11")
 async def test_each_copy_is_shown_once_and_the_last_one_stays(town: Town, maya: Person) -> None:
     await take(town, maya)
     all_copies = encoded(await card(town))
@@ -109,6 +111,23 @@ async def test_each_copy_is_shown_once_and_the_last_one_stays(town: Town, maya: 
     assert [each.id for each in await (await opened(town)).all(KEY)] == [held.key_id]
 
 
+@pytest.mark.attack("X11")
+async def test_what_was_shown_goes_as_soon_as_another_copy_comes(town: Town, maya: Person) -> None:
+    """The last copy stays in front while there is no other, and is marked (catalogue X11)."""
+    await take(town, maya)
+    seen = [await show(town) for _ in range(copies.COPIES)]
+    spent = await card(town)
+    assert copies.was_shown(spent)
+    assert (spent.signed.encoded, spent.key_id) == (seen[-1], spent.key_ids[0])
+    await maya.credentials()
+    held = await card(town)
+    assert not copies.was_shown(held)
+    assert len(encoded(held)) == copies.COPIES
+    assert not set(encoded(held)) & set(seen)
+    assert {each.id for each in await (await opened(town)).all(KEY)} == set(held.key_ids)
+
+
+@pytest.mark.attack("X11")
 async def test_two_who_show_at_once_never_show_one_copy(town: Town, maya: Person) -> None:
     await take(town, maya)
     wallet, held = await opened(town), await card(town)
@@ -124,6 +143,7 @@ async def test_two_who_show_at_once_never_show_one_copy(town: Town, maya: Person
     assert sorted(await asyncio.gather(*(spend() for _ in range(4)))) == [False, False, False, True]
 
 
+@pytest.mark.good_twin("X11")
 async def test_it_is_refilled_in_silence_before_it_runs_out(town: Town, maya: Person) -> None:
     offer = await take(town, maya)
     for _ in range(copies.COPIES - copies.LOW):
@@ -162,7 +182,7 @@ async def test_an_issuer_that_is_down_is_asked_the_next_time(town: Town, maya: P
     assert len(encoded(await card(town))) == 1
     town.net.heal()
     await maya.credentials()
-    assert len(encoded(await card(town))) == 1 + copies.COPIES
+    assert len(encoded(await card(town))) == copies.COPIES  # the one that was shown gives way
 
 
 async def test_what_the_issuer_will_not_copy_is_not_asked_for_again(town: Town, maya: Person) -> None:
@@ -294,6 +314,7 @@ async def two_copies(town: Town, maya: Person) -> tuple[holdings.Held, holdings.
     return first, second
 
 
+@pytest.mark.attack("X11")
 async def test_a_website_is_shown_each_copy_once(town: Town, maya: Person) -> None:
     first, second = await two_copies(town, maya)
     shown = []
@@ -310,6 +331,7 @@ async def test_a_website_is_shown_each_copy_once(town: Town, maya: Person) -> No
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["in-each-proof", "alone"])
+@pytest.mark.attack("X01")
 async def test_all_copies_are_bound_to_attested_keys(ground: Ground, alone: bool) -> None:
     """One proof for each key with its own attestation, or one attestation of all keys (appendices D and F)."""
     async with running(ground, **provided(ground, demand={}, of="fare-subsidy/1")) as town:
@@ -326,15 +348,20 @@ async def test_all_copies_are_bound_to_attested_keys(ground: Ground, alone: bool
         unlike(encoded(await card(town)))
 
 
+@pytest.mark.attack("X11")
 async def test_presenting_spends_the_copy_in_front(town: Town, maya: Person) -> None:
     """Two presentations show two keys; the last copy is shown again."""
     first, second = await two_copies(town, maya)
-    wallet, shown = await opened(town), []
+    wallet, shown, told = await opened(town), [], []
     for _ in range(3):
         started = await town.ask()
-        assert (await maya.agree(await maya.consent(started["link"]))).status_code == 200
+        consent = await maya.consent(started["link"])
+        page = await maya.client.get(f"/fr/requests/{consent['id']}")
+        told.append((len(consent["warnings"]), "celle-ci saura" in page.text))
+        assert (await maya.agree(consent)).status_code == 200
         result = (await town.result(started))["result"]
         assert result["verdict"] == "accepted"
         shown.append(result["credentials"][0]["about"]["holder_key"])
     assert shown == [copies.holder_of(each.signed) for each in (first, second, second)]
+    assert told == [(0, False), (0, False), (1, True)], "what is shown again is not shown in silence"
     assert [each.id for each in await wallet.all(KEY)] == [second.key_id]

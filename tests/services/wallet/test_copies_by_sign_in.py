@@ -85,6 +85,7 @@ async def test_the_cards_of_others_are_left_alone(town: Town, maya: Person) -> N
     assert (stands.count("revoked"), stands.count("valid")) == (copies.COPIES, copies.COPIES)
 
 
+@pytest.mark.attack("Q11")
 async def test_of_many_who_look_at_once_one_uses_the_refresh_token(town: Town, maya: Person) -> None:
     """Used twice, it would look stolen, and end everything."""
     await received(town, maya, **CARD)

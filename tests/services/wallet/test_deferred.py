@@ -61,6 +61,7 @@ async def test_it_is_on_its_way_and_then_there(town: Town, maya: Person) -> None
 
 
 @pytest.mark.clause("VCI-50")
+@pytest.mark.attack("Q11")
 async def test_it_is_asked_for_no_sooner_than_the_issuer_says(town: Town, maya: Person) -> None:
     offer = await wait(town, maya)
     for seconds, asked in ((59, 0), (1, 1), (0, 1), (59, 1), (1, 2)):

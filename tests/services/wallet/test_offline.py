@@ -1,5 +1,7 @@
 """Cards to be read without network: what an open wallet hands to its browser, and to no other."""
 
+import pytest
+
 from tests.services.wallet.test_pages import signed_in, token_in
 from tests.services.wallet.town import CLAIMS, PASSPHRASE, WALLET, Town
 
@@ -25,6 +27,7 @@ async def test_the_copy_says_what_the_cards_say_and_presents_nothing(town: Town)
     assert [each for each in pieces if each in answer.text] == [], "nothing signed, and no disclosure"
 
 
+@pytest.mark.attack("X12")
 async def test_the_copy_of_one_person_ends_with_the_wallet_and_is_not_another_s(town: Town) -> None:
     maya, other = await signed_in(town), await town.arrive("other")
     first = await maya.client.get("/en/offline/copy")

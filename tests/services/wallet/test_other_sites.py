@@ -44,7 +44,7 @@ async def lists(town: Town, url: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     "logo", ["https://tracker.example/pixel.png", "javascript:alert(1)", "data:image/svg+xml,<svg/>"]
 )
-@pytest.mark.attack("W03")
+@pytest.mark.attack("W03", "X02")
 @pytest.mark.good_twin("W03")
 async def test_a_logo_is_neither_fetched_nor_shown(town: Town, logo: str) -> None:
     """An issuer that draws its logo from its own host would see each look at a card; the name is what is shown."""

@@ -159,7 +159,7 @@ async def test_it_can_be_put_on_the_home_screen(town: Town, language: str) -> No
         assert (await client.get(path)).status_code == 200, path
 
 
-@pytest.mark.attack("W17")
+@pytest.mark.attack("W17", "X08")
 @pytest.mark.good_twin("W17")
 async def test_no_page_of_a_wallet_is_kept_by_a_cache_or_named_in_a_referrer(town: Town) -> None:
     maya = await signed_in(town)

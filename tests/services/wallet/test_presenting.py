@@ -107,7 +107,7 @@ async def test_one_of_several_credentials_is_chosen(town: Town, maya: Person, he
     assert right.json()["credentials"] == [second["id"]]
 
 
-@pytest.mark.attack("P18")
+@pytest.mark.attack("P18", "X09")
 async def test_nothing_answers_nothing(town: Town, maya: Person) -> None:
     """X09: the verifier is told nothing at all."""
     started = await town.ask()
@@ -176,6 +176,8 @@ async def test_an_answer_must_name_what_was_seen(town: Town, maya: Person, held:
 
 
 @pytest.mark.clause("6-8")
+@pytest.mark.good_twin("X09")
+@pytest.mark.attack("X09")
 async def test_declining_tells_the_verifier_and_nothing_more(town: Town, maya: Person, held: dict[str, Any]) -> None:
     started = await town.ask()
     consent = await maya.consent(started["link"])
@@ -256,6 +258,7 @@ async def test_a_request_whose_time_is_over_is_not_answered(town: Town, maya: Pe
     assert (late.status_code, late.json()["code"]) == (404, "request_unknown")
 
 
+@pytest.mark.attack("Q06")
 async def test_questions_that_nobody_answered_are_forgotten(town: Town, maya: Person, held: dict[str, Any]) -> None:
     for _ in range(3):
         await maya.consent((await town.ask())["link"])

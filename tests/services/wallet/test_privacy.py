@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
-from tests.services.wallet.town import CANARY, PASSPHRASE, Ground, running
+from tests.services.wallet.town import CANARY, PASSPHRASE, Ground, Town, running
 
 NAME_IN_JSON = json.dumps(CANARY)[1:-1]
 SECRETS = [CANARY, NAME_IN_JSON, "2000-03-14", "DEMO-1234", "age_over_18", PASSPHRASE]
@@ -20,7 +21,7 @@ def found_in(folder: Path, words: list[str]) -> list[tuple[str, str]]:
 
 @pytest.mark.sqlite_files
 @pytest.mark.parametrize("credential_format", ["dc+sd-jwt", "vc+jwt"])
-@pytest.mark.attack("K06")
+@pytest.mark.attack("K06", "X04", "X08")
 async def test_nothing_readable_lies_on_disk_or_in_logs(
     ground: Ground, credential_format: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -39,6 +40,8 @@ async def test_nothing_readable_lies_on_disk_or_in_logs(
         folder = ground.folder / "wallet"
         assert (folder / "wallet.sqlite3-wal").stat().st_size > 0
         assert found_in(folder, pieces) == []
+        public = unquote(" ".join([*(each.url for each in town.net.asked), started["link"], await counted(town)]))
+        assert [each for each in pieces if each in public] == []
         history = json.dumps(await maya.history())
         assert [each for each in (CANARY, NAME_IN_JSON, "2000-03-14", "DEMO-1234", "G2") if each in history] == []
     assert found_in(folder, pieces) == []
@@ -46,7 +49,14 @@ async def test_nothing_readable_lies_on_disk_or_in_logs(
     assert [each for each in pieces if each in told] == []
 
 
-@pytest.mark.good_twin("K06")
+async def counted(town: Town) -> str:
+    """Return what all three services count, as whoever watches them reads it."""
+    texts = [(await client.get("/metrics")).text for client in (town.desk, town.counter, (await town.visit()).client)]
+    assert all("comity_requests_total" in each for each in texts)
+    return " ".join(texts)
+
+
+@pytest.mark.good_twin("K06", "X04", "X08")
 async def test_a_planted_word_would_be_found(ground: Ground) -> None:
     """The search itself finds what it looks for."""
     (ground.folder / "wallet" / "planted").write_text(f"xx{CANARY}xx", "utf-8")
@@ -54,6 +64,7 @@ async def test_a_planted_word_would_be_found(ground: Ground) -> None:
 
 
 @pytest.mark.sqlite_files
+@pytest.mark.attack("X04")
 async def test_what_is_kept_in_the_clear_is_the_account_name_and_nothing_else(ground: Ground) -> None:
     async with running(ground) as town:
         maya = await town.arrive("maya-the-account")

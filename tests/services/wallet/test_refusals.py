@@ -45,7 +45,7 @@ async def test_the_verifier_is_told_when_the_person_wants_it(
     assert (line["error"], line["who"]["known"]) == (error, True)
 
 
-@pytest.mark.attack("P18")
+@pytest.mark.attack("P18", "X09")
 @pytest.mark.good_twin("P18")
 async def test_a_lack_is_told_as_a_no_is(town: Town, maya: Person) -> None:
     """X09, DQ-5: byte for byte the answer of somebody who declines, but for the state."""

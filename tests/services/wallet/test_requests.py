@@ -109,6 +109,7 @@ async def test_a_request_is_fetched_by_get_where_no_nonce_is_wanted(
 
 
 @pytest.mark.clause("VP-6")
+@pytest.mark.attack("X05")
 async def test_what_is_posted_tells_nothing_about_the_person(town: Town, maya: Person, held: dict[str, Any]) -> None:
     """X05: a fresh nonce, and what every wallet of this kind can do."""
     noah = await town.arrive("noah")

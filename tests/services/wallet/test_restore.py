@@ -60,6 +60,8 @@ def elsewhere(ground: Ground, database: str) -> Ground:
 
 @pytest.mark.both_databases
 @pytest.mark.fault("F31")
+@pytest.mark.attack("X12")
+@pytest.mark.good_twin("X12")
 async def test_what_was_deleted_after_the_backup_stays_deleted(ground: Ground, empty_database: str) -> None:
     async with running(ground) as town:
         maya, leo, ana = await town.arrive("maya"), await town.arrive("leo"), await town.arrive("ana")
@@ -142,6 +144,7 @@ async def test_an_open_question_is_not_in_a_backup(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("loss", ["gone", "another", "older", "unreadable"])
+@pytest.mark.attack("X12")
 async def test_without_the_whole_journal_there_is_no_restore(ground: Ground, empty_database: str, loss: str) -> None:
     async with running(ground) as town:
         maya = await town.arrive("maya")

@@ -306,6 +306,7 @@ def seconds(credentials: int) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.attack("Q07")
 def test_the_largest_query_costs_time_in_proportion() -> None:
     """32 credentials take about four times as long as 8, not sixteen or 2^24 times; and never long."""
     small = min(seconds(8) for _ in range(3))

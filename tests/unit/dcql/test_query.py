@@ -254,6 +254,8 @@ def many_authorities(number: int) -> dict[str, Any]:
         (many_authorities, 64),
     ],
 )
+@pytest.mark.attack("Q07")
+@pytest.mark.good_twin("Q07")
 def test_a_query_is_only_so_large(build: Any, most: int) -> None:
     dcql.parse(build(most))  # the good twin
     refused(build(most + 1))

@@ -82,7 +82,7 @@ def test_decoys_may_stand_where_only_inner_values_are_concealed() -> None:
 
 
 @pytest.mark.clause("2b-members")
-@pytest.mark.attack("S17")
+@pytest.mark.attack("S17", "X01")
 def test_salts_are_144_bits_and_never_repeat() -> None:
     """S17."""
     salts = set()

@@ -33,7 +33,10 @@ def test_a_file_is_told_by_its_outside(text: str, expected: Format) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    ["", "hello", "~", "a.b.c", "a.b.c~", "{}", b"\xff\xfe", "é", jose.sign({"typ": "jwt"}, {}, ISSUER)],
+    [
+        *("", "hello", "~", "a.b.c", "a.b.c~", "{}", b"\xff\xfe", "é", jose.sign({"typ": "jwt"}, {}, ISSUER)),
+        '{"type": ["VerifiableCredential"], "proof": {"type": "DataIntegrityProof"}}',
+    ],
     ids=lambda data: repr(data)[:20],
 )
 def test_anything_else_is_unknown(data: str | bytes) -> None:

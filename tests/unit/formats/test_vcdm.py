@@ -18,7 +18,7 @@ def read(**changes: Any) -> vcdm.CredentialDocument:
 
 
 @pytest.mark.clause("2a-members")
-@pytest.mark.good_twin("V02")
+@pytest.mark.good_twin("V02", "D01", "D03")
 def test_the_good_twin() -> None:
     document = read()
     assert (document.issuer, document.type) == (ISSUER_DID, PERSON)
@@ -50,7 +50,7 @@ class TestContexts:
         ids=repr,
     )
     @pytest.mark.clause("2a-members")
-    @pytest.mark.attack("V02")
+    @pytest.mark.attack("V02", "D01")
     def test_only_the_known_ones_in_order(self, context: Any) -> None:
         with refused(Code.CONTEXT_UNKNOWN):
             read(context=context)
@@ -64,7 +64,7 @@ class TestContexts:
         ],
         ids=repr,
     )
-    @pytest.mark.attack("V02")
+    @pytest.mark.attack("V02", "D01", "D03")
     def test_none_inside(self, changes: dict[str, Any]) -> None:
         with refused(Code.CONTEXT_UNKNOWN):
             read(**changes)

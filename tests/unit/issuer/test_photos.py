@@ -48,6 +48,7 @@ def test_a_photo_becomes_a_portrait_without_its_story(kind: str, turned: bool) -
     assert schemas.violations("person", 1, {"portrait": uri}, partial=True) == ()
 
 
+@pytest.mark.attack("Q08")
 def test_a_photo_with_much_in_it_stays_small() -> None:
     noise = Image.effect_noise((700, 900), 120).convert("RGB")
     out = io.BytesIO()

@@ -1,7 +1,9 @@
 """The shell around the verification machine, over a real cache and a table of answers."""
 
+import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from comity.ports import Fetched, Fetcher, FetchRequest
 from comity.runtime.clock import FixedClock
 from comity.runtime.evidence import EvidenceShell
 from comity.runtime.status_cache import StatusCache
+from comity.status import bits, bitstring_list, token_list
 from comity.verification.checks import CheckName, Result, Verdict
 from comity.verification.evidence import Evidence, Need, NeedKind, Needs, Obtained
 from comity.verification.presentation import verify_held
@@ -95,7 +98,7 @@ async def test_a_result_that_needs_nothing_fetches_nothing(desk: Desk, world: Wo
     assert internet.asked == []
 
 
-@pytest.mark.attack("J15", "R17")
+@pytest.mark.attack("J15", "R17", "Q11")
 @pytest.mark.good_twin("J15", "R17")
 async def test_keys_that_nobody_knows_cost_one_request_a_minute(
     desk: Desk, world: World, internet: Internet, clock: FixedClock
@@ -127,6 +130,24 @@ async def test_what_cannot_be_had_is_evidence_of_that(desk: Desk, world: World, 
     internet.down = {world.on.list_uri("suspension")}
     result = await desk.verify(Format.VC_JWT)
     assert (result.verdict, result.codes) == (Verdict.UNDETERMINED, (Code.STATUS_UNAVAILABLE,))
+
+
+@pytest.mark.attack("Q10")
+@pytest.mark.good_twin("Q10")
+async def test_lists_are_unpacked_beside_the_loop(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    where: list[threading.Thread] = []
+
+    def unpack(*arguments: Any, **named: Any) -> bytes:
+        where.append(threading.current_thread())
+        return inflate(*arguments, **named)
+
+    inflate = bits.inflate
+    for module in (token_list, bitstring_list):
+        monkeypatch.setattr(module, "inflate", unpack)
+    for each in Format:
+        assert (await desk.verify(each)).verdict is Verdict.ACCEPTED
+    assert len(where) == 3
+    assert threading.current_thread() not in where
 
 
 async def test_a_machine_that_asks_for_ever_is_a_bug(desk: Desk, world: World) -> None:

@@ -21,6 +21,7 @@ async def test_an_answer_arrives_as_it_was_served(fetcher: GuardedFetcher) -> No
     assert fetched.url.endswith("/a?b=c")
 
 
+@pytest.mark.attack("X05")
 async def test_requests_say_nothing_about_us(fetcher: GuardedFetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
@@ -36,6 +37,7 @@ async def test_requests_say_nothing_about_us(fetcher: GuardedFetcher, monkeypatc
     assert server.connections == 1, "the connection is reused"
 
 
+@pytest.mark.good_twin("X05")
 async def test_a_post_carries_its_body_and_headers(fetcher: GuardedFetcher) -> None:
     async with serving(answering("400 Bad Request", b"{}")) as server:
         fetched = await fetcher.fetch(

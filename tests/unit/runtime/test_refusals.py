@@ -32,6 +32,7 @@ def process(database: Database, clock: FixedClock | None = None) -> Refusals:
     return Refusals(database=database, tables=TABLES, clock=clock or FixedClock(NOON))
 
 
+@pytest.mark.attack("Q06")
 async def test_a_flood_of_one_kind_is_one_row(database: Database) -> None:
     clock = FixedClock(NOON)
     here = process(database, clock)

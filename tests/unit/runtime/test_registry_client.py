@@ -273,6 +273,7 @@ async def test_any_bytes_in_the_cache_are_a_state_or_none(world: World) -> None:
     check()
 
 
+@pytest.mark.attack("Q11")
 async def test_refreshes_at_the_same_time_wait_for_each_other(world: World) -> None:
     client = world.client()
     snapshots = await asyncio.gather(*(client.refresh() for _ in range(5)))

@@ -16,7 +16,8 @@ def client(host: RegistryHost) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(host), base_url="http://localhost")
 
 
-@pytest.mark.good_twin("W15")
+@pytest.mark.good_twin("W15", "Q03")
+@pytest.mark.attack("Q03")
 async def test_every_published_file_is_served(world: World) -> None:
     public = world.repository.public_folder
     async with client(RegistryHost(public)) as http:
@@ -24,7 +25,7 @@ async def test_every_published_file_is_served(world: World) -> None:
         assert len(files) > 10
         for path in files:
             name = path.relative_to(public).as_posix()
-            answer = await http.get(f"/{name}")
+            answer = await http.get(f"/{name}", headers={"range": "bytes=" + "0-," * 5000 + "0-"})  # is passed over
             assert answer.status_code == 200
             assert answer.content == path.read_bytes()
             assert answer.headers["content-type"] == "application/json"

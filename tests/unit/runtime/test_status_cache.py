@@ -136,7 +136,7 @@ async def test_a_list_that_says_never_ask_again_is_asked_after_a_day(
     assert (await ask(cache)).source is Source.REVALIDATED
 
 
-@pytest.mark.attack("L11")
+@pytest.mark.attack("L11", "Q11")
 async def test_a_list_that_says_always_ask_again_causes_no_storm(cache: StatusCache, host: Host) -> None:
     await ask(cache)
     cache.remember_issued_at(URI, AT, ttl_seconds=0)
@@ -209,6 +209,7 @@ async def test_copies_and_their_age_survive_a_restart(
 
 
 @pytest.mark.clause("TSL-6")
+@pytest.mark.attack("Q11")
 async def test_many_who_ask_at_once_share_one_request(cache: StatusCache, host: Host) -> None:
     host.gate = asyncio.Event()
     tasks = [asyncio.create_task(ask(cache)) for _ in range(20)]
@@ -345,6 +346,7 @@ async def test_memory_is_bounded(cache: StatusCache, host: Host, monkeypatch: py
     assert (await ask(cache, uri=f"{URI}0")).source is Source.CACHED, "read from disk"
 
 
+@pytest.mark.attack("X03")
 async def test_renewing_asks_for_every_old_copy_and_survives_a_host_that_is_down(
     cache: StatusCache, host: Host, clock: FixedClock
 ) -> None:

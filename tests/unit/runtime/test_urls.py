@@ -120,7 +120,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("url", REFUSED)
-@pytest.mark.attack("R01", "R02", "R19")
+@pytest.mark.attack("R01", "R02", "R19", "Q09")
 def test_everything_else_is_refused_with_and_without_loopback(url: str) -> None:
     for allow in (False, True):
         with pytest.raises(Unreachable) as refused:
@@ -128,6 +128,7 @@ def test_everything_else_is_refused_with_and_without_loopback(url: str) -> None:
         assert refused.value.code in {Code.URL_NOT_ALLOWED, Code.ADDRESS_NOT_PUBLIC}
 
 
+@pytest.mark.good_twin("Q09")
 def test_the_longest_url_is_still_allowed() -> None:
     start = "https://a.example/"
     assert require_allowed(start + "a" * (MAX_URL_LENGTH - len(start))).host == "a.example"

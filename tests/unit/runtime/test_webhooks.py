@@ -170,6 +170,7 @@ def test_a_known_signature() -> None:
 
 
 @pytest.mark.parametrize("answer", [500, 302, 404, Unreachable(Code.UNREACHABLE, ""), Malformed(Code.TOO_LARGE, "")])
+@pytest.mark.good_twin("Q11")
 async def test_what_is_not_heard_is_sent_again_under_the_same_id(webhooks: Webhooks, answer: int | ComityError) -> None:
     endpoint, _ = await webhooks.add(URL, scope="*", types=())
     await webhooks.database.write(happened("one"))
@@ -184,6 +185,7 @@ async def test_what_is_not_heard_is_sent_again_under_the_same_id(webhooks: Webho
     assert await webhooks.log(endpoint.id, state=State.GIVEN_UP, limit=9) == ()
 
 
+@pytest.mark.attack("Q11")
 async def test_after_ten_sendings_it_is_given_up_until_somebody_says_so(webhooks: Webhooks) -> None:
     endpoint, _ = await webhooks.add(URL, scope="*", types=())
     await webhooks.database.write(happened("one"))

@@ -94,6 +94,7 @@ async def test_confirming_needs_the_secret_of_this_wallet(custody: Custody) -> N
     assert await code_of(custody.confirm(wallet, SECRET)) is Code.VAULT_LOCKED
 
 
+@pytest.mark.attack("X12")
 async def test_a_deleted_account_leaves_nothing(custody: Custody, database: Database) -> None:
     wallet, _ = await custody.create("maya", SECRET)
     other, _ = await custody.create("noah", SECRET)
@@ -165,6 +166,7 @@ async def test_one_damaged_record_leaves_the_others_alone(custody: Custody, data
 # --- tries
 
 
+@pytest.mark.attack("Q05")
 async def test_an_account_waits_after_five_wrong_tries(custody: Custody, clock: FixedClock) -> None:
     await custody.create("maya", SECRET)
     assert [await code_of(custody.unlock("maya", WRONG)) for _ in range(5)] == [Code.PASSPHRASE_WRONG] * 5
@@ -175,6 +177,7 @@ async def test_an_account_waits_after_five_wrong_tries(custody: Custody, clock: 
     await custody.unlock("maya", SECRET)
 
 
+@pytest.mark.good_twin("Q05")
 async def test_the_right_passphrase_starts_the_count_anew(custody: Custody) -> None:
     await custody.create("maya", SECRET)
     for _ in range(3):
@@ -190,6 +193,7 @@ async def test_tries_with_a_code_count_too(custody: Custody) -> None:
     assert await code_of(custody.unlock("maya", SECRET)) is Code.TOO_MANY_ATTEMPTS
 
 
+@pytest.mark.attack("Q05")
 async def test_tries_at_the_same_time_are_all_counted(custody: Custody) -> None:
     """K03: the count is taken before the try, by one statement."""
     await custody.create("maya", SECRET)
@@ -232,6 +236,7 @@ async def test_an_unknown_name_costs_the_same_work(custody: Custody, monkeypatch
     assert costs[2] == costs[3] != vault.SERVICE_COST
 
 
+@pytest.mark.attack("Q06")
 async def test_counts_of_tries_do_not_pile_up(custody: Custody, database: Database, clock: FixedClock) -> None:
     await code_of(custody.unlock("nobody", WRONG))
     (row,) = await rows(database, store.attempts)

@@ -239,12 +239,14 @@ async def pieces(size: int) -> AsyncIterator[bytes]:
         yield data[start : start + 1000]
 
 
+@pytest.mark.good_twin("Q01")
 async def test_a_body_of_exactly_the_limit_is_taken() -> None:
     app = build(max_body_bytes=5000)
     assert (await post(app, padded(5000))).status_code == 200
     assert (await post(app, pieces(5000))).status_code == 200
 
 
+@pytest.mark.attack("Q01")
 async def test_a_body_over_the_limit_is_413_declared_or_not() -> None:
     app = build(max_body_bytes=5000)
     for content in (padded(5001), pieces(5001)):
@@ -254,10 +256,12 @@ async def test_a_body_over_the_limit_is_413_declared_or_not() -> None:
 
 
 @pytest.mark.parametrize("length", ["-1", "5e3", "abc", ""])
+@pytest.mark.attack("Q02")
 async def test_a_length_that_is_no_number_is_refused(length: str) -> None:
     assert (await post(build(), b"{}", **{"content-length": length})).status_code == 413
 
 
+@pytest.mark.attack("Q01")
 async def test_a_declared_length_over_the_limit_is_answered_before_reading() -> None:
     sent: list[Message] = []
 

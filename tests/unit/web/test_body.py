@@ -77,6 +77,7 @@ async def test_a_form_is_read() -> None:
 
 
 @pytest.mark.parametrize("content_type", [None, "application/json", "multipart/form-data; boundary=x", "text/plain"])
+@pytest.mark.attack("Q02")
 async def test_a_form_of_another_type_is_refused(content_type: str | None) -> None:
     with pytest.raises(Malformed) as refused:
         await body.form(request(b"a=b", content_type))
@@ -101,12 +102,14 @@ async def test_a_form_of_another_type_is_refused(content_type: str | None) -> No
         (b"&".join(b"%d=1" % number for number in range(65)), Code.MALFORMED),
     ],
 )
+@pytest.mark.attack("Q02")
 def test_forms_are_read_strictly(data: bytes, code: Code) -> None:
     with pytest.raises(Malformed) as refused:
         body.parse_form(data)
     assert refused.value.code is code
 
 
+@pytest.mark.good_twin("Q02")
 def test_sixty_four_fields_are_enough() -> None:
     assert len(body.parse_form(b"&".join(b"%d=1" % number for number in range(64)))) == 64
 

@@ -21,6 +21,7 @@ async def client() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://lamp.example")
 
 
+@pytest.mark.attack("X08")
 async def test_requests_are_counted_by_route_and_never_by_address(client: httpx.AsyncClient) -> None:
     for path in ("/people/marguerite", "/people/elise", "/people/broken", "/marguerite-unknown"):
         await client.get(path)
@@ -35,6 +36,7 @@ async def test_requests_are_counted_by_route_and_never_by_address(client: httpx.
     assert "elise" not in text
 
 
+@pytest.mark.attack("X08")
 async def test_a_made_up_method_makes_no_new_series(client: httpx.AsyncClient) -> None:
     await client.request("MARGUERITE", "/people/x")
     assert "MARGUERITE" not in (await client.get("/metrics")).text

@@ -173,6 +173,7 @@ async def test_a_missing_and_a_long_field_are_named_beside_the_field_and_in_the_
     assert "Le texte est trop long" in long.text
 
 
+@pytest.mark.attack("Q02")
 async def test_a_form_of_a_megabyte_is_refused_kindly(app: Any, browser: httpx.AsyncClient) -> None:
     token = token_in((await browser.get("/en/")).text)
     for name in ("x" * (1 << 20), "x" * (2 << 20)):
@@ -223,6 +224,56 @@ async def test_static_files_are_named_by_content_and_kept_for_long(browser: http
     assert look
     assert ".card-drivers-licence-1{--card-paper:#1d4d2b;--card-ink:#ffffff}" in (await browser.get(look[1])).text
     assert (await browser.get("/static/look.0000.css")).status_code == 404
+
+
+@pytest.mark.attack("Q03")
+@pytest.mark.good_twin("Q03")
+async def test_a_file_is_served_whole_however_many_ranges_are_asked_for(browser: httpx.AsyncClient) -> None:
+    """RFC 9110 §14.2: a server may pass over ranges; ours has none to count, to sort or to answer in parts."""
+    path = re.findall(r'"(/static/[^"]+)"', (await browser.get("/en/")).text)[0]
+    whole = await browser.get(path)
+    for ranges in ("0-0", ",".join(f"{start}-" for start in range(5000)), "-1," * 5000 + "0-"):
+        answer = await browser.get(path, headers={"range": f"bytes={ranges}"})
+        assert (answer.status_code, answer.content) == (200, whole.content)
+        assert "content-range" not in answer.headers
+
+
+PART = b'--x\r\ncontent-disposition: form-data; name="name"\r\n\r\nMaya\r\n'
+END = b"--x--\r\n"
+
+
+@pytest.mark.attack("Q02")
+@pytest.mark.parametrize(
+    "sent",
+    [
+        PART * 100_000 + END,
+        PART * 201 + END,
+        PART.replace(b"name=", b"filename=") * 5 + END,
+        PART.replace(b'name="name"', b'name="f"; filename="a"') * 5 + END,
+        b"--x\r\n\r\nMaya\r\n" + END,
+        b"--x\r\ncontent-disposition: form-data\r\n\r\nMaya\r\n" + END,
+        b"--x" * 1000,
+        b"\r\n" * 100_000,
+        b"",
+    ],
+    ids=lambda sent: f"{len(sent)}-bytes-{sent[:40]!r}",
+)
+async def test_a_form_in_parts_that_is_none_is_refused(app: Any, browser: httpx.AsyncClient, sent: bytes) -> None:
+    kind = {"content-type": "multipart/form-data; boundary=x", "sec-fetch-site": "same-origin"}
+    token = token_in((await browser.get("/en/")).text)
+    genuine = PART.replace(b'"name"', b'"form_token"').replace(b"Maya", token.encode())
+    answer = await browser.post("/en/", content=genuine + sent, headers=kind)
+    assert answer.status_code in {400, 413, 422}
+    assert app.state.kept == []
+
+
+@pytest.mark.good_twin("Q02")
+async def test_a_form_in_parts_is_read(app: Any, browser: httpx.AsyncClient) -> None:
+    kind = {"content-type": "multipart/form-data; boundary=x", "sec-fetch-site": "same-origin"}
+    token = token_in((await browser.get("/en/")).text)
+    genuine = PART.replace(b'"name"', b'"form_token"').replace(b"Maya", token.encode())
+    assert (await browser.post("/en/", content=genuine + PART + END, headers=kind)).status_code == 303
+    assert app.state.kept == ["Maya"]
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ async def test_a_reader_that_fails_in_any_way_has_read_nothing(does: str) -> Non
     assert (await pdf.read(LETTER)).texts == (TEXT,)  # the good twin, and the service goes on
 
 
+@pytest.mark.attack("Q08")
 def test_a_huge_page_is_drawn_small() -> None:
     """A few bytes may say that a page is as large as a field; what is drawn is not."""
     huge = LETTER.replace(b"/MediaBox [ 0 0 612.0 792.0", b"/MediaBox [ 0 0 400000.0 400000.0")

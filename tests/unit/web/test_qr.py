@@ -21,6 +21,7 @@ def test_what_is_drawn_is_read_back(text: str) -> None:
     assert qr.read(qr.png(text)) == text
 
 
+@pytest.mark.good_twin("Q10")
 async def test_both_directions_work_beside_an_event_loop() -> None:
     assert await qr.read_async(await qr.png_async(LINK, pixels_per_module=3)) == LINK
 
@@ -42,12 +43,14 @@ def test_error_correction_is_m() -> None:
 
 
 @pytest.mark.parametrize("text", ["é" * 1200, "x" * 2332, "x" * 100_000])
+@pytest.mark.attack("Q08")
 def test_too_much_text_is_refused(text: str) -> None:
     with pytest.raises(Malformed) as refused:
         qr.png(text)
     assert refused.value.code is Code.TOO_LARGE
 
 
+@pytest.mark.good_twin("Q08")
 def test_the_longest_text_fits() -> None:
     assert qr.read(qr.png("x" * qr.MAX_TEXT_BYTES, pixels_per_module=2)) == "x" * qr.MAX_TEXT_BYTES
 
@@ -65,6 +68,7 @@ def beside(*pictures: bytes, kind: str = "PNG") -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.good_twin("Q08")
 def test_photos_of_the_usual_kinds_are_read(kind: str) -> None:
     assert qr.read(beside(qr.png(LINK), kind=kind)) == LINK
 
@@ -108,6 +112,7 @@ def bomb(width: int, height: int) -> bytes:
         b"\0" * (pictures.MAX_IMAGE_BYTES + 1),
     ],
 )
+@pytest.mark.attack("Q08")
 def test_pictures_that_unfold_into_gigabytes_are_refused(picture: bytes) -> None:
     with pytest.raises(Malformed) as refused:
         qr.read(picture)

@@ -23,6 +23,7 @@ REQUEST = "openid4vp://?client_id=x509_hash%3A" + "A" * 43 + "&request_uri=https
         (REQUEST.replace("openid4vp://", "https://wallet.example/show"), Kind.REQUEST, "verifier.example"),
     ],
 )
+@pytest.mark.good_twin("Q08")
 def test_links_of_ours_are_usable(text: str, kind: Kind, host: str) -> None:
     found = scan.read(f"  {text}\n")
     assert (found.kind, found.host, found.problem, found.is_usable) == (kind, host, None, True)
@@ -82,6 +83,7 @@ def test_credentials_and_presentations_are_told_apart() -> None:
     assert (found.kind, found.is_usable) == (Kind.CREDENTIAL, False)
 
 
+@pytest.mark.attack("Q08")
 def test_a_text_longer_than_any_code_is_not_looked_at() -> None:
     found = scan.read("https://a.example/" + "a" * scan.MAX_CHARACTERS)
     assert found.kind is Kind.UNKNOWN

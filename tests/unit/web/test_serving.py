@@ -17,6 +17,7 @@ import pytest
 
 from comity.errors import Misconfigured
 from comity.web import serving
+from comity.web.patience import PatientProtocol
 from comity.web.serving import configuration, listen, serve
 
 PROGRAM = """
@@ -206,7 +207,7 @@ def test_other_socket_failures_are_not_swallowed(monkeypatch: pytest.MonkeyPatch
 
 def test_uvicorn_is_set_as_the_house_wants() -> None:
     config = configuration(lamp)
-    assert (config.loop, config.http, config.ws) == ("uvloop", "httptools", "none")
+    assert (config.loop, config.http, config.ws) == ("uvloop", PatientProtocol, "none")
     assert not config.access_log
     assert not config.proxy_headers
     assert not config.server_header
