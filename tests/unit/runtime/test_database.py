@@ -110,14 +110,15 @@ async def test_a_failing_unit_hurts_nobody_else_and_leaves_nothing(database: Dat
         connection.execute(insert(ROWS).values(id=100))
         raise ValueError("no")
 
-    gate = Gate()
-    tasks = await queued(
-        database, gate, put(1, word="a"), half, put(2, word="a"), put(3, parent=9), put(4), put(4), put(5)
-    )
+    def nothing_next(_connection: Connection) -> object:
+        return next(iter(()))
+
+    gate, units = Gate(), (put(1, word="a"), half, put(2, word="a"), put(3, parent=9), put(4), put(4), put(5))
+    tasks = await queued(database, gate, nothing_next, *units)
     gate.released.set()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(each) for each in outcomes[1:]] == [
-        int, ValueError, IntegrityError, IntegrityError, int, IntegrityError, int
+        RuntimeError, int, ValueError, IntegrityError, IntegrityError, int, IntegrityError, int
     ]  # fmt: skip
     assert await database.read(numbers) == {1, 4, 5}
 
