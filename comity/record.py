@@ -4,7 +4,6 @@ A frozen dataclass sets each of its members through a call of its own; over a ve
 (decision record 0040). To change a member in a copy: ``msgspec.structs.replace``.
 """
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -19,6 +18,6 @@ class Discreet(Struct, frozen=True, kw_only=True):
         """Write it as any other record is written."""
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
-        """Yield what is shown; Rich, which prints what stands in tracebacks, asks for it in place of ``repr``."""
-        return ((name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.UNPRINTED)
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what is shown; Rich, which prints what stands in tracebacks, asks for it in place of ``repr``."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.UNPRINTED]
