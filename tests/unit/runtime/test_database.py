@@ -28,6 +28,7 @@ from comity.runtime.database import (
     Database,
     open_database,
 )
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.unit.runtime.rows import METADATA, ROWS, Gate, commits, count, numbers, put, queued
 
 
@@ -75,11 +76,11 @@ async def test_a_reader_sees_one_snapshot(database: Database) -> None:
     def twice(connection: Connection) -> None:
         seen.append(count(connection))
         started.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE_SECONDS)
         seen.append(count(connection))
 
     reading = asyncio.create_task(database.read(twice))
-    await asyncio.to_thread(started.wait, 10)
+    await asyncio.to_thread(started.wait, PATIENCE_SECONDS)
     await database.write(put(2))
     go_on.set()
     await reading

@@ -4,6 +4,7 @@ import asyncio
 
 from comity.errors import Code, Unreachable
 from comity.runtime.periodic import periodic
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 async def test_a_failing_round_does_not_end_the_series() -> None:
@@ -19,7 +20,7 @@ async def test_a_failing_round_does_not_end_the_series() -> None:
         enough.set()
 
     async with periodic(0.01, "test", job):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await enough.wait()
     ended_with = len(rounds)
     await asyncio.sleep(0.05)
