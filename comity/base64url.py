@@ -1,5 +1,6 @@
 """Base64url without padding, canonical only (RFC 7515 §2, RFC 4648 §3.5)."""
 
+import secrets
 from binascii import a2b_base64, b2a_base64
 
 from comity.errors import Code, Malformed
@@ -16,6 +17,13 @@ _PADDING = (b"", b"", b"==", b"=")
 def encode(data: bytes) -> str:
     """Return ``data`` as base64url text without padding."""
     return b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode()
+
+
+def new_name(octets: int) -> str:
+    """Return a name of so many random bytes, which nobody guesses, and no command takes for an option: not ``-…``."""
+    while (name := encode(secrets.token_bytes(octets))).startswith("-"):
+        pass
+    return name
 
 
 def decode(text: str) -> bytes:

@@ -10,12 +10,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from msgspec import Struct
-
 from comity import base64url, keys, strict_json
 from comity.errors import Code, Malformed
 from comity.keys import PublicKey
 from comity.ports import Signer
+from comity.record import Discreet
 
 MAX_BYTES = 1 << 20
 """Largest compact JWS read when the caller names no other limit, in characters."""
@@ -26,7 +25,7 @@ MAX_KID_LENGTH = 1024
 _HEADERS_KEPT, _LONGEST_KEPT_HEADER = 512, 1 << 13
 
 
-class Jws(Struct, frozen=True, kw_only=True):
+class Jws(Discreet, frozen=True, kw_only=True):
     """A compact JWS as received; nothing about it is verified.
 
     Attributes:
@@ -36,6 +35,8 @@ class Jws(Struct, frozen=True, kw_only=True):
         signature: the decoded signature bytes.
         encoded: the text it was parsed from.
     """
+
+    UNPRINTED = frozenset({"payload", "signing_input", "encoded"})
 
     header: Mapping[str, Any]
     payload: bytes

@@ -4,12 +4,20 @@ A frozen dataclass sets each of its members through a call of its own; over a ve
 (decision record 0040). To change a member in a copy: ``msgspec.structs.replace``.
 """
 
-from collections.abc import Collection
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
 
-def printed(record: Struct, *, without: Collection[str]) -> str:
-    """Return ``record`` as ``repr`` writes it, without the members that nobody should find in a log."""
-    shown = [f"{name}={getattr(record, name)!r}" for name in record.__struct_fields__ if name not in without]
-    return f"{type(record).__name__}({', '.join(shown)})"
+class Discreet(Struct, frozen=True, kw_only=True):
+    """A record that shows everything but its :attr:`UNPRINTED` members, which nobody should find in a log."""
+
+    UNPRINTED: ClassVar[frozenset[str]] = frozenset()
+
+    def __repr__(self) -> str:
+        """Write it as any other record is written."""
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what is shown; Rich, which prints what stands in tracebacks, asks for it in place of ``repr``."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.UNPRINTED]

@@ -5,6 +5,7 @@ The authorities file chooses for each authority: ``{"people": "people.json"}``, 
 """
 
 import csv
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -157,9 +158,10 @@ def _token(file: Path) -> str:
         raise _wrong(f"the token file {file} cannot be read") from None
 
 
+_INTEGER = re.compile(r"-?[0-9]{1,18}\Z")
 _CELLS: Mapping[str, Callable[[str], Any]] = {
     "boolean": lambda cell: {"true": True, "false": False}.get(cell.lower(), cell),
-    "integer": lambda cell: int(cell) if cell.removeprefix("-").isdecimal() else cell,
+    "integer": lambda cell: int(cell) if _INTEGER.match(cell) else cell,
     "array": lambda cell: [part.strip() for part in cell.split(";")],
 }
 

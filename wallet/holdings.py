@@ -1,6 +1,5 @@
 """What the open wallet holds: credentials with their claims, keys, and what is known about each."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -232,9 +231,8 @@ async def signer_of(wallet: OpenWallet, key_id: str) -> Signer:
 
 
 def new_id() -> str:
-    """Return a new unguessable name for a record; one that a command would read as an option is drawn again."""
-    name = base64url.encode(secrets.token_bytes(12))
-    return new_id() if name.startswith("-") else name
+    """Return a new unguessable name for a record."""
+    return base64url.new_name(12)
 
 
 def _unknown() -> NotFound:

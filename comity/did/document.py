@@ -19,7 +19,6 @@ RELATIONSHIPS = ("authentication", "assertionMethod", "keyAgreement", "capabilit
 SIGNING_RELATIONSHIPS = ("authentication", "assertionMethod", "capabilityInvocation", "capabilityDelegation")
 """Those in which a signature key of did:key and did:jwk stands."""
 
-_METHOD_MEMBERS = ("id", "type", "controller")
 _DATE_TIME_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 

@@ -10,7 +10,7 @@ from comity.credential import CredentialType, Format, KeyReference, Kid, StatusE
 from comity.errors import Code, Malformed
 from comity.jose import Jws
 from comity.ports import Jwk
-from comity.record import printed
+from comity.record import Discreet
 
 Path = tuple[str | int, ...]
 """Where a value stands in a JSON document: member names and array positions, from the root."""
@@ -19,7 +19,7 @@ WantedPath = tuple[str | int | None, ...]
 """A path to disclose; None stands for every element of an array (OpenID4VP §7)."""
 
 
-class OpenedCredential(Struct, frozen=True, kw_only=True):
+class OpenedCredential(Discreet, frozen=True, kw_only=True):
     """A credential as read from its bytes. Nothing in it is verified yet.
 
     Attributes:
@@ -33,6 +33,8 @@ class OpenedCredential(Struct, frozen=True, kw_only=True):
         disclosures: the Disclosures as received, base64url; empty for formats without them.
     """
 
+    UNPRINTED = frozenset({"encoded", "payload", "disclosures"})
+
     format: Format
     encoded: str
     issuer: str
@@ -43,7 +45,7 @@ class OpenedCredential(Struct, frozen=True, kw_only=True):
     disclosures: tuple[str, ...] = ()
 
 
-class HolderProof(Struct, frozen=True, kw_only=True):
+class HolderProof(Discreet, frozen=True, kw_only=True):
     """The holder's signature over a presentation: a KB-JWT, or the JWS of a ``vp+jwt``. Not verified yet.
 
     Attributes:
@@ -51,11 +53,13 @@ class HolderProof(Struct, frozen=True, kw_only=True):
         payload: what it says.
     """
 
+    UNPRINTED = frozenset({"payload"})
+
     jws: Jws
     payload: Mapping[str, Any]
 
 
-class OpenedPresentation(Struct, frozen=True, kw_only=True):
+class OpenedPresentation(Discreet, frozen=True, kw_only=True):
     """What came in: one bare credential, or a presentation with the holder's proof. Nothing is verified yet.
 
     Attributes:
@@ -64,6 +68,8 @@ class OpenedPresentation(Struct, frozen=True, kw_only=True):
         credentials: exactly one for ``dc+sd-jwt``, one or more for ``vp+jwt``.
         proof: the holder's proof, or None for a bare credential.
     """
+
+    UNPRINTED = frozenset({"encoded"})
 
     format: Format
     encoded: str
@@ -76,7 +82,7 @@ class OpenedPresentation(Struct, frozen=True, kw_only=True):
         return self.proof is None and len(self.credentials) == 1
 
 
-class ProcessedCredential(Struct, frozen=True, kw_only=True):
+class ProcessedCredential(Discreet, frozen=True, kw_only=True):
     """What a credential says, read after its signature was found good.
 
     Attributes:
@@ -97,6 +103,8 @@ class ProcessedCredential(Struct, frozen=True, kw_only=True):
         disclosed: the Disclosure behind each disclosed value, by the value's path; empty for formats without them.
     """
 
+    UNPRINTED = frozenset({"claims", "document", "disclosed"})
+
     format: Format
     issuer: str
     type: CredentialType | None
@@ -112,10 +120,6 @@ class ProcessedCredential(Struct, frozen=True, kw_only=True):
     status: tuple[StatusEntry, ...]
     unknown_status: bool
     disclosed: Mapping[Path, str] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        """Leave the Disclosures out."""
-        return printed(self, without={"disclosed"})
 
 
 class HeldCredential(Struct, frozen=True, kw_only=True):

@@ -5,11 +5,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from msgspec import Struct
-
 from comity import base64url, strict_json
 from comity.errors import Code, Malformed
 from comity.formats.opened import Path, WantedPath
+from comity.record import Discreet
 
 MAX_BYTES = 1 << 20
 """Longest SD-JWT read, in bytes, Disclosures and key binding included."""
@@ -26,7 +25,7 @@ RESERVED = frozenset({"_sd", "_sd_alg", "..."})
 """Member names that belong to the mechanism."""
 
 
-class SdJwt(Struct, frozen=True, kw_only=True):
+class SdJwt(Discreet, frozen=True, kw_only=True):
     """The parts of an SD-JWT, each as received.
 
     Attributes:
@@ -36,13 +35,15 @@ class SdJwt(Struct, frozen=True, kw_only=True):
         key_binding: the KB-JWT, or None.
     """
 
+    UNPRINTED = frozenset({"encoded", "jwt", "disclosures", "key_binding"})
+
     encoded: str
     jwt: str
     disclosures: tuple[str, ...]
     key_binding: str | None
 
 
-class Processed(Struct, frozen=True, kw_only=True):
+class Processed(Discreet, frozen=True, kw_only=True):
     """A payload with its Disclosures put in place.
 
     Attributes:
@@ -51,6 +52,8 @@ class Processed(Struct, frozen=True, kw_only=True):
             arrays count the elements as issued, those not disclosed included.
         concealing: the paths of all objects and arrays that hold digests, disclosed or not.
     """
+
+    UNPRINTED = frozenset({"payload", "disclosed"})
 
     payload: dict[str, Any]
     disclosed: Mapping[Path, str]

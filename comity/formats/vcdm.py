@@ -10,13 +10,12 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from msgspec import Struct
-
 import schemas
 from comity.credential import W3C_CONTEXT, CredentialType
 from comity.errors import Code, Malformed
 from comity.formats.instants import check_period, date_time_stamp
 from comity.formats.status_entries import StatusEntries, of_credential_status
+from comity.record import Discreet
 
 MAX_CREDENTIALS = 32
 """Most credentials in one presentation."""
@@ -35,8 +34,10 @@ _CONTAINERS, _TEXT_ALONE = frozenset({dict, list}), frozenset({str})
 _LANGUAGE_VALUE = frozenset({"@value", "@language", "@direction"})
 
 
-class CredentialDocument(Struct, frozen=True, kw_only=True):
+class CredentialDocument(Discreet, frozen=True, kw_only=True):
     """What a conforming credential says. ``subject`` is the credentialSubject as it stands, id included."""
+
+    UNPRINTED = frozenset({"subject"})
 
     issuer: str
     type: CredentialType

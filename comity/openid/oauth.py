@@ -247,11 +247,6 @@ class AuthorizationServerMetadata:
         )
 
     @property
-    def supports_pre_authorized_grant(self) -> bool:
-        """Whether the pre-authorized code grant is listed."""
-        return self.grant_types is not None and PRE_AUTHORIZED_GRANT in self.grant_types
-
-    @property
     def supports_code_grant(self) -> bool:
         """Whether codes can be had by signing in: RFC 8414 §2 takes this grant for granted where none is listed."""
         return self.code_flow is not None and (self.grant_types is None or CODE_GRANT in self.grant_types)

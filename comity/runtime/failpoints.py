@@ -56,11 +56,6 @@ def arm(specification: str) -> None:
             raise Misconfigured(Code.MISCONFIGURED, "a failpoint is written as name=action") from None
 
 
-def disarm() -> None:
-    """Let every place be passed again."""
-    _armed.clear()
-
-
 def reach(name: str) -> None:
     """Pass the place called ``name``, unless it is armed.
 

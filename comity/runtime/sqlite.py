@@ -92,6 +92,8 @@ class _Job:
             return
         if self.error is None:
             self.future.set_result(self.result)
+        elif isinstance(self.error, StopIteration):  # which no future takes
+            self.future.set_exception(RuntimeError("a unit raised StopIteration"))
         else:
             self.future.set_exception(self.error)
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from msgspec import Struct, field
 
 from comity.errors import Code, ComityError, Denied
-from comity.record import printed
+from comity.record import Discreet
 
 
 class Outcome(StrEnum):
@@ -108,7 +108,7 @@ def verdict_of(checks: Iterable[Check]) -> Verdict:
     return Verdict.UNDETERMINED if undecided or not seen else Verdict.ACCEPTED
 
 
-class CredentialResult(Struct, frozen=True, kw_only=True):
+class CredentialResult(Discreet, frozen=True, kw_only=True):
     """The checks of one credential.
 
     Attributes:
@@ -121,6 +121,8 @@ class CredentialResult(Struct, frozen=True, kw_only=True):
         about: facts for the record without claim values: holder key thumbprint, issue day, registry chain.
     """
 
+    UNPRINTED = frozenset({"disclosed"})
+
     query_id: str = ""
     format: str = ""
     issuer: str = ""
@@ -128,10 +130,6 @@ class CredentialResult(Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...] = ()
     disclosed: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        """Leave the claims out."""
-        return printed(self, without={"disclosed"})
 
     @property
     def verdict(self) -> Verdict:

@@ -21,7 +21,7 @@ from comity.credential import CredentialType
 from comity.errors import Code, ComityError, Malformed
 from comity.formats.opened import OpenedCredential, OpenedPresentation, ProcessedCredential
 from comity.ports import Jwk
-from comity.record import printed
+from comity.record import Discreet
 from comity.trust.decision import Answer, Decision
 from comity.trust.snapshot import IssuerEntry, RegistrySnapshot
 from comity.verification.checks import (
@@ -94,7 +94,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
         return self.presentation.credentials[0]
 
 
-class Examined(Struct, frozen=True, kw_only=True):
+class Examined(Discreet, frozen=True, kw_only=True):
     """A credential after checks 1 to 9.
 
     Attributes:
@@ -106,6 +106,8 @@ class Examined(Struct, frozen=True, kw_only=True):
         proof_claims: what the holder's proof says; empty without one. Check 6 says whether the proof is good.
     """
 
+    UNPRINTED = frozenset({"proof_claims"})
+
     query_id: str
     format: str = ""
     issuer: str = ""
@@ -116,10 +118,6 @@ class Examined(Struct, frozen=True, kw_only=True):
     about: Mapping[str, Any] = field(default_factory=dict)
     authority_key_ids: tuple[str, ...] = ()
     proof_claims: Mapping[str, Any] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        """Leave out what the holder's proof says."""
-        return printed(self, without={"proof_claims"})
 
     @property
     def has_failed(self) -> bool:

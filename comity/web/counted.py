@@ -60,7 +60,7 @@ class CountedRoute(APIRoute):
                 response = await handle(request)
             except ComityError as error:
                 tell(request, error)
-                raise
+                return await self.refuse(request, error)
             if response.status_code == 401:  # no token at all: a challenge, without an error code (RFC 6750 §3.1)
                 tell(request, Denied(Code.NOT_AUTHENTICATED, "no access token"))
             return response
@@ -70,6 +70,10 @@ class CountedRoute(APIRoute):
     def get_own_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request that was not refused before; here it is FastAPI's."""
         return super().get_route_handler()
+
+    async def refuse(self, _request: Request, error: ComityError) -> Response:
+        """Answer a refusal in the way of whom this route is for; here that is left to the application."""
+        raise error
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and count one that is made in another way than this address takes."""

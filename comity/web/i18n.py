@@ -54,11 +54,6 @@ def keys(language: str, domain: str) -> frozenset[str]:
     return frozenset(_catalog(language, domain))
 
 
-def domains() -> tuple[str, ...]:
-    """Return the names of the catalogs that exist in English."""
-    return tuple(sorted(path.stem for path in (_FOLDER / DEFAULT_LANGUAGE).glob("*.po")))
-
-
 def choose(accept_language: str | None) -> str:
     """Return the language among ours that an ``Accept-Language`` header prefers (RFC 9110 §12.5.4).
 

@@ -1,8 +1,5 @@
 """Routes for wallets: what they refuse is counted, and told as OAuth 2.0 writes errors."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 from fastapi import Request, Response
 
 from comity.errors import ComityError
@@ -18,16 +15,6 @@ class ProtocolRoute(DirectRoute):
     everything else, such as an authority that is not here, is told with the code that comes closest.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, with its errors answered as the protocol wants."""
-        handle = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except OAuthError:
-                raise
-            except ComityError as error:
-                return problems.protocol_error(error)
-
-        return answer
+    async def refuse(self, request: Request, error: ComityError) -> Response:
+        """Answer as the protocol wants."""
+        return await super().refuse(request, error) if isinstance(error, OAuthError) else problems.protocol_error(error)

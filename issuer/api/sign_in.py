@@ -5,8 +5,6 @@ a second one that no other site can know. Pages cannot be framed and run no scri
 """
 
 import hmac
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -34,17 +32,9 @@ from issuer.store.authorizations import Authorization, State
 class PersonRoute(CountedRoute):
     """A route for a person's browser: what it refuses is counted, and told on a page."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, with its errors answered by a page instead of a problem document."""
-        handle = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except ComityError as error:
-                return pages.problem(error, _language(request, None))
-
-        return answer
+    async def refuse(self, request: Request, error: ComityError) -> Response:
+        """Answer with a page instead of a problem document."""
+        return pages.problem(error, _language(request, None))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and tell on a page, too, that this address is not for one made in this way."""

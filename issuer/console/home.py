@@ -55,8 +55,8 @@ def add_routes(routes: APIRouter, desk: Desk) -> None:
     @routes.get("/expiring")
     async def expiring(request: Request) -> Response:
         clerk, deployment = await desk.clerk(request, Right.LOOK_UP), deployment_of(request)
-        asked = request.query_params.get("days", "")
-        days = int(asked) if asked.isdecimal() and int(asked) in _PERIODS else SOON_DAYS
+        asked = request.query_params.get("days")
+        days = next((each for each in _PERIODS if asked == str(each)), SOON_DAYS)
         found = await looking_up.expiring(deployment, clerk.authority, days=days)
         return desk.render(request, "expiring.html", found=found, days=days, periods=_PERIODS)
 

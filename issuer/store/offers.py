@@ -253,7 +253,8 @@ def erase_due(connection: Connection, *, now: int) -> int:
 
     The latest first, and so many at once that others can write meanwhile: the first time there may be years of them.
     """
-    due = select(offers.c.id).where(offers.c.erase_at <= now).order_by(offers.c.erase_at.desc()).limit(AT_ONCE)
+    newest = (offers.c.erase_at.desc(), offers.c.id)  # and which of the same second, so that all below mean the same
+    due = select(offers.c.id).where(offers.c.erase_at <= now).order_by(*newest).limit(AT_ONCE)
     connection.execute(
         update(credentials)
         .where(

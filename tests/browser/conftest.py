@@ -75,6 +75,6 @@ async def visitor(browser: Browser, stage: Stage, axe_source: str) -> AsyncItera
 async def play(stage: Stage) -> AsyncIterator[Play]:
     """The clerk and the relying party by their APIs, for what a test of another face needs from them."""
     async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-        play = Play(stage=stage, client=client, language="en", tell=lambda _: None)
+        play = Play(stage=stage, client=client, language="en", tell=lambda _: None, patience=60.0)
         yield play
         await play.close()

@@ -3,18 +3,20 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from unittest import mock
 
 import pytest_asyncio
 from playwright.async_api import Browser
 
 from comity.demo import open_house
-from comity.demo.door.app import create_door
+from comity.demo.door import app
 from comity.demo.door.house import House
 from comity.demo.founding import Stage
 from comity.demo.processes import HOST, free_ports
 from comity.web.serving import beside
 from tests.browser.counters import WORDS
 from tests.browser.visitor import DESKTOP, Visitor, arrive
+from tests.support.waiting import PATIENCE_SECONDS
 
 DOWN = f"http://{HOST}:9/healthz"
 
@@ -26,8 +28,9 @@ async def door(stage: Stage) -> AsyncIterator[str]:
     found = open_house.house_of(stage)
     house: House = replace(found, probes={**found.probes, "status": DOWN})
     url = f"http://{HOST}:{port}"
-    async with beside(create_door(house, public_url=url, form_key=bytes(32)), HOST, port):
-        yield url
+    with mock.patch.object(app, "PROBE_SECONDS", PATIENCE_SECONDS):  # a service is not down because it is asked slowly
+        async with beside(app.create_door(house, public_url=url, form_key=bytes(32)), HOST, port):
+            yield url
 
 
 @pytest_asyncio.fixture(loop_scope="session")

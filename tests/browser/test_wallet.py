@@ -11,6 +11,7 @@ from tests.browser import chromium
 from tests.browser.conftest import NewVisitor
 from tests.browser.visitor import arrive
 from tests.browser.wallets import PASSPHRASE, Citizen, person_offer
+from tests.support.waiting import until
 
 
 async def at_wallet(visitor: NewVisitor, play: Play, language: str = "en", **how: object) -> Citizen:
@@ -190,10 +191,13 @@ async def test_a_revoked_card_says_so_in_plain_words(visitor: NewVisitor, play: 
     offered = await maya.collect(await play.desk.offer("ca-on/services", "drivers-licence/1", licence))
     (issued,) = await play.desk.issued(offered.offer_id)
     await play.desk.change(issued["id"], "revoke", "lost")
-    await asyncio.sleep(1.5)  # the list is published, and older than the wallet takes
-    await maya.go("/")
-    await maya.at.press("Vérifier la validité")
-    assert "L’émetteur a révoqué votre attestation" in await maya.text()
+
+    async def is_told() -> bool:
+        await maya.go("/")
+        await maya.at.press("Vérifier la validité")
+        return "L’émetteur a révoqué votre attestation" in await maya.text()
+
+    await until(is_told, "the revocation, once the list is published", every_seconds=0.5)
     await maya.at.press("J’ai pris connaissance")
     assert await maya.at.page.locator(".badge-bad").count() == 1
 

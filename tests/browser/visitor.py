@@ -12,6 +12,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Page, Requ
 
 from tests.browser import walking
 from tests.browser.looks import FORCED, MORE, NOT_TOLD, PICTURED, PLAIN
+from tests.support.waiting import PATIENCE_SECONDS
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 NARROWEST = 320
@@ -237,7 +238,7 @@ async def arrive(
         reduced_motion="reduce",
         permissions=list(permissions),
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(1000 * PATIENCE_SECONDS)
     page = await context.new_page()
     visitor = Visitor(page=page, context=context, origins=origins, axe_source=axe_source)
     visitor.watch()

@@ -18,6 +18,7 @@ from comity.runtime.database import open_database
 from tests.faults import federation
 from tests.faults.harness import Flow, both, client
 from tests.faults.issuing import status_place
+from tests.support.waiting import until
 from wallet import store
 
 PASSPHRASE = "a passphrase for the faults only"
@@ -254,13 +255,11 @@ class Holding(Flow[Person]):
 
     async def _settled(self) -> None:
         """F07, F10: nothing waits any more: no journal line, no notice that the issuer has not heard."""
-        left = 0
-        for _ in range(100):
-            left = await self._left("pending", "notice")
-            if not left:
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"{left} steps of the wallet are never finished (C)")
+
+        async def is_settled() -> bool:
+            return not await self._left("pending", "notice")
+
+        await until(is_settled, "the end of each step of the wallet (C)", every_seconds=0.05)
 
     async def _left(self, *kinds: str, of: str | None = None) -> int:
         """Return how many sealed records of these kinds there are, of everybody or of one person."""

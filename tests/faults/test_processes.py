@@ -25,6 +25,7 @@ from tests.services.issuer.deployed import ON, Deployed, Place
 from tests.services.issuer.test_workers import listed, settings
 from tests.support import nursery
 from tests.support.nursery import Child, Grown
+from tests.support.waiting import until
 
 SPARE_FILES = 12
 HELD_CONNECTIONS = 60
@@ -129,11 +130,13 @@ async def test_a_process_without_free_file_descriptors_recovers(place: Place) ->
         for _, writer in held:
             writer.close()
         async with client(service.process.url) as connection:
-            for _ in range(100):
+
+            async def answers() -> bool:
                 with suppress(httpx.TransportError):
-                    if (await connection.get("/healthz")).status_code == 200:
-                        break
-                await asyncio.sleep(0.05)
+                    return (await connection.get("/healthz")).status_code == 200
+                return False
+
+            await until(answers, "an answer, once connections are free", every_seconds=0.05)
             await received(issuing.deployed(place, connection))
     finally:
         service.end()

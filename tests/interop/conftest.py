@@ -32,7 +32,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 @pytest.fixture
 async def play(stage: Stage) -> AsyncIterator[Play]:
     async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-        play = Play(stage=stage, client=client, language="en", tell=lambda _: None)
+        play = Play(stage=stage, client=client, language="en", tell=lambda _: None, patience=60.0)
         yield play
         await play.close()
 

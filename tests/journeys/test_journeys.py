@@ -28,7 +28,7 @@ BREAKS_AT = {
 """The step at which each journey must fail once its cause is gone."""
 
 
-async def played(stage: Stage, letter: str, *, without_cause: bool, patience: float = 20.0) -> list[Step]:
+async def played(stage: Stage, letter: str, *, without_cause: bool, patience: float = 60.0) -> list[Step]:
     """Play one journey and return its steps."""
     async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         play = Play(stage=stage, client=client, language="fr", tell=lambda _: None, patience=patience)

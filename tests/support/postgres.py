@@ -159,7 +159,7 @@ def _run(folder: Path, program: str, *arguments: str) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            timeout=60,
+            timeout=300,
             **who,
         )
     if done.returncode != 0:

@@ -1,6 +1,7 @@
 """One text for each byte string, and no other."""
 
 import base64
+import secrets
 
 import pytest
 from hypothesis import given
@@ -60,3 +61,12 @@ def test_any_text_is_canonical_or_malformed(text: str) -> None:
     except Malformed:
         return
     assert base64.urlsafe_b64encode(data).rstrip(b"=").decode() == text
+
+
+def test_no_command_takes_a_name_for_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A webhook whose id began with ``-`` could be listed, but neither renewed nor removed."""
+    drawn = [b"\xfb\xff", b"\xf8\x00", b"foo"]
+    monkeypatch.setattr(secrets, "token_bytes", lambda _octets: drawn.pop(0))
+    assert base64url.new_name(3) == "Zm9v"
+    monkeypatch.undo()
+    assert len(base64url.decode(base64url.new_name(16))) == 16

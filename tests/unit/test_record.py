@@ -1,17 +1,30 @@
 """Records that are made in C are frozen all the same, and print no more than the others."""
 
 import pkgutil
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 import msgspec
 import pytest
+from rich.pretty import pretty_repr
 
 import comity
+from comity import formats
+from comity.credential import Format
+from comity.formats import sd_jwt
+from comity.formats.opened import HeldCredential
 from comity.jose import Jws
-from comity.record import printed
+from comity.record import Discreet
+from tests.support.world import DEMO_CLAIMS, PERSON, World
 
 JWS = Jws(header={}, payload=b"Canary", signing_input=b"", signature=b"", encoded="a.b.c")
+
+
+def _below(kind: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
 
 
 def _records() -> list[type[msgspec.Struct]]:
@@ -19,7 +32,7 @@ def _records() -> list[type[msgspec.Struct]]:
         package = import_module(f"comity.{folder}")
         for module in pkgutil.iter_modules(package.__path__):
             import_module(f"comity.{folder}.{module.name}")
-    found = [each for each in msgspec.Struct.__subclasses__() if each.__module__.startswith(f"{comity.__name__}.")]
+    found = [each for each in _below(msgspec.Struct) if each.__module__.startswith(f"{comity.__name__}.")]
     return sorted(found, key=lambda each: each.__qualname__)
 
 
@@ -27,6 +40,7 @@ def _records() -> list[type[msgspec.Struct]]:
 def test_every_record_is_frozen_and_made_by_names_alone(record: Any) -> None:
     assert record.__struct_config__.frozen
     assert record.__match_args__ == ()
+    assert set(getattr(record, "UNPRINTED", ())) <= set(record.__struct_fields__)
 
 
 def test_a_member_cannot_be_changed() -> None:
@@ -36,6 +50,27 @@ def test_a_member_cannot_be_changed() -> None:
     assert JWS.payload == b"Canary"
 
 
-def test_what_is_left_out_is_not_printed() -> None:
-    assert "Canary" in repr(JWS)
-    assert printed(JWS, without={"payload"}) == repr(JWS).replace("payload=b'Canary', ", "")
+def test_the_rest_is_printed_as_of_any_other_record() -> None:
+    class Note(Discreet, frozen=True, kw_only=True):
+        UNPRINTED = frozenset({"text"})
+        number: int
+        text: str
+
+    assert repr(Note(number=1, text="Canary")) == pretty_repr(Note(number=1, text="Canary")) == "Note(number=1)"
+
+
+@pytest.mark.parametrize("kind", list(Format))
+def test_what_a_credential_says_is_not_printed(kind: Format) -> None:
+    """Neither by ``repr`` nor by Rich, which prints the values in a traceback where somebody asks it to."""
+    world = World()
+    held = world.issue(world.on, kind, PERSON, claims={**DEMO_CLAIMS[PERSON], "family_name": "Canary"})
+    presented = world.present(held, ("family_name",))
+    opened = formats.FORMATS[kind].open(presented)
+    processed = formats.FORMATS[kind].process(opened.credentials[0])
+    assert processed.claims["family_name"] == "Canary"
+    shown: list[object] = [opened, processed, HeldCredential(opened=opened, processed=processed)]
+    if kind is Format.DC_SD_JWT:
+        parts = sd_jwt.parse(presented)
+        shown += [parts, sd_jwt.process_payload(opened.credentials[0].payload, parts.disclosures)]
+    said = [*opened.credentials[0].disclosures, presented, held.encoded, "Canary"]
+    assert [each for each in said for one in shown if each in repr(one) or each in pretty_repr(one)] == []

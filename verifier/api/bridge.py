@@ -4,9 +4,6 @@ The issuer identifier is ``{public_url}/oidc``; every endpoint lies below it. Th
 :mod:`verifier.counter.signing_in`.
 """
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
@@ -65,17 +62,9 @@ def router(deployment: Deployment) -> APIRouter:
 class PersonRoute(CountedRoute):
     """A route for a person's browser: what it refuses is counted, and told on a page."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, with its errors answered by a page, also those of a form."""
-        handle = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except ComityError as error:
-                return await _pages(request).error(request, error)
-
-        return answer
+    async def refuse(self, request: Request, error: ComityError) -> Response:
+        """Answer with a page, whichever method was used."""
+        return await _pages(request).error(request, error)
 
 
 def authorization(deployment: Deployment) -> APIRouter:

@@ -3,9 +3,6 @@
 Whatever goes wrong on these routes is told as OAuth 2.0 writes errors, with our own code beside.
 """
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -28,18 +25,10 @@ _log = structlog.get_logger("verifier")
 class ProtocolRoute(CountedRoute):
     """A route whose errors wallets understand, and whose refusals are counted."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, with its errors answered as the protocol wants."""
-        handle = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except ComityError as error:
-                _log.info("wallet refused", route=self.name, code=error.code.value)
-                return problems.protocol_error(error)
-
-        return answer
+    async def refuse(self, _request: Request, error: ComityError) -> Response:
+        """Answer as the protocol wants."""
+        _log.info("wallet refused", route=self.name, code=error.code.value)
+        return problems.protocol_error(error)
 
 
 def router(deployment: Deployment) -> APIRouter:

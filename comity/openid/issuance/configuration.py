@@ -73,16 +73,6 @@ class CredentialConfiguration:
         found = next((known for name in names if (known := CredentialType.from_vct(name))), None)
         return found if found is not None and found.w3c_type in self.types else None
 
-    @property
-    def needs_proof(self) -> bool:
-        """Whether the credential binds to a key, so that a request needs key proofs (VCI-3)."""
-        return bool(self.binding_methods)
-
-    @property
-    def needs_key_attestation(self) -> bool:
-        """Whether an attested key is wanted."""
-        return self.key_attestation is not None
-
     def _proof_types(self) -> dict[str, Any]:
         # VCI §12.2.4: {} wants a key attestation without a level; a proof of type "attestation" always is one.
         demands = {"jwt": self.key_attestation, "attestation": self.key_attestation or Demand()}

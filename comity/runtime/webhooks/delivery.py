@@ -6,7 +6,6 @@ never keeps others waiting.
 """
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -193,7 +192,7 @@ def _state_after(attempts: int, *, is_heard: bool, is_gone: bool) -> State:
 
 
 def _new_id() -> str:
-    return base64url.encode(secrets.token_bytes(16))
+    return base64url.new_name(16)
 
 
 def _context(endpoint_id: str) -> bytes:

@@ -13,6 +13,7 @@ from issuer.store import bulk as store
 from issuer.store.bulk import RowState
 from tests.services.issuer.clerks import AtDesk, employ, hidden, sign_in, words
 from tests.services.issuer.deployed import ON, Deployed, Place, running
+from tests.support.waiting import until
 
 KIND = "person/1"
 HEADER = "File number;Given names;Family name, or single name;Date of birth;Address verified"
@@ -31,10 +32,10 @@ async def desk(issuer: Deployed) -> AtDesk:
 
 
 async def until_done(desk: AtDesk, path: str) -> str:
-    async with asyncio.timeout(20):
-        while "done" not in (said := words(await desk.get("/files"))):
-            await asyncio.sleep(0.05)
-    del said
+    async def is_done() -> bool:
+        return "done" in words(await desk.get("/files"))
+
+    await until(is_done, "the end of the file", every_seconds=0.05)
     return words(await desk.get(path))
 
 
@@ -129,9 +130,11 @@ async def test_a_stopped_process_goes_on_where_it_was(place: Place) -> None:
         issuer.app.state.bulk.wake()
         await asyncio.sleep(0.05)  # and is stopped somewhere in the middle, wherever that is
     async with running(place) as again:
-        async with asyncio.timeout(20):
-            while (await bulk.find(again.deployment, job_id, authority=ON)).job.state != "done":
-                await asyncio.sleep(0.05)
+
+        async def is_done() -> bool:
+            return (await bulk.find(again.deployment, job_id, authority=ON)).job.state == "done"
+
+        await until(is_done, "the end of the file", every_seconds=0.05)
         found = await again.deployment.database.read(lambda connection: store.rows(connection, job_id))
         assert {each.state for each in found} == {RowState.OFFERED}
         assert len({each.offer_id for each in found}) == len(rows)

@@ -22,6 +22,7 @@ from issuer.store import status_lists as store
 from issuer.store.status_lists import ListState
 from tests.services.issuer.deployed import AUTHORITIES, ON, Deployed, Place, running
 from tests.services.issuer.test_status import change, issued, published, views
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 # --- the folder
 
@@ -77,7 +78,7 @@ async def test_who_is_cancelled_holds_the_folder_until_nothing_is_written(
 
     def slow(*arguments: Any, **options: Any) -> None:
         writing.set()
-        assert go_on.wait(5)
+        assert go_on.wait(PATIENCE_SECONDS)
         real(*arguments, **options)
 
     async def write() -> None:
@@ -86,7 +87,7 @@ async def test_who_is_cancelled_holds_the_folder_until_nothing_is_written(
 
     monkeypatch.setattr(list_folder, "replace_file", slow)
     task = asyncio.create_task(write())
-    assert await asyncio.to_thread(writing.wait, 5)
+    assert await asyncio.to_thread(writing.wait, PATIENCE_SECONDS)
     task.cancel()
     monkeypatch.setattr(list_folder, "LOCK_SECONDS", 0.1)
     with pytest.raises(Unreachable):
@@ -117,13 +118,13 @@ async def test_who_lost_its_lock_brings_no_revoked_credential_back(
             made = real(authority, state, *arguments)
             if authority.list_uri(state.number) == record["status_list"]:
                 ready.set()
-                assert go_on.wait(10)
+                assert go_on.wait(PATIENCE_SECONDS)
             return made
 
         monkeypatch.setattr(slow, "documents", stalled)
         first.clock.advance(timedelta(hours=13))  # every list is to be signed anew: it reads the list as it was ...
         stale = asyncio.create_task(slow.publish_due())
-        assert await asyncio.to_thread(ready.wait, 10)
+        assert await asyncio.to_thread(ready.wait, PATIENCE_SECONDS)
         assert (await change(second, record, "revoke")).status_code == 200
         await published(second)
         assert views(second, record) == (1, 1, 0)
@@ -186,9 +187,11 @@ async def test_a_list_that_another_process_holds_keeps_no_other_waiting(
         async with alone_in(folder):
             for record in (held, free):
                 assert (await change(issuer, record, "revoke")).status_code == 200
-            async with asyncio.timeout(5):
-                while views(issuer, free) != (1, 1, 0):
-                    await asyncio.sleep(0.02)
+
+            async def is_written() -> bool:
+                return views(issuer, free) == (1, 1, 0)
+
+            await until(is_written, "the list that nobody holds", every_seconds=0.02)
             assert views(issuer, held) == (0, 0, 0)
         await published(issuer)
         assert views(issuer, held) == (1, 1, 0)

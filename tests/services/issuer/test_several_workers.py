@@ -19,6 +19,7 @@ from tests.services.issuer.deployed import Deployed, Place
 from tests.services.issuer.test_workers import settings
 from tests.support import databases
 from tests.support.databases import POSTGRESQL
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.xdist_group("issuer-several-workers")
 
@@ -52,7 +53,7 @@ def service(place: Place) -> Iterator[tuple[subprocess.Popen[str], str]]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.stdout.close()
-            assert process.wait(20) == 0
+            assert process.wait(PATIENCE_SECONDS) == 0
 
 
 def children(process: subprocess.Popen[str]) -> set[int]:
@@ -77,12 +78,13 @@ async def test_two_workers_answer_on_one_address_and_a_dead_one_is_replaced(
         offers = [await issuer.offer() for _ in range(6)]
         answers = await asyncio.gather(*(issuer.receive(offer) for offer in offers))
         assert [each.status_code for each in answers] == [200] * 6
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while len(workers := children(process)) < 2 and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
         assert len(workers) == 2
     os.kill(min(workers), signal.SIGKILL)
-    while (children(process) == workers or len(children(process)) < 2) and time.monotonic() < deadline + 30:
+    deadline += PATIENCE_SECONDS
+    while (children(process) == workers or len(children(process)) < 2) and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
     assert len(children(process)) == 2
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:

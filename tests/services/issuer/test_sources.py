@@ -9,6 +9,7 @@ import pytest
 from comity.errors import Code, ComityError, Malformed, Misconfigured, NotFound, Unreachable
 from comity.ports import Fetched
 from comity.runtime.http import TableFetcher
+from issuer import sources
 from issuer.sources import CallbackSource, of_description
 from tests.services.issuer.deployed import NOW, PERSON
 
@@ -55,6 +56,12 @@ async def test_lists_in_a_csv_file(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("record_reference,type,conditions\n1,drivers-licence,a; b\n")
     source = of_description({"csv": "p.csv"}, folder=tmp_path, fetcher=fetcher())
     assert await source.claims("drivers-licence", "1") == {"conditions": ["a", "b"]}
+
+
+def test_a_cell_that_is_no_number_stays_text_and_breaks_nothing() -> None:
+    assert sources._cell("integer", "-5") == -5
+    for cell in ("9" * 5000, "--5", "-", "", "٣"):
+        assert sources._cell("integer", cell) == cell
 
 
 async def test_the_authoritys_own_system_is_asked_by_post(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from issuer.app import create_app, create_missing_keys
 from issuer.cli import cli
 from issuer.settings import IssuerSettings
 from tests.services.issuer.deployed import BC, NOW, ON, PUBLIC_URL, STATUS_URL, Deployed, Place, running
+from tests.support.waiting import until
 
 
 async def test_a_first_start_makes_everything_and_is_ready(empty_place: Place) -> None:
@@ -49,12 +50,12 @@ async def test_a_failing_timer_goes_on(place: Place, monkeypatch: pytest.MonkeyP
         return 0
 
     monkeypatch.setattr("issuer.issuing.erase_due", fail_once)
+
+    async def comes_again() -> bool:
+        return len(calls) > 1
+
     async with running(place, erase_every_seconds=0.01):
-        for _ in range(200):
-            if len(calls) > 1:
-                return
-            await asyncio.sleep(0.01)
-    raise AssertionError("the timer stopped")
+        await until(comes_again, "another round of the timer")
 
 
 def production(place: Place, **changes: Any) -> IssuerSettings:

@@ -21,6 +21,7 @@ from issuer.store import Connection
 from issuer.store import status_lists as store
 from issuer.store.tables import status_lists
 from tests.services.issuer.deployed import BC, LICENCE, NUMBER, ON, Deployed, Place, running
+from tests.support.waiting import until
 
 Record = dict[str, Any]
 
@@ -42,11 +43,11 @@ async def change(issuer: Deployed, record: Record, verb: str, role: str = "super
 
 async def published(issuer: Deployed) -> None:
     """Wait until nothing is marked."""
-    for _ in range(200):
-        if not await issuer.deployment.database.read(lambda connection: store.due(connection, now=0)):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the lists were not published")
+
+    async def are_written() -> bool:
+        return not await issuer.deployment.database.read(lambda connection: store.due(connection, now=0))
+
+    await until(are_written, "the lists are published", every_seconds=0.02)
 
 
 def views(issuer: Deployed, record: Record) -> tuple[int, int, int]:
@@ -221,12 +222,11 @@ async def test_without_an_open_list_the_wallet_is_told_to_come_back(issuer: Depl
     refused = await issuer.receive(offer, token=token)
     assert (refused.status_code, refused.json()["error"]) == (503, "temporarily_unavailable")
     assert "retry-after" in refused.headers
-    for _ in range(200):  # the refusal itself had new lists opened
-        answer = await issuer.receive(offer, token=token)
-        if answer.status_code == 200:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("no new list was opened")
+
+    async def is_given() -> bool:
+        return (await issuer.receive(offer, token=token)).status_code == 200
+
+    await until(is_given, "a new list, which the refusal itself had opened", every_seconds=0.02)
 
 
 async def test_a_failing_publication_is_tried_again(issuer: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:

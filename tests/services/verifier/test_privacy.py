@@ -1,6 +1,5 @@
 """What is kept, what is erased, and what no file and no log line ever holds (X06)."""
 
-import asyncio
 import base64
 import io
 import unicodedata
@@ -16,6 +15,7 @@ from comity.openid.presentation import response
 from comity.runtime import logging as house_logging
 from tests.services.verifier.deployed import Deployed, Place, running
 from tests.services.verifier.federation import CANARY, LICENCE, PERSON, SERVER
+from tests.support.waiting import until
 from verifier.store import requests
 
 WORDS = (CANARY, CANARY.upper(), CANARY.casefold())
@@ -185,11 +185,11 @@ async def test_the_timer_erases(place: Place) -> None:
     async with running(place) as verifier:
         await accepted(verifier)
     async with running(place, at=verifier.clock.now() + timedelta(hours=1), erase_every_seconds=0.01) as later:
-        for _ in range(300):
-            if (await later.deployment.database.read(rows))[0]["sealed_report"] is None:
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("the timer erased nothing")
+
+        async def is_erased() -> bool:
+            return (await later.deployment.database.read(rows))[0]["sealed_report"] is None
+
+        await until(is_erased, "the timer erases")
 
 
 async def test_a_report_moved_to_another_request_is_not_read(verifier: Deployed) -> None:

@@ -19,7 +19,7 @@ from tests.services.verifier.till import Till
 from verifier.counter.developers import SNIPPETS, snippet
 
 COMMANDS = {"curl": ["sh"], "Python": [sys.executable], "JavaScript": ["node"]}
-SECONDS = 20.0
+SECONDS = 120.0
 LINK = re.compile(rb"openid4vp://\S+")
 
 

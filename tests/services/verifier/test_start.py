@@ -20,6 +20,7 @@ from comity.runtime.registry_repository import RegistryRepository
 from comity.trust.documents import parse_verifiers
 from tests.services.verifier.deployed import PUBLIC_URL, Deployed, Place, running
 from tests.services.verifier.federation import REGISTRY_URL
+from tests.support.waiting import until
 from tests.support.world import NOW
 from verifier import identity, relying_parties
 from verifier.app import create_app
@@ -106,10 +107,11 @@ async def test_the_registry_is_read_again_on_a_timer(place: Place) -> None:
         assert (await verifier.result(started))["verdict"] == "accepted"
         registry.apply([{"edit": "remove_issuer", "authority": "ca-on/services"}])
         issuer = verifier.federation.on.issuer_id
-        for _ in range(500):
-            if all(issuer not in str(each) for each in verifier.deployment.registry.snapshot().issuers()):
-                break
-            await asyncio.sleep(0.02)
+
+        async def is_gone() -> bool:
+            return all(issuer not in str(each) for each in verifier.deployment.registry.snapshot().issuers())
+
+        await until(is_gone, "the registry without the issuer", every_seconds=0.02)
         started = await verifier.start()
         assert (await verifier.answer(started)).status_code == 200
         assert (await verifier.result(started))["codes"] == ["issuer_unknown"]
@@ -125,13 +127,12 @@ async def test_a_failing_timer_goes_on(place: Place, failure: Exception) -> None
         calls += 1
         raise failure
 
+    async def comes_again() -> bool:
+        return calls > 2
+
     async with app.router.lifespan_context(app):
         app.state.deployment.database.write = failing
-        for _ in range(500):
-            if calls > 2:
-                break
-            await asyncio.sleep(0.01)
-    assert calls > 2
+        await until(comes_again, "further rounds of the timer")
 
 
 @pytest.mark.fault("F42")

@@ -14,6 +14,7 @@ from comity.runtime.clock import FixedClock, SystemClock
 from comity.runtime.http import GuardedFetcher
 from comity.trust.snapshot import RegistrySnapshot
 from tests.services.wallet.town import NOW, REGISTRY, WALLET, Ground, Town, running
+from tests.support.waiting import until
 from wallet.deployment import of_settings, open_deployment
 from wallet.settings import WalletSettings
 
@@ -54,10 +55,11 @@ async def test_it_starts_without_its_registry_and_finds_it_later(ground: Ground,
         async with app.router.lifespan_context(app):
             assert (await readiness(app))[1]["registry"] == "registry_unavailable"
             town.net.hosts[REGISTRY] = host
-            for _ in range(200):
-                await asyncio.sleep(0.02)
-                if (await readiness(app))[0] == 200:
-                    break
+
+            async def is_ready() -> bool:
+                return (await readiness(app))[0] == 200
+
+            await until(is_ready, "the registry that came late", every_seconds=0.02)
             assert await readiness(app) == (200, {"database": "ok", "registry": "ok"})
 
 

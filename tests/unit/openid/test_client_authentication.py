@@ -62,7 +62,6 @@ def test_a_configuration_with_key_attestations(demand: Demand | None) -> None:
     found = configuration.parse(made.id, Members(body, "m", Refusal(code=Code.METADATA_INVALID)))
     assert found is not None
     assert (found.key_attestation, found.attestation_algorithms) == (demand, made.proof_algorithms)
-    assert found.needs_key_attestation == (demand is not None)
     kinds = body["proof_types_supported"]
     assert kinds["jwt"].get("key_attestations_required") == (None if demand is None else demand.to_dict())
     # Other makers' wallets refuse an `attestation` that seems to need no key attestation.

@@ -14,6 +14,7 @@ from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.display import ClaimDescription, Display
 from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.issuance.offer import CredentialOffer
+from comity.openid.key_attestation import Demand
 from comity.openid.members import Members
 from comity.openid.refusal import OAuthError, Refusal
 
@@ -67,7 +68,6 @@ def test_configurations_have_their_pinned_names() -> None:
         "type": ["VerifiableCredential", "DriversLicence"],
     }
     assert SD_JWT.credential_type == VC_JWT.credential_type == LICENCE
-    assert SD_JWT.needs_proof
 
 
 @pytest.mark.parametrize(("slug", "version"), schemas.all_types())
@@ -87,7 +87,7 @@ def test_every_type_is_described_in_english_and_french(slug: str, version: int, 
 def test_a_configuration_without_labels_or_holder_key() -> None:
     bare = CredentialConfiguration(id="x", format=Format.DC_SD_JWT, vct="https://else.example/x")
     assert bare.to_dict() == {"format": "dc+sd-jwt", "vct": "https://else.example/x", "credential_metadata": {}}
-    assert not bare.needs_proof
+    assert bare.binding_methods == ()
     assert bare.credential_type is None
     parsed = parse(
         {**METADATA.to_dict(), "credential_configurations_supported": {"x": {"format": "dc+sd-jwt", "vct": "v"}}}
@@ -135,10 +135,11 @@ def test_required_encryption_is_noted(name: str) -> None:
 
 def test_key_attestation_is_noted() -> None:
     attested = {"jwt": {"proof_signing_alg_values_supported": ["ES256"], "key_attestations_required": {}}}
-    assert parse(with_configuration(proof_types_supported=attested)).configurations[SD_JWT.id].needs_key_attestation
+    found = parse(with_configuration(proof_types_supported=attested)).configurations[SD_JWT.id]
+    assert found.key_attestation == Demand()
     other = parse(with_configuration(proof_types_supported={"di_vp": {}})).configurations[SD_JWT.id]
     assert other.proof_algorithms == ()
-    assert other.needs_proof
+    assert (other.binding_methods, other.key_attestation) == (SD_JWT.binding_methods, None)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ SERVER = AuthorizationServerMetadata(issuer=ISSUER, token_endpoint=f"{ISSUER}/to
 @pytest.mark.clause("VCI-6")
 def test_server_metadata_round_trip_and_place() -> None:
     assert AuthorizationServerMetadata.parse(SERVER.to_dict(), issuer=ISSUER) == SERVER
-    assert SERVER.supports_pre_authorized_grant
+    assert PRE_AUTHORIZED_GRANT in (SERVER.grant_types or ())
     bound = AuthorizationServerMetadata(issuer=ISSUER, token_endpoint=f"{ISSUER}/token", dpop_algorithms=("ES256",))
     assert bound.to_dict()["dpop_signing_alg_values_supported"] == ["ES256"]
     assert AuthorizationServerMetadata.parse(bound.to_dict(), issuer=ISSUER) == bound
@@ -149,7 +149,6 @@ def test_server_metadata_defaults() -> None:
     )
     assert not bare.anonymous_access  # OpenID4VCI §12.3: false when absent
     assert bare.grant_types is None
-    assert not bare.supports_pre_authorized_grant
     assert "grant_types_supported" not in bare.to_dict()
 
 

@@ -62,7 +62,7 @@ def test_issuer_metadata() -> None:
     assert metadata.authorization_server() == "https://server.example.com"
     assert metadata.batch_size == 10
     assert metadata.encryption_required
-    assert entry.needs_key_attestation
+    assert entry.key_attestation is not None
     assert entry.proof_algorithms == ("ES256",)
     german = [label.name for label in entry.claims[0].display if label.locale == "de-DE"]
     assert german == ["Vorname"]

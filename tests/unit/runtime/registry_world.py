@@ -77,11 +77,14 @@ class Host(Fetcher):
         self.down = False
         self.lies: dict[str, bytes | int | ComityError] = {}
         self.delay: dict[str, float] = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.asked: list[str] = []
 
     async def fetch(self, request: FetchRequest) -> Fetched:
         path = request.url.removeprefix(URL).removeprefix("/")
         self.asked.append(path)
+        await self.gate.wait()
         await asyncio.sleep(self.delay.get(path, 0))
         if self.down:
             raise Unreachable(Code.UNREACHABLE, "nobody is there")

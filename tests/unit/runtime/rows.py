@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from comity.runtime.database import Database
 from comity.runtime.sqlite import SqliteDatabase
+from tests.support.waiting import PATIENCE_SECONDS
 
 METADATA = MetaData()
 PARENTS = Table("parents", METADATA, Column("id", Integer, primary_key=True))
@@ -59,13 +60,13 @@ class Gate:
 
     def __call__(self, connection: Connection) -> None:
         self.entered.set()
-        assert self.released.wait(10)
+        assert self.released.wait(PATIENCE_SECONDS)
 
 
 async def queued(database: Database, gate: Gate, *units: Callable[[Connection], Any]) -> list[asyncio.Task[Any]]:
     """Let the writer stand in ``gate`` and queue ``units`` behind it, so that they form one group."""
     tasks = [asyncio.create_task(database.write(gate))]
-    await asyncio.to_thread(gate.entered.wait, 10)
+    await asyncio.to_thread(gate.entered.wait, PATIENCE_SECONDS)
     tasks += [asyncio.create_task(database.write(unit)) for unit in units]
     await asyncio.sleep(0.02)
     return tasks

@@ -9,7 +9,7 @@ def test_system_clock_speaks_utc_and_moves_forward() -> None:
     clock = SystemClock()
     first = clock.now()
     assert first.tzinfo is UTC
-    assert abs(datetime.now(UTC) - first) < timedelta(seconds=5)
+    assert abs(datetime.now(UTC) - first) < timedelta(minutes=2)
     assert clock.now() >= first
 
 

@@ -28,6 +28,7 @@ from comity.runtime.database import (
     Database,
     open_database,
 )
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.unit.runtime.rows import METADATA, ROWS, Gate, commits, count, numbers, put, queued
 
 
@@ -75,11 +76,11 @@ async def test_a_reader_sees_one_snapshot(database: Database) -> None:
     def twice(connection: Connection) -> None:
         seen.append(count(connection))
         started.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE_SECONDS)
         seen.append(count(connection))
 
     reading = asyncio.create_task(database.read(twice))
-    await asyncio.to_thread(started.wait, 10)
+    await asyncio.to_thread(started.wait, PATIENCE_SECONDS)
     await database.write(put(2))
     go_on.set()
     await reading
@@ -110,14 +111,15 @@ async def test_a_failing_unit_hurts_nobody_else_and_leaves_nothing(database: Dat
         connection.execute(insert(ROWS).values(id=100))
         raise ValueError("no")
 
-    gate = Gate()
-    tasks = await queued(
-        database, gate, put(1, word="a"), half, put(2, word="a"), put(3, parent=9), put(4), put(4), put(5)
-    )
+    def nothing_next(_connection: Connection) -> object:
+        return next(iter(()))
+
+    gate, units = Gate(), (put(1, word="a"), half, put(2, word="a"), put(3, parent=9), put(4), put(4), put(5))
+    tasks = await queued(database, gate, nothing_next, *units)
     gate.released.set()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(each) for each in outcomes[1:]] == [
-        int, ValueError, IntegrityError, IntegrityError, int, IntegrityError, int
+        RuntimeError, int, ValueError, IntegrityError, IntegrityError, int, IntegrityError, int
     ]  # fmt: skip
     assert await database.read(numbers) == {1, 4, 5}
 

@@ -6,6 +6,7 @@ import pytest
 
 from comity.errors import Code, Unreachable
 from comity.runtime.periodic import SHORTEST, interval, periodic
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 async def test_a_failing_round_does_not_end_the_series() -> None:
@@ -21,7 +22,7 @@ async def test_a_failing_round_does_not_end_the_series() -> None:
         enough.set()
 
     async with periodic(0.01, "test", job):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await enough.wait()
     ended_with = len(rounds)
     await asyncio.sleep(0.05)

@@ -329,12 +329,15 @@ async def test_a_federation_document_that_cannot_be_read_changes_nothing(world: 
 async def test_a_cancelled_refresh_leaves_the_state(world: World) -> None:
     client = world.client()
     before = await client.refresh()
-    world.host.delay["metadata/timestamp.json"] = 0.2
+    asked = len(world.host.asked)
+    world.host.gate.clear()
     task = asyncio.create_task(client.refresh())
-    await asyncio.sleep(0.05)
+    while len(world.host.asked) == asked:
+        await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    world.host.gate.set()
     assert client.snapshot() is before
     assert (await client.refresh()).versions == before.versions
 

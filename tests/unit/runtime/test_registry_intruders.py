@@ -78,8 +78,9 @@ async def test_t07_a_hundred_thousand_entries_of_nothing(world: World) -> None:
 
 @pytest.mark.attack("T07")
 async def test_t07_a_slow_host_costs_a_bounded_time(world: World) -> None:
-    client = world.client(deadline_seconds=0.3)
+    client = world.client()
     before = await client.refresh()
+    client._deadline_seconds = 0.3
     world.host.delay[TIMESTAMP] = 30.0
     await refused(client, Code.REGISTRY_UNAVAILABLE, before)
 

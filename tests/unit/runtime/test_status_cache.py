@@ -13,6 +13,7 @@ from comity.runtime.clock import FixedClock
 from comity.runtime.files import replace_file
 from comity.runtime.status_cache import StatusCache, clamp_ttl
 from comity.verification.evidence import NotObtained, Obtained, Source
+from tests.support.waiting import PATIENCE_SECONDS
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 URI = "https://status.example/ca-on/services/status/1"
@@ -281,7 +282,7 @@ async def test_of_two_who_remember_at_once_the_newer_stays(
 
     monkeypatch.setattr(module, "replace_file", slow)
     newer = asyncio.create_task(asyncio.to_thread(cache.remember_issued_at, URI, AT))
-    await asyncio.to_thread(writing.wait, 5)
+    await asyncio.to_thread(writing.wait, PATIENCE_SECONDS)
     older = asyncio.create_task(asyncio.to_thread(cache.remember_issued_at, URI, AT - timedelta(seconds=1)))
     assert await newer
     assert not await older

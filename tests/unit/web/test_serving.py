@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +36,7 @@ app = create_base(ServiceSettings(public_url="http://localhost:1"), title="lamp"
 
 @app.get("/slow")
 async def slow():
+    sys.stdout.write("asked\\n"); sys.stdout.flush()
     await asyncio.sleep(0.5)
     return {"slow": True}
 
@@ -58,7 +58,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def ask(port: int, path: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("localhost", port, timeout=5)
+    connection = http.client.HTTPConnection("localhost", port, timeout=60)
     try:
         connection.request("GET", path, headers={"X-Forwarded-Host": "evil.example"})
         answer = connection.getresponse()
@@ -75,10 +75,11 @@ def test_it_says_where_it_listens_and_ends_gracefully() -> None:
         answers: list[int] = []
         asking = threading.Thread(target=lambda: answers.append(ask(port, "/slow")[0]))
         asking.start()
-        time.sleep(0.2)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "asked\n"
         os.kill(process.pid, signal.SIGTERM)
         asking.join()
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert answers == [200], "a running request is finished"
     assert "closed" in out
     assert "secret" not in out + err
