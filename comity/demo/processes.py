@@ -1,7 +1,9 @@
 """The services as ordinary processes on loopback, each with its own settings, log and data folder."""
 
 import asyncio
+import itertools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,19 +20,33 @@ HOST = "localhost"
 START_SECONDS = 40.0
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.05
+_PORTS = range(20_000, 32_000)
+"""Below those that systems give to outgoing connections, which would take one that was just found free."""
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on now, each once."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Return ports that nothing listens on now, each once.
+
+    They are taken a moment later, by services. Until then nobody but another one who asks like this is given them.
+
+    Raises:
+        Misconfigured: there are not so many.
+    """
+    free = (port for port in secrets.SystemRandom().sample(_PORTS, len(_PORTS)) if _is_free(port))
+    ports = list(itertools.islice(free, count))
+    if len(ports) < count:
+        raise Misconfigured(Code.MISCONFIGURED, "this machine has no free ports")
+    return ports
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def command(*arguments: str) -> list[str]:
