@@ -28,6 +28,12 @@ from issuer.tokens import Proof
 
 _URI = "urn:ietf:params:oauth:request_uri:"
 _Error = OAuthErrorCode
+_SENTENCES = {
+    _Error.ACCESS_DENIED: "nobody signed in and agreed, or there is nothing to give to who did",
+    _Error.SERVER_ERROR: "what the authority has on file cannot be issued",
+    _Error.TEMPORARILY_UNAVAILABLE: "a system of the authority does not answer now; try again later",
+}
+"""What a wallet is told (RFC 6749 §4.1.2.1). Why nothing was given is the person's affair: it is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +257,7 @@ async def refuse(
 
     if not await deployment.database.write(end):
         raise _over()
-    return _answer(authority, found, error=error.value)
+    return _answer(authority, found, error=error)
 
 
 # --- the wallet comes back
@@ -348,10 +354,18 @@ def _of_source(error: ComityError) -> OAuthErrorCode:
     return _Error.SERVER_ERROR if isinstance(error, Malformed) else _Error.ACCESS_DENIED
 
 
-def _answer(authority: Authority, found: Authorization, *, code: str | None = None, error: str | None = None) -> str:
+def _answer(
+    authority: Authority, found: Authorization, *, code: str | None = None, error: OAuthErrorCode | None = None
+) -> str:
     asked = messages.of_kept(found.request)
     # RFC 9207 §2: every answer says who gave it, errors too.
-    answer = AuthorizationResponse(code=code, error=error, state=asked.state, issuer=authority.issuer_id)
+    answer = AuthorizationResponse(
+        code=code,
+        error=error,
+        error_description=None if error is None else _SENTENCES[error],
+        state=asked.state,
+        issuer=authority.issuer_id,
+    )
     return answer.redirect(asked.redirect_uri)
 
 

@@ -36,7 +36,20 @@ from verifier.verifying import Verifying
 CODE = timedelta(seconds=60)
 """How long a website may take to redeem its code (RFC 6749 §4.1.2: short)."""
 
+LEFT = OAuthError(
+    Code.QUERY_NOT_SATISFIED, "the visitor did not show what was asked for", error=OAuthErrorCode.ACCESS_DENIED
+)
+"""What a website is told of a person who goes back to it without having signed in, whatever the reason."""
+
 _log = structlog.get_logger("verifier")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Away:
+    """Where a browser goes when its sign-in is over; ``refusal`` is what the website is told there if it is no code."""
+
+    url: str = field(repr=False)
+    refusal: OAuthError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +131,7 @@ class SigningIn:
         """
         asked = AuthenticationRequest.parse(fields, needs_pkce=client.method == "none")
         if len(asked.scopes) != 1 or asked.scopes[0] not in client.policies:
-            detail = f"scope is openid and one of: {' '.join(client.policies)}"
+            detail = "scope must be openid and one policy that is registered for the website"
             raise OAuthError(Code.POLICY_UNKNOWN, detail, error=OAuthErrorCode.INVALID_SCOPE)
         policy, browser, now = asked.scopes[0], _secret(), self._clock.now().replace(microsecond=0)
         # The installation's own policies may have changed since the website was registered.
@@ -140,9 +153,11 @@ class SigningIn:
         await self._database.write(partial(bridge_store.save_sign_in, row=started))
         return Started(sign_in=started, browser=browser)
 
-    def refusal(self, redirect_uri: str, state: str | None, error: OAuthErrorCode, detail: str) -> str:
+    def refusal(self, redirect_uri: str, state: str | None, error: OAuthError) -> str:
         """Return where the browser goes with an error (Core §3.1.2.6, RFC 9207)."""
-        told = AuthorizationResponse(error=error.value, error_description=detail, state=state, issuer=self.issuer)
+        told = AuthorizationResponse(
+            error=error.error.value, error_description=error.detail, state=state, issuer=self.issuer
+        )
         return told.redirect(redirect_uri)
 
     # --- the person
@@ -190,7 +205,7 @@ class SigningIn:
             raise _elsewhere()
         return request_id, begun
 
-    async def finish(self, now: Standing, response_code: str | None) -> str | None:
+    async def finish(self, now: Standing, response_code: str | None) -> Away | None:
         """Give the code for an accepted answer, once, and return where the browser goes with it; None for any other.
 
         Raises:
@@ -206,7 +221,7 @@ class SigningIn:
         try:
             id_tokens.subject_of(report, now.client.subject_claim, b"")
         except Denied as error:
-            return await self.leave(now, OAuthErrorCode.SERVER_ERROR, error.detail)
+            return await self.leave(now, OAuthError(error.code, error.detail, error=OAuthErrorCode.SERVER_ERROR))
         code, at = _secret(), self._clock.now()
         give = partial(
             bridge_store.give_code,
@@ -219,14 +234,9 @@ class SigningIn:
         if not await self._database.write(give):
             raise _elsewhere()
         told = AuthorizationResponse(code=code, state=now.sign_in.state, issuer=self.issuer)
-        return told.redirect(now.sign_in.redirect_uri)
+        return Away(url=told.redirect(now.sign_in.redirect_uri))
 
-    async def leave(
-        self,
-        now: Standing,
-        error: OAuthErrorCode = OAuthErrorCode.ACCESS_DENIED,
-        detail: str = "the visitor did not show what was asked for",
-    ) -> str:
+    async def leave(self, now: Standing, refusal: OAuthError = LEFT) -> Away:
         """End a sign-in without a code, and return where the browser goes; the website learns nothing of why.
 
         Raises:
@@ -235,7 +245,7 @@ class SigningIn:
         end = partial(bridge_store.end_sign_in, sign_in_id=now.sign_in.id, at=self._clock.now())
         if not await self._database.write(end):
             raise _elsewhere()
-        return self.refusal(now.sign_in.redirect_uri, now.sign_in.state, error, detail)
+        return Away(url=self.refusal(now.sign_in.redirect_uri, now.sign_in.state, refusal), refusal=refusal)
 
     # --- the website fetches its token
 

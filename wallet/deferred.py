@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from comity.credential import CredentialType
 from comity.openid.issuance.credential_response import Deferred
 from comity.web import i18n
+from wallet import type_names
 from wallet.records import PENDING, Kept, OpenWallet
 
 
@@ -49,7 +51,9 @@ def document(kept: Kept, language: str) -> dict[str, Any]:
     line, names = kept.content, kept.content.get("title") or {}
     return {
         "id": kept.id,
-        "title": i18n.pick(names, language) if names else line["type_name"],
+        "title": i18n.pick(names, language)
+        if names
+        else type_names.name_of(CredentialType.from_vct(line["type_name"]), language) or line["type_name"],
         "issuer": line["issuer"],
         "since": kept.created_at.isoformat(),
         "ask_after": line["ask_after"],

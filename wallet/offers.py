@@ -16,6 +16,7 @@ from comity.ports import Clock
 from comity.trust import may_issue
 from comity.trust.snapshot import RegistrySnapshot
 from comity.web import i18n
+from wallet import type_names
 from wallet.outbound import JSON, Outbound
 
 
@@ -68,7 +69,7 @@ class Preview:
                 {
                     "configuration_id": each.id,
                     "format": each.format.value,
-                    "name": name.name if (name := in_language(each.display, language)) else each.id,
+                    "name": type_names.name_of_offered(each, language),
                     "claims": [
                         label.name if (label := in_language(claim.display, language)) else str(claim.path[-1])
                         for claim in each.claims

@@ -145,7 +145,7 @@ class AuthorizationResponse:
         fields = {
             "code": self.code,
             "error": self.error,
-            "error_description": self.error_description,
+            "error_description": None if self.error_description is None else description(self.error_description),
             "state": self.state,
             "iss": self.issuer,
         }

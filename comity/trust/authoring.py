@@ -117,7 +117,7 @@ def apply(current: Documents, edit: Edit) -> Documents:
 
     Raises:
         Malformed: the edit, or the document that it would make, does not fit its schema.
-        Conflict: what is to be added is there already.
+        Conflict: what is to be added is there already, or would let readers ignore a verifier.
         NotFound: what is to be changed is not there.
     """
     (edit,) = plan({"edits": [edit]})
@@ -130,7 +130,32 @@ def apply(current: Documents, edit: Edit) -> Documents:
         raise NotFound(Code.NOT_FOUND, "there is no federation yet")
     changed = _EDITS[edit["edit"]](document, edit)
     check(name, changed)
+    if edit["edit"] in ("verifier", "issuer"):
+        _refuse_ignored({**current, name: changed}, _anchors_of(edit), _ids_of(edit), name)
     return {name: changed}
+
+
+def _refuse_ignored(after: Documents, anchors: set[str], client_ids: set[str], name: str) -> None:
+    """Refuse what no reader would believe of a verifier (:mod:`comity.trust.snapshot`), and would not say so."""
+    issuers = [each for document in after.values() for each in document.get("issuers", ())]
+    verifiers = [(place, each) for place, document in after.items() for each in document.get("verifiers", ())]
+    of_issuers = {digest for each in issuers for digest in _digests(each["identifiers"])}
+    if anchors & of_issuers & {digest for _, each in verifiers for digest in _digests([each])}:
+        raise Conflict(Code.CONFLICT, "an issuer and a verifier have one anchor; a verifier needs an anchor of its own")
+    if any(place != name and not client_ids.isdisjoint(each["client_ids"]) for place, each in verifiers):
+        raise Conflict(Code.CONFLICT, "another jurisdiction lists a verifier under this client identifier")
+
+
+def _anchors_of(edit: Edit) -> set[str]:
+    return _digests([edit["verifier"]] if edit["edit"] == "verifier" else edit["identifiers"])
+
+
+def _ids_of(edit: Edit) -> set[str]:
+    return set(edit["verifier"]["client_ids"]) if edit["edit"] == "verifier" else set()
+
+
+def _digests(entries: Sequence[Document]) -> set[str]:
+    return {documents.anchor_digest(each["anchor"]) for each in entries if each.get("anchor")}
 
 
 def _add_member(document: Document, edit: Edit) -> Document:

@@ -2,7 +2,9 @@
 
 import html
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 from unittest.mock import Mock
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -17,7 +19,8 @@ from comity.runtime.database import Database, open_database
 from comity.runtime.refusals import Refusals, refusals_tables
 from comity.web import counted, i18n, problems
 from comity.web.counted import CountedRoute
-from tests.support.refused import CHANGES, judge, watched
+from tests.support import refused_redirects
+from tests.support.refused import CHANGES, Exchange, judge, judge_redirect, watched
 
 URL, SENT = "http://door.example", "a-secret-that-was-sent-4711"
 GOOD = OAuthError(Code.REQUEST_INVALID, "the code is not known", error=OAuthErrorCode.INVALID_GRANT)
@@ -165,3 +168,75 @@ async def test_a_change_is_seen_unless_its_reason_is_written_down(database: Data
     assert await refuse(undone, "") == []
     assert await refuse(change, "the transaction code is wrong") == []
     assert all(reason for reason in CHANGES.values())
+
+
+# --- refusals that a browser carries back
+
+
+NAME, WALLET, SHOP = "urn:request:4711", "https://wallet.example/back?session=7", "https://shop.example/back"
+TOLD = {"error": "access_denied", "error_description": "nobody agreed here", "state": "s t&ate", "iss": f"{URL}/ca-on"}
+
+
+def exchange(path: str, fields: dict[str, str], **seen: Any) -> Exchange:
+    """Return a request with ``fields`` in its address, and what was seen of it."""
+    headers = [(b"host", b"door.example")]
+    scope = {"scheme": "http", "path": path, "headers": headers, "query_string": urlencode(fields).encode()}
+    return Exchange(scope=scope, **seen)
+
+
+def to_wallet(begin: str = f"{WALLET}&", *, name: str = NAME, **changes: Any) -> list[str]:
+    """Judge an answer to a wallet; ``changes`` of capital letters are of what is told, others of what was seen."""
+    told = TOLD | {key.lower(): value for key, value in changes.items() if key.isupper()}
+    seen = {"status": 303, "audited": 1} | {key: value for key, value in changes.items() if not key.isupper()}
+    headers = {"location": begin + urlencode(told), "cache-control": "no-store"} | seen.pop("headers", {})
+    asked = urlencode({"redirect_uri": WALLET, "state": "s t&ate"}).encode()
+    pushed = exchange("/ca-on/par", {}, sent=asked, status=201, body=f'{{"request_uri":"{NAME}"}}'.encode())
+    away = exchange("/ca-on/authorize", {"request_uri": name, "scope": SENT}, headers=headers, **seen)
+    assert refused_redirects.is_refusal(away.status, away.headers)
+    return judge_redirect(away, [pushed])
+
+
+def to_website(**changes: Any) -> list[str]:
+    asked = {"redirect_uri": SHOP, "state": "s t&ate"}
+    headers = {"location": f"{SHOP}?{urlencode(TOLD | {'iss': f'{URL}/oidc'})}", "cache-control": "no-store"}
+    seen = {"status": 303, "noted": 1, "registered": (SHOP,), "headers": headers} | changes
+    return judge_redirect(exchange("/oidc/authorize", asked, **seen), [])
+
+
+def test_a_refusal_that_is_carried_back_as_it_should_be_is_the_good_twin() -> None:
+    assert to_wallet() == []
+    assert to_wallet(changed=["refuse.<locals>.end"]) == []
+    assert to_website() == []
+    assert not refused_redirects.is_refusal(303, {"location": f"{WALLET}&code=error"})
+
+
+@pytest.mark.parametrize(
+    ("planted", "seen"),
+    [
+        ({"ERROR": "invalid_grant"}, "error is no code of the specification"),
+        ({"ERROR": "login_required"}, "error is no code of the specification"),
+        ({"ERROR_DESCRIPTION": ""}, "no plain sentence"),
+        ({"ERROR_DESCRIPTION": 'nobody "agreed" here'}, "no plain sentence"),
+        ({"ERROR_DESCRIPTION": f"nobody knows {SENT} here"}, "it repeats what was sent: scope"),
+        ({"STATE": "s t"}, "state is not the one"),
+        ({"ISS": URL}, "iss is not the issuer"),
+        ({"CODE": "c0de"}, "members that nobody expects"),
+        ({"begin": "https://evil.example/?session=7&"}, "it goes elsewhere"),
+        ({"begin": f"{WALLET}#"}, "it goes elsewhere"),
+        ({"name": "urn:request:4712"}, "nobody is known to have asked"),
+        ({"status": 307}, "a form would be sent on"),
+        ({"headers": {"cache-control": "private"}}, "kept by a cache"),
+        ({"audited": 0}, "it is 0 events"),
+        ({"noted": 1}, "it is 2 events"),
+        ({"changed": ["give"]}, "it changed something: give"),
+        ({"changed": ["end_sign_in", "end_sign_in"]}, "it changed something: end_sign_in, end_sign_in"),
+    ],
+)
+def test_a_planted_defect_of_what_is_carried_back_is_seen(planted: dict[str, Any], seen: str) -> None:
+    assert any(seen in each for each in to_wallet(**planted)), seen
+
+
+def test_a_website_is_answered_where_it_is_registered() -> None:
+    for registered in ((), None, (f"{SHOP}/",)):
+        (seen,) = to_website(registered=registered)
+        assert seen.endswith("it goes to an address that is not registered")

@@ -62,6 +62,14 @@ def test_the_issuers_entry_is_one_that_the_registry_takes() -> None:
     assert changed["issuers"][0]["authority"] == "ca-nb/foreign"
 
 
+def test_the_verifiers_entry_is_one_that_the_registry_takes() -> None:
+    text = GUIDE.partition("```json")[2].partition("```")[0]
+    entry = strict_json.parse_object(text.replace('"ANCHOR"', '"MIIB"').encode())
+    edit = {"edit": "verifier", "jurisdiction": "ca-nb", "verifier": entry}
+    [changed] = authoring.apply({}, edit).values()
+    assert changed["verifiers"][0]["client_ids"] == ["x509_hash:HASH", "x509_san_dns:localhost"]
+
+
 def test_every_code_that_an_issuer_may_see_is_one() -> None:
     table = ISSUERS.partition("| What you see |")[2].partition("\n\n")[0]
     named = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))

@@ -6,7 +6,7 @@ What counts as a protocol endpoint is not listed: it is each route whose refusal
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -29,7 +29,10 @@ from comity.runtime.sqlite import SqliteDatabase
 from comity.runtime.unit import Database
 from comity.web.counted import CountedRoute, endpoint_of_template
 from comity.web.forms import TOKEN
-from tests.support import refused_pages
+from issuer.store import audit
+from tests.support import refused_pages, refused_redirects
+from verifier.bridge_store import Client
+from verifier.clients import Clients
 
 PROBLEM, JSON, PAGE = "application/problem+json", "application/json", "text/html"
 FOR_BROWSERS = frozenset({"start", "complete", "events"})
@@ -69,6 +72,8 @@ class Exchange:
         body: of the answer.
         changed: names of the units of the database that changed rows for this request.
         noted: how often it was noted as refused (decision record 0036).
+        audited: how many events of the audit log of acts its units wrote.
+        registered: the addresses of the website that was looked up for it; None for no website.
     """
 
     scope: Scope
@@ -78,6 +83,8 @@ class Exchange:
     body: bytes = b""
     changed: list[str] = field(default_factory=list)
     noted: int = 0
+    audited: int = 0
+    registered: tuple[str, ...] | None = None
 
     @property
     def endpoint(self) -> str:
@@ -98,6 +105,12 @@ class Exchange:
     def is_refused(self) -> bool:
         """Whether a protocol endpoint said no."""
         return self.status >= 400 and isinstance(self.scope.get("route"), CountedRoute)
+
+    @property
+    def is_sent_away(self) -> bool:
+        """Whether a browser was sent back with an error to who had sent it; only our services count refusals."""
+        is_ours = hasattr(getattr(self.scope.get("app"), "state", None), "count_refusal")
+        return is_ours and refused_redirects.is_refusal(self.status, self.headers)
 
 
 def judge(exchange: Exchange) -> list[str]:
@@ -122,6 +135,16 @@ def judge(exchange: Exchange) -> list[str]:
         found.append(f"it is {exchange.noted} events of the audit")
     if exchange.changed and (exchange.endpoint, told) not in CHANGES:
         found.append(f"it changed something: {', '.join(exchange.changed)}")
+    return [f"{exchange.endpoint} {exchange.status} {told!r}: {each}" for each in found]
+
+
+def judge_redirect(exchange: Exchange, earlier: Sequence[Exchange]) -> list[str]:
+    """Return what is wrong with a refusal that a browser carries back; ``earlier`` holds what was asked."""
+    told, found = refused_redirects.judge(exchange, earlier)
+    if exchange.headers.get("cache-control") != "no-store":
+        found.append("it may be kept by a cache")
+    found += _judge_sentence(told)
+    found += [f"it repeats what was sent: {name}" for name, value in _texts(exchange) if value in told]
     return [f"{exchange.endpoint} {exchange.status} {told!r}: {each}" for each in found]
 
 
@@ -197,6 +220,18 @@ def _leaves(name: str, value: object) -> Iterator[tuple[str, str]]:
 # --- watching
 
 _NOW: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+_EVENTS: ContextVar[list[str] | None] = ContextVar("events", default=None)
+_WATCHING: list[list[Exchange]] = []
+
+
+def seen() -> list[Exchange]:
+    """Return what was seen since the test began that asks."""
+    return _WATCHING[-1]
+
+
+def sent_away() -> int:
+    """Return how many refusals by redirect are judged so far in the test that asks."""
+    return sum(each.is_sent_away for each in seen())
 
 
 class _Watched:
@@ -218,7 +253,7 @@ class _Watched:
             if message["type"] == "http.response.start":
                 seen.status = message["status"]
                 seen.headers = {name.decode().lower(): value.decode("latin-1") for name, value in message["headers"]}
-            elif seen.is_refused:  # a stream of news has no end, and is no refusal
+            elif seen.is_refused or seen.endpoint == "par":  # a stream of news has no end, and is no refusal
                 seen.body += message.get("body", b"")
             await send(message)
 
@@ -259,12 +294,18 @@ def _watching(write: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any
 
     async def watching(self: Database, unit: Any) -> Any:
         seen, rows, named = _NOW.get(), 0, getattr(unit, "func", unit)
+        events: list[str] = []
         name = getattr(named, "__qualname__", type(named).__qualname__)
 
         def counting(connection: Connection) -> Any:
             nonlocal rows
             rows, counted = 0, _counting_rows(connection)  # a unit that lost a race on PostgreSQL begins again
-            result = unit(connection)
+            events.clear()
+            before = _EVENTS.set(events)
+            try:
+                result = unit(connection)
+            finally:
+                _EVENTS.reset(before)
             rows = counted()
             return result
 
@@ -272,6 +313,7 @@ def _watching(write: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any
         result = await write(self, counting)
         if seen is not None and rows:
             seen.changed.append(name)
+            seen.audited += len(events)
         return result
 
     return watching
@@ -297,12 +339,32 @@ def watched() -> Iterator[list[Exchange]]:
             seen.noted += 1
         note(self, error, **where)
 
+    record, find = audit.record, Clients.find
+
+    def recording(connection: Connection, event: audit.Event) -> None:
+        events = _EVENTS.get()
+        if events is not None:
+            events.append(event.action)
+        record(connection, event)
+
+    async def finding(self: Clients, client_id: str) -> Client | None:
+        found, seen = await find(self, client_id), _NOW.get()
+        if found is not None and seen is not None:
+            seen.registered = found.redirect_uris
+        return found
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Refusals, "note", noting)
+        patch.setattr(audit, "record", recording)
+        patch.setattr(Clients, "find", finding)
         patch.setattr(httpx.ASGITransport, "handle_async_request", handle)
         for kind in (SqliteDatabase, PostgresDatabase):
             patch.setattr(kind, "write", _watching(kind.write))
-        yield exchanges
+        _WATCHING.append(exchanges)
+        try:
+            yield exchanges
+        finally:
+            _WATCHING.pop()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -310,7 +372,9 @@ def pytest_runtest_call() -> Iterator[None]:
     """Fail a test with a refusal that was told or done otherwise than all of them are, for a ``conftest.py``."""
     with watched() as exchanges:
         result = yield
-    wrong = sorted({each for exchange in exchanges if exchange.is_refused for each in judge(exchange)})
+    wrong = {each for exchange in exchanges if exchange.is_refused for each in judge(exchange)}
+    away = ((at, each) for at, each in enumerate(exchanges) if each.is_sent_away)
+    wrong.update(each for at, exchange in away for each in judge_redirect(exchange, exchanges[:at]))
     if wrong:
-        pytest.fail("refused requests:\n" + "\n".join(wrong), pytrace=False)
+        pytest.fail("refused requests:\n" + "\n".join(sorted(wrong)), pytrace=False)
     return result

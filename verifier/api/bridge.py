@@ -93,8 +93,7 @@ async def _begin(deployment: Deployment, request: Request, encoded: bytes | str)
         started = await signing_in.begin(client, redirect_uri, fields)
     except (Malformed, Unreachable) as error:
         counted.tell(request, error)
-        told = _told(error)
-        return _away(signing_in.refusal(redirect_uri, state, told, error.detail))
+        return _away(signing_in.refusal(redirect_uri, state, _told(error)))
     language = _language(request, fields.get("ui_locales"))
     answer = _away(f"{deployment.settings.public_url}/{language}/sign-in/{started.sign_in.id}")
     _bind(answer, started, is_secure=deployment.settings.public_url.startswith("https://"))
@@ -122,11 +121,14 @@ def _not_authenticated(request: Request, error: OAuthError) -> Response:
     return answer
 
 
-def _told(error: ComityError) -> OAuthErrorCode:
+def _told(error: ComityError) -> OAuthError:
+    """Return what a website is told; of what is wrong on our side only that something is."""
     if isinstance(error, OAuthError):
-        return error.error
-    is_passing = isinstance(error, Unreachable)
-    return OAuthErrorCode.TEMPORARILY_UNAVAILABLE if is_passing else OAuthErrorCode.SERVER_ERROR
+        return error
+    if isinstance(error, Unreachable):
+        passing = OAuthErrorCode.TEMPORARILY_UNAVAILABLE
+        return OAuthError(error.code, "nobody can be asked anything just now; try again later", error=passing)
+    return OAuthError(error.code, "this cannot be asked here", error=OAuthErrorCode.SERVER_ERROR)
 
 
 def _language(request: Request, ui_locales: str | None) -> str:

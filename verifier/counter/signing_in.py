@@ -22,7 +22,7 @@ from verifier.counter.face import Face, place_name, question, wallet_links
 from verifier.policies import POLICIES
 from verifier.requesting import Flow
 from verifier.same_device import cookie
-from verifier.signing_in import Standing, cookie_of
+from verifier.signing_in import Away, Standing, cookie_of
 from verifier.states import Answered
 
 DEVICES: Mapping[str, Flow] = {"here": Flow.SAME_DEVICE, "other": Flow.CROSS_DEVICE}
@@ -39,7 +39,7 @@ def router(face: Face) -> APIRouter:
         now = await _standing(face, request)
         go = await signing_in.finish(now, request.query_params.get("response_code"))
         if go is not None:
-            return _leave(now, go)
+            return _leave(request, now, go)
         if isinstance(now.request, Answered):
             return _refused(face, request, now)
         return await _waiting(face, request, now)
@@ -56,7 +56,7 @@ def router(face: Face) -> APIRouter:
     @routes.get("/{sign_in_id}/leave")
     async def leave(request: Request) -> Response:
         now = await _standing(face, request)
-        return _leave(now, await signing_in.leave(now))
+        return _leave(request, now, await signing_in.leave(now))
 
     _add_events(routes, face)
     return routes
@@ -158,8 +158,10 @@ def _question(now: Standing, language: str) -> dict[str, Any]:
     return {**question(now.sign_in.policy, now.row.place, language), "place": place_name(now.row.place, language)}
 
 
-def _leave(now: Standing, url: str) -> Response:
-    """Send the browser to the website; the sign-in is over."""
-    response = RedirectResponse(url, 303, headers={"cache-control": "no-store"})
+def _leave(request: Request, now: Standing, away: Away) -> Response:
+    """Send the browser to the website; the sign-in is over. What the website is refused is counted."""
+    if away.refusal is not None:
+        counted.tell(request, away.refusal)
+    response = RedirectResponse(away.url, 303, headers={"cache-control": "no-store"})
     response.delete_cookie(cookie_of(now.sign_in.id), path="/")
     return response

@@ -14,6 +14,7 @@ from issuer.store import authorizations as store
 from issuer.store.tables import authorizations, nonces, offers, refresh_tokens
 from tests.services.issuer.deployed import BC, ON, PUBLIC_URL, Deployed, Place, running
 from tests.services.issuer.signing_in import FILE, PERSON, REDIRECT, Browser, Wallet, answer_of
+from tests.support.refused import sent_away
 
 OTHER_DETAILS = '[{"type":"openid_credential","credential_configuration_id":"nobody.1.sdjwt"}]'
 
@@ -227,11 +228,15 @@ async def test_pages_cannot_be_framed_run_no_script_and_speak_both_languages(wal
         assert "<script" not in answer.text
 
 
+@pytest.mark.both_databases
 async def test_who_refuses_gives_nothing_and_the_wallet_is_told(wallet: Wallet) -> None:
     browser = Browser(wallet.issuer)
     page = (await browser.get(wallet.start_url(await wallet.request_uri()))).headers["location"]
     back = answer_of(await browser.choose(page, answer="refuse"))
-    assert back == {"error": "access_denied", "state": "s t&ate", "iss": f"{PUBLIC_URL}/{ON}"}
+    sentence = "nobody signed in and agreed, or there is nothing to give to who did"
+    told = {"error": "access_denied", "error_description": sentence}
+    assert back == {**told, "state": "s t&ate", "iss": f"{PUBLIC_URL}/{ON}"}
+    assert sent_away() == 1, "such an answer is judged, beneath the client (tests/support/refused_redirects.py)"
     assert (await browser.get(page)).status_code == 404
 
 

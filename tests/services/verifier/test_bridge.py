@@ -221,6 +221,7 @@ async def test_after_the_token_nothing_of_the_claims_is_left(verifier: Deployed)
 # --- what the person sees when it does not work
 
 
+@pytest.mark.both_databases
 async def test_a_verdict_that_is_no_is_told_to_the_person_and_not_to_the_website(verifier: Deployed) -> None:
     website, visitor = await registered(verifier), Visitor(verifier)
     await visitor.follow(website.ask("openid age-alcohol"))

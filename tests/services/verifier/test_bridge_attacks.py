@@ -10,6 +10,7 @@ from comity.web.app import MAX_BODY_BYTES
 from tests.services.verifier.deployed import PUBLIC_URL, Deployed
 from tests.services.verifier.till import words
 from tests.services.verifier.website import CALLBACK, ISSUER, Visitor, registered
+from tests.support.refused import sent_away
 from verifier.signing_in import cookie_of
 
 HTML = {"accept": "text/html"}
@@ -91,6 +92,7 @@ async def test_what_is_wrong_otherwise_is_told_to_the_website(verifier: Deployed
         told = website.told(answer.headers["location"])
         assert (told["error"], "code" in told) == (error, False), changes
     assert not began(visitor), "nothing was begun"
+    assert sent_away() == len(ERRORS), "each is judged, beneath the client (tests/support/refused_redirects.py)"
 
 
 async def test_a_state_that_cannot_be_one_is_not_sent_back(verifier: Deployed) -> None:

@@ -123,6 +123,8 @@ def test_an_answer_goes_into_the_query_and_keeps_what_is_there() -> None:
     assert AuthorizationResponse.parse(authorization.parse_parameters(urlsplit(url).query)) == answer
     refusal = AuthorizationResponse(error="access_denied", issuer=ISSUER).redirect("org.example.wallet:/back")
     assert dict(parse_qsl(urlsplit(refusal).query)) == {"error": "access_denied", "iss": ISSUER}
+    told = AuthorizationResponse(error="invalid_scope", error_description='no "é"').redirect("https://shop.example/")
+    assert dict(parse_qsl(urlsplit(told).query))["error_description"] == "no '''", "RFC 6749 §4.1.2.1"
 
 
 @pytest.mark.parametrize("fields", [{}, {"state": "s"}, {"code": "c", "error": "access_denied"}])

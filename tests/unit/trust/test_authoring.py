@@ -217,6 +217,22 @@ def test_verifiers() -> None:
         edited({"edit": "verifier", "jurisdiction": "ca-xx", "verifier": entry})
 
 
+def test_a_verifier_that_readers_would_ignore_is_refused() -> None:
+    """It would be published, and every wallet would go on saying that nobody knows who asks."""
+    entry = copy.deepcopy(BASE["ca-bc/verifiers.json"]["verifiers"][0])
+    verifier = {"edit": "verifier", "jurisdiction": "ca-bc", "verifier": {**entry, **anchored("shared")}}
+    issuer = {**SKELETON, "identifiers": [{**SKELETON["identifiers"][0], **anchored("shared")}]}
+    for first, second in ((issuer, verifier), (verifier, issuer)):
+        name_, changed = edited(first)
+        with pytest.raises(Conflict) as refused:
+            edited(second, {**BASE, name_: changed})
+        assert "an anchor of its own" in refused.value.detail
+        edited(second)  # the good twin: nobody else has the anchor
+    with pytest.raises(Conflict):
+        edited({"edit": "verifier", "jurisdiction": "ca-on", "verifier": entry})
+    edited({"edit": "verifier", "jurisdiction": "ca-on", "verifier": {**entry, "client_ids": ["x509_hash:new"]}})
+
+
 def test_recognition_rules() -> None:
     rule = {"jurisdiction": "ca-on", "type": "person/1", "accept": False}
     document, value = edited({"edit": "recognition", "place": "ca-bc", "rule": rule})

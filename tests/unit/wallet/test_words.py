@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from comity.credential import Format
+from comity.openid.issuance.configuration import CredentialConfiguration
+from comity.openid.issuance.display import Display
 from tests.support.world import DEMO_CLAIMS, LICENCE, World
+from wallet import type_names
 from wallet.holdings import Held, take_apart
 
 CLAIMS = {**DEMO_CLAIMS[LICENCE], "conditions": ["corrective_lenses", "daylight_only"]}
@@ -53,3 +56,26 @@ def test_a_claim_is_described_with_its_label(held: Held) -> None:
         "value": value,
         "words": "non",
     }
+
+
+CONTEXTS = ("https://www.w3.org/ns/credentials/v2", f"{LICENCE.vct}/context")
+W3C = {"format": Format.VC_JWT, "vct": None, "contexts": CONTEXTS}
+
+
+@pytest.mark.parametrize(
+    ("changes", "english", "french"),
+    [
+        ({}, "Driver’s licence", "Permis de conduire"),
+        ({**W3C, "types": ("VerifiableCredential", LICENCE.w3c_type)}, "Driver’s licence", "Permis de conduire"),
+        ({"vct": "https://types.comity.example/drivers-licence/99"}, "office-1", "office-1"),
+        ({"vct": "https://else.example/licence"}, "office-1", "office-1"),
+        ({"display": (Display(name="Licence", locale="en-CA"),)}, "Licence", "Licence"),
+    ],
+)
+def test_what_its_issuer_does_not_name_is_called_as_the_federation_calls_it(
+    changes: dict[str, Any], english: str, french: str
+) -> None:
+    """As of an issuer of another maker, whose ``credential_metadata`` are empty."""
+    described = {"id": "office-1", "format": Format.DC_SD_JWT, "vct": LICENCE.vct, "display": (), **changes}
+    offered = CredentialConfiguration(**described)
+    assert [type_names.name_of_offered(offered, each) for each in ("en", "fr")] == [english, french]
