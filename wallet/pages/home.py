@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from comity.errors import NotFound
@@ -36,7 +37,6 @@ def _add_home(routes: APIRouter, face: Face) -> None:
         if not request.cookies.get(COOKIE):
             return pages.render(request, "welcome.html")
         wallet, language = await face.wallet(request), face.language(request)
-        await deployment.refilling.refill(wallet)
         await deployment.watching.look_if_due(wallet)
         on_the_way = await waiting.shown(face, wallet, language)
         held, damaged = await holdings.survey(wallet)
@@ -44,7 +44,7 @@ def _add_home(routes: APIRouter, face: Face) -> None:
         drawn = [
             cards.card(each, language, now, snapshot, href=f"/{language}/cards/{each.id}") for each in reversed(held)
         ]
-        return pages.render(
+        answer = pages.render(
             request,
             "home.html",
             cards=drawn,
@@ -53,6 +53,9 @@ def _add_home(routes: APIRouter, face: Face) -> None:
             messages=await _messages(wallet, language),
             on_the_way=on_the_way,
         )
+        # Afterwards: an issuer that is down must not hold the page for what nobody waits for.
+        answer.background = BackgroundTask(deployment.refilling.refill, wallet)
+        return answer
 
     @routes.post("/messages/{message_id}/seen")
     async def seen(request: Request) -> Response:
