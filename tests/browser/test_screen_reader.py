@@ -93,7 +93,7 @@ TILL = {
         "reason": "18 or older: an authority says so, and the person’s own wallet shows it.",
     },
     "fr": {
-        "choose": "Que devez-vous savoir?",
+        "choose": "Quelle est la question?",
         "asked": "18 ans ou plus",
         "code": 'img "Code QR pour le portefeuille de la personne; le bouton pour cet appareil fait la même chose"',
         "device": 'link "Ouvrir dans un portefeuille de cet appareil"',
