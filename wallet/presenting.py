@@ -357,6 +357,7 @@ def _line(chosen: Mapping[str, Any]) -> dict[str, Any]:
         "title": chosen["title"],
         "type_name": chosen.get("type_name", ""),
         "claims": claims,
+        "status": chosen["status"],
     }
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from comity import dcql
 from comity.openid.presentation import stated_purpose
 from comity.trust.snapshot import RegistrySnapshot
 from comity.web import i18n
 from wallet import transactions
+from wallet.pages import cards
 from wallet.presenting import Consent
+from wallet.unanswered import asked_types
 
 _PASSED = "passed"
 _UNTAGGED = stated_purpose.UNTAGGED
@@ -32,6 +35,19 @@ def stated(content: Mapping[str, Any], language: str) -> list[dict[str, str]]:
 def _in(words: Mapping[str, str], language: str) -> dict[str, str]:
     tags = sorted(words, key=lambda tag: (tag.partition("-")[0] != language, tag != _UNTAGGED))
     return {"words": words[tags[0]], "lang": tags[0]}
+
+
+def lacking(consent: Consent, language: str) -> list[str]:
+    """Return the titles of what is asked for without obligation and is not here, by the favourite of each set."""
+    query, missing = consent.request.query, set(consent.content["missing"])
+    wanted = [
+        each.options[0]
+        for each in dcql.sets_of(query)
+        if not each.required and all(missing.intersection(option) for option in each.options)
+    ]
+    ids = {query_id for option in wanted for query_id in option if query_id in missing}
+    names = dict(zip([each.id for each in query.credentials], asked_types(query), strict=True))
+    return list(dict.fromkeys(cards.type_title(name, language) for each, (name, _) in names.items() if each in ids))
 
 
 def warnings(content: Mapping[str, Any], language: str) -> list[str]:

@@ -157,7 +157,7 @@ async def _show(
         purposes=[_purpose(each, language) for each in content["purposes"]],
         stated=consent_words.stated(content, language),
         groups=_groups(face, consent, held, language),
-        missing=len(content["missing"]),
+        lacking=consent_words.lacking(consent, language),
         ends_at=datetime.fromisoformat(content["expires_at"]),
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from comity.errors import Code
 from comity.web import i18n
 from wallet import holdings
 from wallet.holdings import Held
@@ -24,6 +25,9 @@ _SIGNS = {
     "deleted": ("quiet", "bin"),
     "recovery_code_used": ("warn", "lock"),
 }
+
+_NOTHING_KNOWN = frozenset({Code.OK.value, Code.NOT_NEEDED.value})
+"""Codes of a status at the time of sharing that need no words."""
 
 
 def router(face: Face) -> APIRouter:
@@ -91,6 +95,7 @@ def _shared(each: dict[str, Any], held: dict[str, Held], language: str) -> dict[
     return {
         "title": cards.type_title(type_name, language) if type_name else each["title"],
         "claims": cards.labels(type_name, list(each["claims"]), language),
+        "stood": f"codes.{each['status']}.title" if each.get("status", "ok") not in _NOTHING_KNOWN else "",
     }
 
 

@@ -84,12 +84,21 @@ async def test_what_the_verifier_says_it_is_for_is_quoted_and_not_vouched_for(to
     query["credentials"][0]["meta"] = {"vct_values": ["https://types.comity.example/person/1"]}
     plain = await words(maya, await brought(maya, (await town.ask())["link"]))
     assert "nobody has checked" not in plain
-    stated = {**query, "credential_sets": [{"options": [["person_sdjwt"]], "purpose": said}]}
+    health = {
+        "id": "health",
+        "format": "dc+sd-jwt",
+        "meta": {"vct_values": ["https://types.comity.example/health-card/1"]},
+    }
+    query["credentials"].append({**health, "claims": [{"path": ["coverage_number"]}]})
+    asked, also = {"options": [["person_sdjwt"]], "purpose": said}, {"options": [["health"]], "required": False}
+    stated = {**query, "credential_sets": [asked, also]}
     town.net.afterwards("/openid/requests/", signed_again(town, dcql_query=stated))
     path = await brought(maya, (await town.ask())["link"])
     page = (await maya.client.get(path)).text
     assert '<blockquote lang="en" dir="auto">To sell you &lt;b&gt;wine&lt;/b&gt;</blockquote>' in page
-    assert page.index("Registered to ask this for") < page.index("which nobody has checked") < page.index("<blockquote")
+    assert page.index("No purpose is registered") < page.index("which nobody has checked") < page.index("<blockquote")
+    assert "Also asked for" not in plain
+    assert "Resident and health coverage card" in page[page.index("Also asked for, without obligation") :]
     french = (await maya.client.get(path.replace("/en/", "/fr/"))).text
     assert '<blockquote lang="fr-ca" dir="auto">Pour vous vendre du vin</blockquote>' in french
     (choice,) = fields_in(page, "choice.person_sdjwt")
@@ -130,6 +139,21 @@ async def test_who_presses_twice_is_told_that_it_was_sent(town: Town, monkeypatc
     assert "received what you agreed to" in await words(maya, f"{path}/done")
     assert len([each for each in town.net.asked if RESPONSES in each.url]) == 1
     assert (await town.result(started))["result"]["verdict"] == "accepted"
+
+
+async def test_the_history_says_how_a_card_stood_when_it_was_shown(town: Town) -> None:
+    maya = await signed_in(town)
+    offer = await town.offer()
+    await maya.receive(offer)
+    for stood in (False, True):
+        started = await town.ask()
+        path = await brought(maya, started["link"])
+        (choice,) = fields_in((await maya.client.get(path)).text, "choice.person_sdjwt")
+        await answered(maya, path, answer="agree", **{"choice.person_sdjwt": choice})
+        assert ("At that time: Revoked" in await words(maya, "/en/history")) is stood
+        if not stood:
+            await town.change_status(offer, "revoke")
+            await sent(maya, "/en/look")
 
 
 async def test_an_answer_that_nobody_noted_is_not_invented(town: Town) -> None:
