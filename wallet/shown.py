@@ -2,11 +2,24 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from comity.web import i18n
 from wallet.holdings import Held
 from wallet.records import Kept
 from wallet.watching import Change, state_of
+
+
+def party(who: Mapping[str, Any], language: str) -> str:
+    """Return what whoever asks is called: as the registry or an attester names it, else the host that gets the answer.
+
+    That host is a fact; a name that a stranger gives itself would not be. An address that is not plain ASCII could look
+    like another one: then the identifier itself is told.
+    """
+    if who["name"]:
+        return i18n.pick(who["name"], language)
+    host = urlsplit(who.get("origin") or who.get("response_uri") or "").hostname or ""
+    return host if host and host.isascii() else str(who["client_id"])
 
 
 def credential(held: Held, language: str, *, with_claims: bool) -> dict[str, Any]:

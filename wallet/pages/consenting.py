@@ -17,6 +17,7 @@ from wallet.pages import cards, consent_words
 from wallet.pages.face import Face
 from wallet.presenting import Consent, Presented
 from wallet.records import DOOR, HISTORY, OpenWallet
+from wallet.shown import party
 
 _CHOICE = "choice."
 _OF = "/"
@@ -50,10 +51,11 @@ def router(face: Face) -> APIRouter:
     async def done(request: Request) -> Response:
         answer = await _answer_of(await face.wallet(request), request.path_params["consent_id"])
         if answer is None:
-            return pages.render(request, "answered.html", status=404, outcome="nothing", who=None, shared=(), back=None)
+            return pages.render(request, "answered.html", status=404, outcome="nothing", who="", shared=(), back=None)
         language = face.language(request)
         shared = [label for name, claims in answer["shared"] for label in cards.labels(name, claims, language)]
-        return pages.render(request, "answered.html", **{**answer, "shared": shared})
+        who = party(answer["who"], language)
+        return pages.render(request, "answered.html", **{**answer, "shared": shared, "who": who})
 
     return routes
 
@@ -147,7 +149,7 @@ async def _show(
         status=status,
         form=form,
         consent=consent,
-        asker=i18n.pick(who["name"], language) if who["name"] else "",
+        asker=party(who, language),
         who=who,
         is_known=who["known"],
         facts=consent_words.facts(who, snapshot, language),

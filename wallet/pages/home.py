@@ -8,7 +8,6 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from comity.errors import NotFound
-from comity.web import i18n
 from wallet import holdings, shown
 from wallet.api.session import COOKIE
 from wallet.pages import cards, renewing, waiting
@@ -122,8 +121,7 @@ async def _shared(wallet: OpenWallet, credential_id: str, language: str) -> list
     for line in reversed(await wallet.all(HISTORY)):
         if any(each["credential"] == credential_id for each in line.content.get("shared", ())):
             who = line.content["who"]
-            name = i18n.pick(who["name"], language) if who["name"] else who["client_id"]
-            found.append({"at": line.created_at, "who": name})
+            found.append({"at": line.created_at, "who": shown.party(who, language)})
     return found
 
 
