@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from comity import dcql
-from comity.openid.presentation import stated_purpose
 from comity.trust.snapshot import RegistrySnapshot
 from comity.web import i18n
 from wallet import transactions
@@ -13,7 +12,6 @@ from wallet.presenting import Consent
 from wallet.unanswered import asked_types
 
 _PASSED = "passed"
-_UNTAGGED = stated_purpose.UNTAGGED
 
 
 def confirmed(consent: Consent, language: str) -> list[dict[str, Any]]:
@@ -22,19 +20,6 @@ def confirmed(consent: Consent, language: str) -> list[dict[str, Any]]:
     The words are made anew from the request that the digest covers: toggling the language changes nothing else.
     """
     return transactions.shown(consent.request.transactions, language)
-
-
-def stated(content: Mapping[str, Any], language: str) -> list[dict[str, str]]:
-    """Return what whoever asks says it is for, each ``{words, lang}``: the page's language first, else any there is.
-
-    ``lang`` is empty where nobody says which language the words are in. They are quoted, never vouched for.
-    """
-    return [_in(each, language) for each in content.get("stated", ())]
-
-
-def _in(words: Mapping[str, str], language: str) -> dict[str, str]:
-    tags = sorted(words, key=lambda tag: (tag.partition("-")[0] != language, tag != _UNTAGGED))
-    return {"words": words[tags[0]], "lang": tags[0]}
 
 
 def lacking(consent: Consent, language: str) -> list[str]:

@@ -17,7 +17,7 @@ from wallet.pages import cards, consent_words
 from wallet.pages.face import Face
 from wallet.presenting import Consent, Presented
 from wallet.records import DOOR, HISTORY, OpenWallet
-from wallet.shown import party
+from wallet.shown import party, stated
 
 _CHOICE = "choice."
 _OF = "/"
@@ -157,7 +157,7 @@ async def _show(
         warnings=consent_words.warnings(content, language),
         confirmed=consent_words.confirmed(consent, language),
         purposes=[_purpose(each, language) for each in content["purposes"]],
-        stated=consent_words.stated(content, language),
+        stated=stated(content, language),
         groups=_groups(face, consent, held, language),
         lacking=consent_words.lacking(consent, language),
         ends_at=datetime.fromisoformat(content["expires_at"]),

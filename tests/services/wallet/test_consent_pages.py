@@ -80,7 +80,9 @@ async def test_what_the_verifier_says_it_is_for_is_quoted_and_not_vouched_for(to
     maya = await signed_in(town)
     await maya.receive(await town.offer())
     said = {"en": "To sell you <b>wine</b>\u202e", "fr-CA": "Pour vous vendre du vin"}
-    query = {"credentials": [{"id": "person_sdjwt", "format": "dc+sd-jwt", "claims": [{"path": ["age_over_19"]}]}]}
+    query: dict[str, Any] = {
+        "credentials": [{"id": "person_sdjwt", "format": "dc+sd-jwt", "claims": [{"path": ["age_over_19"]}]}]
+    }
     query["credentials"][0]["meta"] = {"vct_values": ["https://types.comity.example/person/1"]}
     plain = await words(maya, await brought(maya, (await town.ask())["link"]))
     assert "nobody has checked" not in plain
