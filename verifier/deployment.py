@@ -1,7 +1,7 @@
 """Everything one verifier process holds, put together from its settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from comity.errors import Code, Misconfigured
@@ -94,10 +94,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
     database = open_database(settings.database)
     bell, documents = Bell(), StatusCache(folder / "status", fetcher, clock)
     policies = policy_file.load(settings.policies_file)
-    requesting = replace(
-        _requesting(settings, own=own, database=database, registry=registry, clock=clock, bell=bell),
-        own_policies={name: each.prepare for name, each in policies.items()},
-    )
+    requesting = _requesting(settings, policies, own=own, database=database, registry=registry, clock=clock, bell=bell)
     verifying = Verifying(
         requesting=requesting,
         snapshot=registry.snapshot,
@@ -127,6 +124,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
 
 def _requesting(
     settings: VerifierSettings,
+    policies: Mapping[str, OwnPolicy],
     *,
     own: identity.Identity,
     database: Database,
@@ -146,6 +144,7 @@ def _requesting(
         snapshot=registry.snapshot,
         trusted_authorities=settings.trusted_authorities,
         verifier_info=_verifier_info(settings),
+        own_policies={name: each.prepare for name, each in policies.items()},
     )
 
 

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from comity.web import i18n
 from comity.web.shown_text import harmless
-from wallet.shown import stated
+from wallet.parties import stated
 
 
 def preview(document: dict[str, Any], language: str) -> None:

@@ -15,9 +15,9 @@ from wallet.choosing import Selection, alternatives
 from wallet.holdings import Held
 from wallet.pages import cards, consent_words
 from wallet.pages.face import Face
+from wallet.parties import party, stated
 from wallet.presenting import Consent, Presented
 from wallet.records import DOOR, HISTORY, OpenWallet
-from wallet.shown import party, stated
 
 _CHOICE = "choice."
 _OF = "/"

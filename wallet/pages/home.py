@@ -8,7 +8,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from comity.errors import NotFound
-from wallet import holdings, shown
+from wallet import holdings, parties, shown
 from wallet.api.session import COOKIE
 from wallet.pages import cards, renewing, waiting
 from wallet.pages.face import Face
@@ -121,7 +121,7 @@ async def _shared(wallet: OpenWallet, credential_id: str, language: str) -> list
     for line in reversed(await wallet.all(HISTORY)):
         if any(each["credential"] == credential_id for each in line.content.get("shared", ())):
             who = line.content["who"]
-            found.append({"at": line.created_at, "who": shown.party(who, language)})
+            found.append({"at": line.created_at, "who": parties.party(who, language)})
     return found
 
 

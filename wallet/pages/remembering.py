@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from comity.errors import Code
 from comity.web import i18n
-from wallet import holdings, shown
+from wallet import holdings, parties
 from wallet.holdings import Held
 from wallet.pages import cards
 from wallet.pages.face import Face
@@ -82,7 +82,7 @@ def _line(line: Kept, held: dict[str, Held], language: str) -> dict[str, Any]:
         "what": f"wallet.did.{what}",
         "outcome": f"wallet.did_outcome.{content['outcome']}" if content.get("outcome") not in {None, "sent"} else "",
         "title": credential.title(language) if credential else "",
-        "who": shown.party(who, language) if who else _issuer(content, credential, language),
+        "who": parties.party(who, language) if who else _issuer(content, credential, language),
         "authorised": content.get("authorised", ()),
         "shared": [_shared(each, held, language) for each in content.get("shared", ())],
         "codes": [f"codes.{each}.title" for each in content.get("codes", ())],

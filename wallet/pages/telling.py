@@ -10,8 +10,8 @@ from comity.errors import Code, ComityError, Conflict, NotFound
 from wallet import holdings
 from wallet.pages import cards
 from wallet.pages.face import Face
+from wallet.parties import party
 from wallet.records import DOOR, Kept, OpenWallet
-from wallet.shown import party
 from wallet.unanswered import NothingAnswers
 
 

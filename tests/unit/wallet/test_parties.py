@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from wallet.shown import party
+from wallet.parties import party
 
 CLIENT = "x509_hash:Uvo3HtuIxuhC92rShpgqcT3YXwrqRxWEviRiA0OZszk"
 
