@@ -83,7 +83,7 @@ def show() -> None:
 
 @cli.command()
 def disable(name: str, lang: _Language = "en") -> None:
-    """Close an account; its sessions end at once. / Fermer un compte; ses séances prennent fin aussitôt."""
+    """Close an account; its sessions end at once. / Fermer un compte; ses sessions prennent fin aussitôt."""
     from issuer import signing_in
 
     async def act(deployment: "Deployment") -> None:

@@ -1,5 +1,6 @@
 """Everything one verifier process holds, put together from its settings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,6 +22,7 @@ from verifier import identity, policy_file, store
 from verifier.clients import Clients
 from verifier.journal import Journal
 from verifier.pairing import Pairing
+from verifier.policy_file import OwnPolicy
 from verifier.relying_parties import RelyingParties
 from verifier.requesting import Requesting
 from verifier.same_device import SameDevice
@@ -91,7 +93,8 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
     )
     database = open_database(settings.database)
     bell, documents = Bell(), StatusCache(folder / "status", fetcher, clock)
-    requesting = _requesting(settings, own=own, database=database, registry=registry, clock=clock, bell=bell)
+    policies = policy_file.load(settings.policies_file)
+    requesting = _requesting(settings, policies, own=own, database=database, registry=registry, clock=clock, bell=bell)
     verifying = Verifying(
         requesting=requesting,
         snapshot=registry.snapshot,
@@ -112,7 +115,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
         same_device=SameDevice(requesting=requesting),
         documents=documents,
         pairing=Pairing(database=database, clock=clock),
-        journal=_journal(verifying, settings),
+        journal=_journal(verifying, settings, policies),
         refusals=Refusals(database=database, tables=store.REFUSALS, clock=clock),
         webhooks=Webhooks(outbox=store.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=own.seal),
         signing_in=_signing_in(verifying, keys, settings),
@@ -121,6 +124,7 @@ def open_deployment(settings: VerifierSettings, clock: Clock, fetcher: Fetcher |
 
 def _requesting(
     settings: VerifierSettings,
+    policies: Mapping[str, OwnPolicy],
     *,
     own: identity.Identity,
     database: Database,
@@ -140,7 +144,7 @@ def _requesting(
         snapshot=registry.snapshot,
         trusted_authorities=settings.trusted_authorities,
         verifier_info=_verifier_info(settings),
-        own_policies={name: each.prepare for name, each in policy_file.load(settings.policies_file).items()},
+        own_policies={name: each.prepare for name, each in policies.items()},
     )
 
 
@@ -159,11 +163,12 @@ def _verifier_info(settings: VerifierSettings) -> tuple[VerifierInfo, ...]:
     return (VerifierInfo(format=ENTITLEMENT, data=data),)
 
 
-def _journal(verifying: Verifying, settings: VerifierSettings) -> Journal:
+def _journal(verifying: Verifying, settings: VerifierSettings, policies: Mapping[str, OwnPolicy]) -> Journal:
     """Return the counters' journal over the same registry, documents and demands as every verification."""
     clock, shell = verifying.requesting.clock, verifying.shell
     scanning = Scanning(clock=clock, snapshot=verifying.snapshot, shell=shell, status=verifying.status)
-    return Journal(verifying=verifying, scanning=scanning, keep=timedelta(days=settings.history_days))
+    own = {name: preset for name, each in policies.items() if (preset := each.preset()) is not None}
+    return Journal(verifying=verifying, scanning=scanning, keep=timedelta(days=settings.history_days), own=own)
 
 
 def _signing_in(verifying: Verifying, keys: FileKeyStore, settings: VerifierSettings) -> SigningIn:

@@ -9,7 +9,7 @@ import csv
 import io
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -59,11 +59,13 @@ class Journal:
         verifying: knows the requests and their reports.
         scanning: judges what is shown as text or QR code.
         keep: how long a record stays in the history.
+        own: the installation's own questions.
     """
 
     verifying: Verifying
     scanning: Scanning
     keep: timedelta
+    own: presets.Own = field(default_factory=dict)
 
     async def ask(self, device: Device, preset: Preset) -> CounterCheck:
         """Start a request for a wallet and note it.
@@ -142,7 +144,7 @@ class Journal:
         """Return where an open check stands; None when it has ended now."""
         state, report = await self.verifying.answered(check.request_id or "", relying_party=check.relying_party)
         if isinstance(state, Answered):
-            await self._end(check, report, presets.find(check.policy, check.place))
+            await self._end(check, report, presets.find(check.policy, check.place, self.own))
             return None
         if isinstance(state, Expired):
             if drop:

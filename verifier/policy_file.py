@@ -1,8 +1,10 @@
 """Policies of an installation's own, as data: a DCQL query and what the credentials must say (OpenID4VP 1.0 §6).
 
-A file of ``[{name, query, require?, same_holder?}]``. The query is DCQL as it is sent, so that ``credential_sets``,
-``claim_sets``, ``multiple`` and ``trusted_authorities`` can all be said; only ``values`` cannot (DQ-5): what a claim
-must be stands in ``require``, ``[{query_id, claim, equals}]``; each credential presented for that query must meet it.
+A file of ``[{name, query, require?, same_holder?, counter?}]``. The query is DCQL as it is sent, so that
+``credential_sets``, ``claim_sets``, ``multiple`` and ``trusted_authorities`` can all be said; only ``values`` cannot
+(DQ-5): what a claim must be stands in ``require``, ``[{query_id, claim, equals}]``; each credential presented for that
+query must meet it.
+With ``counter``, ``{title, about, met}`` of ``{en, fr}`` each, every counter offers it as a question.
 """
 
 import re
@@ -12,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import schemas
 from comity import dcql, strict_json
 from comity.credential import CredentialType
 from comity.errors import Code, Malformed, Misconfigured
@@ -19,10 +22,13 @@ from comity.formats.opened import ProcessedCredential
 from comity.verification.checks import Check, CheckName, failed, passed
 from verifier import policies
 from verifier.policies import Ask
+from verifier.presets import Asked, Preset, Words
 
 MAX_POLICIES = 200
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,63}\Z")
-_MEMBERS = frozenset({"name", "query", "require", "same_holder"})
+_MEMBERS = frozenset({"name", "query", "require", "same_holder", "counter"})
+_COUNTER = frozenset({"title", "about", "met"})
+_LONGEST_WORDS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,14 @@ class OwnPolicy:
     query: dcql.Query
     requirements: tuple[Requirement, ...] = ()
     same_holder: bool = False
+    words: Words | None = None
+
+    def preset(self) -> Preset | None:
+        """Return it as counters offer it, the place left empty; None when it is not for counters."""
+        if self.words is None:
+            return None
+        asked = tuple(Asked(type_id=each["type"], claims=tuple(each["claims"])) for each in self.entitlements())
+        return Preset(policy=self.name, place="", age=None, asked=asked, words=self.words)
 
     def prepare(self, policy: str, place: str, _today: date) -> Ask:
         """Return it made ready for one request; see :func:`verifier.policies.prepare`."""
@@ -104,7 +118,29 @@ def _policy(entry: object) -> OwnPolicy:
     if not isinstance(require, list):
         raise Malformed(Code.MALFORMED, "require is a list")
     requirements = tuple(_requirement(each, query) for each in require)
-    return OwnPolicy(name=name, query=query, requirements=requirements, same_holder=same_holder)
+    words = _words(entry["counter"], query) if "counter" in entry else None
+    return OwnPolicy(name=name, query=query, requirements=requirements, same_holder=same_holder, words=words)
+
+
+def _words(entry: object, query: dcql.Query) -> Words:
+    """Read what a counter calls it; everything that is asked must be known by name, so that the page can say it."""
+    if not isinstance(entry, dict) or set(entry) != _COUNTER or not all(_is_bilingual(each) for each in entry.values()):
+        raise Malformed(Code.MALFORMED, "counter has title, about and met, each short and in English and French")
+    for each in query.credentials:
+        kinds = [CredentialType.from_vct(name) for types in dcql.named_types(each.meta) for name in types]
+        if not each.claims or not kinds or any(kind is None or not _is_known(kind) for kind in kinds):
+            raise Malformed(Code.MALFORMED, "a counter asks for claims, and of types of the federation alone")
+    return Words(title=entry["title"], about=entry["about"], met=entry["met"])
+
+
+def _is_bilingual(entry: object) -> bool:
+    if not isinstance(entry, dict) or set(entry) != {"en", "fr"}:
+        return False
+    return all(isinstance(each, str) and 0 < len(each.strip()) <= _LONGEST_WORDS for each in entry.values())
+
+
+def _is_known(kind: CredentialType) -> bool:
+    return (kind.slug, kind.version) in schemas.all_types()
 
 
 def _requirement(entry: object, query: dcql.Query) -> Requirement:

@@ -5,7 +5,8 @@ the query, the rule table and the judgement.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import schemas
@@ -22,6 +23,8 @@ GROUPS: Mapping[str, str] = {
     "server-and-person": "certificate",
 }
 """Policy → what kind of question it is: the sign on its button."""
+OWN = "own"
+"""The kind of a question that the installation itself put into words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,21 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What a question of the installation's own is called, each in English and in French.
+
+    Attributes:
+        title: what stands large on its button.
+        about: what it is for.
+        met: what a green verdict says.
+    """
+
+    title: Mapping[str, str]
+    about: Mapping[str, str]
+    met: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """One question that a counter can ask in its place.
 
@@ -55,17 +73,24 @@ class Preset:
         place: the place of use.
         age: the age that the rule table sets there; None when the question is not about age.
         asked: what is asked of which types; for an age, any one of them will do.
+        words: what the installation calls it, for a policy of its own; None for those of the house.
     """
 
     policy: str
     place: str
     age: int | None
     asked: tuple[Asked, ...]
+    words: Words | None = None
 
     @property
     def group(self) -> str:
         """What kind of question it is."""
-        return GROUPS[self.policy]
+        return GROUPS[self.policy] if self.words is None else OWN
+
+    @property
+    def is_scannable(self) -> bool:
+        """Whether a scan of one credential can answer it; the installation's own policies are for wallets."""
+        return self.words is None and not self.is_combined
 
     @property
     def is_combined(self) -> bool:
@@ -73,14 +98,19 @@ class Preset:
         return self.policy == "server-and-person"
 
 
-def of_place(place: str) -> tuple[Preset, ...]:
-    """Return the presets that the rules allow in ``place``, in the order of the counter's page."""
-    return tuple(_presets(place))
+Own = Mapping[str, Preset]
+"""The installation's own presets by policy; they are the same in every place."""
+NONE_OF_OWN: Own = MappingProxyType({})
 
 
-def find(policy: str, place: str) -> Preset | None:
+def of_place(place: str, own: Own = NONE_OF_OWN) -> tuple[Preset, ...]:
+    """Return the presets that the rules allow in ``place``, in the order of the counter's page; its own come last."""
+    return (*_presets(place), *(replace(each, place=place) for each in own.values()))
+
+
+def find(policy: str, place: str, own: Own = NONE_OF_OWN) -> Preset | None:
     """Return the preset of this policy in ``place``, or None when there is none there."""
-    return next((each for each in _presets(place) if each.policy == policy), None)
+    return next((each for each in of_place(place, own) if each.policy == policy), None)
 
 
 def label(type_id: str, claim: str, language: str) -> str:

@@ -28,7 +28,7 @@ from wallet.unanswered import NothingAnswers, asked_types
 
 LONGEST_CONSENT = timedelta(hours=1)
 SCANNED, SHOWN_BEFORE = "wallet.scanned_warning", "wallet.shown_before_warning"
-SHOWN = ("who", "purposes", "transactions", "warnings", "needed", "credentials", "missing")
+SHOWN = ("who", "purposes", "stated", "transactions", "warnings", "needed", "credentials", "missing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,8 @@ class Consent:
 
     Attributes:
         id: names it until it is answered.
-        content: what is shown and stored: who asks, for which purposes, the candidates, and the request itself.
+        content: what is shown and stored: who asks, for which purposes by the registry and by its own word, the
+            candidates, and the request itself.
         digest: SHA-256 over all of it; the answer must name it, so that what is sent is what was shown.
     """
 
@@ -102,6 +103,7 @@ class Presenting:
         content = {
             "who": self.opening.who(found),
             "purposes": self.opening.purposes(found),
+            "stated": [dict(each.words) for each in asked.stated],
             "transactions": transactions.shown(asked.transactions, language),
             "warnings": [i18n.text(each, language) for each in warned],
             "warned": warned,
@@ -157,7 +159,7 @@ class Presenting:
         _require_alive(held.values(), now)
         choosing.require_as_shown(held, chosen)
         vp_token = await self._vp_token(wallet, held, chosen, asked, now)
-        line, spent = _history(content, chosen), copies.spent(held.values())
+        line, spent = _history(consent_id, content, chosen), copies.spent(held.values())
         credentials = tuple(each["credential_id"] for each in chosen)
         if asked.response_uri is None:
             data = digital_credentials.answer(asked, vp_token)
@@ -189,7 +191,8 @@ class Presenting:
         """
         content = await self._consented(wallet, consent_id, digest)
         asked = _request_of(content)
-        line = Sheet(kind=HISTORY, id=holdings.new_id(), content={"what": "declined", "who": content["who"]})
+        said = {"what": "declined", "who": content["who"], "consent": consent_id}
+        line = Sheet(kind=HISTORY, id=holdings.new_id(), content=said)
         await self._use_up(wallet, consent_id, line)
         if asked.response_uri is None:
             data = digital_credentials.refusal(OAuthErrorCode.ACCESS_DENIED)
@@ -336,13 +339,19 @@ def _require_alive(held: Iterable[Held], now: datetime) -> None:
             raise Conflict(Code.EXPIRED, "a credential that was chosen has ended; nothing was sent")
 
 
-def _history(content: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> Sheet:
-    """Return the line that says what was shared, with whom, and what was authorised.
+def _history(consent_id: str, content: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> Sheet:
+    """Return the line that says what was shared, with whom, what was authorised, and which question it answers.
 
     Whether it arrived is not known before the verifier says so: a wallet that dies in between must not claim it.
     """
     shared = [_line(each) for each in chosen]
-    said = {"what": "presented", "who": content["who"], "shared": shared, "outcome": "unconfirmed"}
+    said = {
+        "what": "presented",
+        "who": content["who"],
+        "shared": shared,
+        "outcome": "unconfirmed",
+        "consent": consent_id,
+    }
     authorised = [each["words"] for each in content["transactions"]]
     extra = {"authorised": authorised} if authorised else {}
     return Sheet(kind=HISTORY, id=holdings.new_id(), content={**said, **extra})
@@ -356,6 +365,7 @@ def _line(chosen: Mapping[str, Any]) -> dict[str, Any]:
         "title": chosen["title"],
         "type_name": chosen.get("type_name", ""),
         "claims": claims,
+        "status": chosen["status"],
     }
 
 

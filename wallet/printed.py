@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from comity.web import i18n
+from comity.web.shown_text import harmless
+from wallet.parties import stated
 
 
 def preview(document: dict[str, Any], language: str) -> None:
@@ -22,7 +24,7 @@ def preview(document: dict[str, Any], language: str) -> None:
 
 
 def consent(document: dict[str, Any], chosen: list[dict[str, Any]], language: str) -> None:
-    """Print who asks, what would leave and what would stay."""
+    """Print who asks, what they say it is for, what would leave and what would stay."""
     console = Console(highlight=False)
     who = document["who"]
     console.print(escape(i18n.text("wallet.asks", language, who=_asking(who, language))), style="bold")
@@ -32,6 +34,8 @@ def consent(document: dict[str, Any], chosen: list[dict[str, Any]], language: st
         console.print(i18n.text("wallet.over_asking", language), style="yellow")
     for each in (*document["warnings"], *(each["words"] for each in document["transactions"])):
         console.print(escape(each), style="yellow")
+    for each in stated(document, language):
+        console.print(escape(f"{i18n.text('wallet.consent.says', language)} {harmless(each['words'])}"))
     for each in chosen:
         leaving = "; ".join(
             i18n.text("wallet.claim", language, label=claim["label"], value=claim["words"]) for claim in each["leaving"]

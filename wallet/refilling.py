@@ -39,6 +39,7 @@ class Refilling:
     async def refill(self, wallet: OpenWallet) -> int:
         """Ask for more copies of every card that runs low; returns how many cards got some. Never raises.
 
+        A service calls it when its answer is out: whoever looks at their cards does not wait for an issuer.
         What does not work now is tried when the wallet is looked at next; what the issuer refuses is not asked for
         again, and the copy that is left is shown from then on.
         """

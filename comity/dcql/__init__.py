@@ -8,7 +8,7 @@ its own rule) but match nothing here.
 """
 
 from comity.dcql.answer import Presented, check_answer, over_disclosed
-from comity.dcql.match import Candidate, Holding, Match, SetMatch, is_enough, match
+from comity.dcql.match import Candidate, Holding, Match, SetMatch, is_enough, match, sets_of
 from comity.dcql.path import Place
 from comity.dcql.query import (
     MAX_CLAIMS,
@@ -59,5 +59,6 @@ __all__ = [
     "named_types",
     "over_disclosed",
     "parse",
+    "sets_of",
     "type_names",
 ]

@@ -143,6 +143,13 @@ NOVA_SCOTIA = Member(
 )
 """Runs its issuer from the beginning, but joins while everything is running."""
 
+
+def office(authority: str) -> dict[str, str]:
+    """Return the name of a member's authority in both languages; empty for one that is nobody's."""
+    hosted = (*MEMBERS, IMMIGRATION, NOVA_SCOTIA)
+    return next((each.authority_name for each in hosted if each.authority == authority), {})
+
+
 ROGUE_TYPES = ("drivers-licence/1",)
 """What Toronto also signs in the demo, without the scope for it."""
 

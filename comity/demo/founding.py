@@ -29,7 +29,7 @@ FIXED_PORTS = {"issuer": 8101, "wallet": 8102, "verifier": 8103, "registry": 810
 MAX_STATUS_AGE_SECONDS = 1
 """The one thing the demo sets to see changes at once: how old a status list may be before it is re-validated."""
 REGISTRY_REFRESH_SECONDS = 1
-DEMO_COUNTER = "Demo counter"
+DEMO_COUNTER = "Counter / Comptoir (DEMO)"
 """The relying party for which visitors of the demo may open counters without a pairing code."""
 PUBLISH_SECONDS = 0.1
 
@@ -262,7 +262,13 @@ async def _open_desks(stage: Stage) -> None:
     """Let the issuer open the accounts of the demo's clerks, whose password everybody may know."""
     stage.desk = strict_json.parse_object(await run("issuer", "clerk", "demo", settings=stage.settings("issuer")))
     stage.sign_ins += [
-        SignIn(face="console", name=each["name"], password=stage.desk["password"], role=each["role"])
+        SignIn(
+            face="console",
+            name=each["name"],
+            password=stage.desk["password"],
+            role=each["role"],
+            office=cast.office(each["authority"]),
+        )
         for each in stage.desk["accounts"]
         if (each["authority"], each["role"]) in SHOWN_DESKS
     ]

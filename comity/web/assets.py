@@ -24,6 +24,7 @@ LOOK = "look.css"
 _OWN = Path(__file__).parent / "static"
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".svg": "image/svg+xml"}
+_LOGO_LETTERS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,11 @@ class Assets:
 def card_class(slug: str, version: int) -> str:
     """Return the class under which the look of a type's card stands in ``look.css``."""
     return f"card-{slug}-{version}"
+
+
+def logo_letters(jurisdiction: str) -> str:
+    """Return what stands on a card where others have a logo: the jurisdiction's letters, such as ``ON``."""
+    return jurisdiction.rpartition("/")[2].rpartition("-")[2].upper()[:_LOGO_LETTERS]
 
 
 def _asset(name: str, content: bytes) -> Asset:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from comity.credential import CredentialType
 from comity.errors import Code, Denied
 from comity.web import i18n
-from comity.web.assets import card_class
+from comity.web.assets import card_class, logo_letters
 from comity.web.pages import Pages
 from issuer import catalog, fields, signing_in
 from issuer.api.access import deployment_of
@@ -91,7 +91,7 @@ def context_of(request: Request, pages: Callable[[], Pages]) -> Mapping[str, Any
         "time": time_of,
         "now": 0 if clerk is None else deployment_of(request).now(),
         "who": lambda actor: _who(actor, language),
-        "initials": _initials,
+        "initials": "" if clerk is None else logo_letters(clerk.authority.rpartition("/")[0]),
         **_by_language(language),
     }
 
@@ -120,10 +120,6 @@ def _who(actor: str, language: str) -> str:
     """Return who did something: a name, or words for what is nobody."""
     key = f"console.actor_{actor}"
     return i18n.text(key, language) if actor.isidentifier() and i18n.has(key, language) else actor
-
-
-def _initials(name: str) -> str:
-    return "".join(word[0] for word in name.split() if word[0].isupper())[:2]
 
 
 def _navigation(clerk: Clerk, here: str, language: str) -> list[tuple[str, str, str, bool]]:

@@ -63,8 +63,8 @@ POCKET = {
         "asks": "This party asks you to show something: Corner store (DEMO)",
         "sent": "Shared",
         "history": "History",
-        "entry": 'heading "Shown to"',
-        "delete": 'button "Delete entry Shown to',
+        "entry": 'heading "Shown to Corner store (DEMO)"',
+        "delete": 'button "Delete entry Shown to Corner store (DEMO), ',
     },
     "fr": {
         "code": "Code de transaction",
@@ -74,8 +74,8 @@ POCKET = {
         "asks": "Cette partie vous demande de présenter quelque chose",
         "sent": "Communiqué",
         "history": "Historique",
-        "entry": 'heading "Communiqué à"',
-        "delete": 'button "Supprimer l’entrée Communiqué à',
+        "entry": 'heading "Communiqué à Dépanneur du coin (DÉMO)"',
+        "delete": 'button "Supprimer l’entrée Communiqué à Dépanneur du coin (DÉMO), ',
     },
 }
 WRONG_CODE = {
@@ -93,7 +93,7 @@ TILL = {
         "reason": "18 or older: an authority says so, and the person’s own wallet shows it.",
     },
     "fr": {
-        "choose": "Que devez-vous savoir?",
+        "choose": "Quelle est la question?",
         "asked": "18 ans ou plus",
         "code": 'img "Code QR pour le portefeuille de la personne; le bouton pour cet appareil fait la même chose"',
         "device": 'link "Ouvrir dans un portefeuille de cet appareil"',

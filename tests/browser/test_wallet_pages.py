@@ -1,5 +1,8 @@
 """Every page of the wallet: nothing for axe to find in either language, light or dark; nothing sticks out at 320 px."""
 
+from urllib.parse import urlencode
+
+from comity import strict_json
 from comity.demo import cast
 from comity.demo.play import Play
 from tests.browser import walking
@@ -10,6 +13,27 @@ from wallet.pages.home import MANY
 
 CLOSED = ("/", "/sign-up", "/sign-in", "/recover", "/help", "/offline", "/nowhere", "/sign-in?locked=yes")
 OPEN = ("/", "/door", "/history", "/settings", "/settings/passphrase", "/settings/backup", "/settings/restore")
+TYPES = "https://types.comity.example/"
+SAIL = {"en": "To see whether you may sail", "fr": "Pour savoir si vous pouvez naviguer"}
+WISHED = {"person": ("person/1", "age_over_19"), "card": ("boating-card/1", "card_number")}
+
+
+def of_a_stranger() -> str:
+    """Return a request that nobody signed, by value, with a purpose and with a wish that need not be met."""
+    asked = [
+        {"id": each, "format": "dc+sd-jwt", "meta": {"vct_values": [f"{TYPES}{kind}"]}, "claims": [{"path": [claim]}]}
+        for each, (kind, claim) in WISHED.items()
+    ]
+    sets = [{"options": [["person"]], "purpose": SAIL}, {"options": [["card"]], "required": False}]
+    query = strict_json.serialise({"credentials": asked, "credential_sets": sets}).decode()
+    members = {
+        "client_id": "redirect_uri:https://sails.example/answer",
+        "response_type": "vp_token",
+        "response_mode": "direct_post",
+        "nonce": "a-nonce-of-sails",
+        "dcql_query": query,
+    }
+    return f"openid4vp://?{urlencode(members)}"
 
 
 async def look(at: Visitor, name: str) -> None:
@@ -106,6 +130,11 @@ async def test_several_cards_that_would_do(visitor: NewVisitor, play: Play) -> N
     await maya.at.page.get_by_role("radio").nth(1).check()
     await maya.at.press("Share this")
     assert await maya.at.heading() == "Shared"
+    await maya.bring(of_a_stranger())
+    assert "sails.example" in await maya.at.heading()
+    assert SAIL["en"] in await maya.text()
+    await maya.at.shoot("wallet-consent-stranger")
+    await maya.at.check()
 
 
 async def test_among_many_cards_one_is_found(visitor: NewVisitor, play: Play) -> None:

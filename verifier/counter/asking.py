@@ -14,7 +14,7 @@ from comity.verification.checks import ORDER
 from comity.web import i18n, live, qr
 from comity.web.forms import Form
 from verifier import presets
-from verifier.counter.face import Face, place_name, question, value_in_words, wallet_links
+from verifier.counter.face import Face, place_name, value_in_words, wallet_links
 from verifier.counter_store import Device
 from verifier.counter_view import Signal
 from verifier.journal import Standing
@@ -50,7 +50,7 @@ def router(face: Face) -> APIRouter:
         device = await face.device(request)
         standing = await journal.standing(device, request.path_params["check_id"])
         language = pages.language(request)
-        asked = question(standing.check.policy, standing.check.place, language)
+        asked = face.question(standing.check.policy, standing.check.place, language)
         if standing.state != "ended":
             return await _waiting(face, request, standing, asked)
         told = _verdict(standing, asked, language, face.deployment.requesting.clock.now())
@@ -80,7 +80,7 @@ def router(face: Face) -> APIRouter:
 
 def _choice(face: Face, request: Request, device: Device, form: Form | None = None, status: int = 200) -> Response:
     language, place = face.pages.language(request), face.place(device)
-    questions = [question(each.policy, place, language) for each in face.presets(device)]
+    questions = [face.question(each.policy, place, language) for each in face.presets(device)]
     return face.pages.render(
         request,
         "choose.html",

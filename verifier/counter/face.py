@@ -45,7 +45,11 @@ class Face:
 
     def presets(self, device: Device) -> tuple[Preset, ...]:
         """Return what the device can ask in its place."""
-        return presets.of_place(self.place(device))
+        return presets.of_place(self.place(device), self.deployment.journal.own)
+
+    def question(self, policy: str, place: str, language: str) -> dict[str, Any]:
+        """Return a preset in words: what the button says, what it is for, what is asked."""
+        return question(presets.find(policy, place, self.deployment.journal.own), policy, place, language)
 
     def demo_party(self) -> str:
         """Return the relying party of the demonstration.
@@ -102,24 +106,31 @@ def places(language: str) -> list[tuple[str, str]]:
     return sorted(((each, place_name(each, language)) for each in PROVINCES_AND_TERRITORIES), key=lambda each: each[1])
 
 
-def question(policy: str, place: str, language: str) -> dict[str, Any]:
-    """Return a preset in words: what the button says, what it is for, what is asked."""
-    preset = presets.find(policy, place)
-    key = f"counter.preset.{policy.replace('-', '_')}"
-    values = {"age": preset.age if preset else "", "place": place_name(place, language)}
-    title = i18n.text(f"{key}.title", language, **values)
-    about = i18n.text(f"{key}.about", language, **values)
+def question(preset: Preset | None, policy: str, place: str, language: str) -> dict[str, Any]:
+    """Return a preset in words; of one that is no longer there, as in a history, what is left to say."""
+    words = _own_words(preset.words, language) if preset and preset.words else _words(preset, policy, place, language)
+    how = "own" if preset and preset.words else "combined" if preset and preset.is_combined else "any"
     return {
         "policy": policy,
-        "option": (policy, f"{title} – {about}"),
-        "group": presets.GROUPS[policy],
-        "title": title,
-        "about": about,
-        "met": i18n.text(f"{key}.met", language, **values),
+        "option": (policy, f"{words['title']} – {words['about']}"),
+        "group": preset.group if preset else presets.GROUPS.get(policy, presets.OWN),
+        **words,
         "asked": [_asked(each, language) for each in preset.asked] if preset else [],
-        "any": preset is not None and not preset.is_combined,
-        "is_combined": preset is not None and preset.is_combined,
+        "how": i18n.text(f"counter.asked_{how}", language),
     }
+
+
+def _own_words(words: presets.Words, language: str) -> dict[str, str]:
+    found = {"title": words.title, "about": words.about, "met": words.met}
+    return {name: i18n.pick(each, language) for name, each in found.items()}
+
+
+def _words(preset: Preset | None, policy: str, place: str, language: str) -> dict[str, str]:
+    if policy not in presets.GROUPS:
+        return {"title": policy, "about": "", "met": policy}
+    key = f"counter.preset.{policy.replace('-', '_')}"
+    values = {"age": preset.age if preset else "", "place": place_name(place, language)}
+    return {name: i18n.text(f"{key}.{name}", language, **values) for name in ("title", "about", "met")}
 
 
 def value_in_words(value: Any, language: str) -> str:

@@ -8,7 +8,7 @@ from comity.errors import Unreachable
 from comity.trust.places import PROVINCES_AND_TERRITORIES
 from comity.web import i18n
 from comity.web.forms import Form
-from verifier.counter.face import Face, place_name, places, question
+from verifier.counter.face import Face, place_name, places
 from verifier.counter_store import CounterCheck, Device
 from verifier.journal import PAGE
 
@@ -28,7 +28,7 @@ def router(face: Face) -> APIRouter:
         return pages.render(
             request,
             "history.html",
-            lines=[_line(each, language, _names(face, language)) for each in found[:PAGE]],
+            lines=[_line(face, each, language, _names(face, language)) for each in found[:PAGE]],
             page=page,
             has_more=len(found) > PAGE,
             days=face.deployment.settings.history_days,
@@ -68,8 +68,8 @@ def _names(face: Face, language: str) -> dict[str, str]:
     return {each.authority: i18n.pick(each.name, language) for each in issuers}
 
 
-def _line(check: CounterCheck, language: str, names: dict[str, str]) -> dict[str, object]:
-    code, asked = check.code or "", question(check.policy, check.place, language)
+def _line(face: Face, check: CounterCheck, language: str, names: dict[str, str]) -> dict[str, object]:
+    code, asked = check.code or "", face.question(check.policy, check.place, language)
     authorities = (check.issuer or "").split(", ")
     return {
         "at": check.started_at,

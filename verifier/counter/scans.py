@@ -9,7 +9,7 @@ from starlette.responses import Response
 from comity.web import i18n, scan, scanning
 from comity.web.forms import Form
 from comity.web.scan import Kind
-from verifier.counter.face import Face, place_name, question
+from verifier.counter.face import Face, place_name
 from verifier.counter_store import Device
 
 _CREDENTIALS = {Kind.CREDENTIAL, Kind.PRESENTATION}
@@ -35,7 +35,7 @@ def router(face: Face) -> APIRouter:
     @routes.post("/scan")
     async def take(request: Request) -> Response:
         device, form = await face.device(request), await pages.form(request)
-        offered = {each.policy: each for each in face.presets(device) if not each.is_combined}
+        offered = {each.policy: each for each in face.presets(device) if each.is_scannable}
         policy = form.choice("policy", offered)
         text = await _shown(form)
         if not form.is_ok:
@@ -78,7 +78,7 @@ def _page(
     face: Face, request: Request, device: Device, form: Form, *, status: int = 200, other: _Other | None = None
 ) -> Response:
     language, place = face.pages.language(request), face.place(device)
-    questions = [question(each.policy, place, language) for each in face.presets(device) if not each.is_combined]
+    questions = [face.question(each.policy, place, language) for each in face.presets(device) if each.is_scannable]
     chosen = request.query_params.get("policy", "") or questions[0]["policy"]
     return face.pages.render(
         request,

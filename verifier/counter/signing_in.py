@@ -18,7 +18,7 @@ from comity.verification.checks import Verdict
 from comity.web import counted, i18n, live, qr
 from comity.web.counted import CountedRoute
 from comity.web.forms import Form
-from verifier.counter.face import Face, place_name, question, wallet_links
+from verifier.counter.face import Face, place_name, wallet_links
 from verifier.policies import POLICIES
 from verifier.requesting import Flow
 from verifier.same_device import cookie
@@ -117,7 +117,7 @@ async def _waiting(
         form=form or Form(),
         sign_in=now.sign_in,
         website=i18n.pick(now.client.name, language),
-        asked=_question(now, language),
+        asked=_question(face, now, language),
         state=now.request.name,
         is_here=now.is_here,
         links=wallet_links(face, now.link, language),
@@ -151,11 +151,11 @@ def _own_words(kind: str, code: str, language: str) -> str:
     return i18n.text(key, language) if i18n.has(key, language) else ""
 
 
-def _question(now: Standing, language: str) -> dict[str, Any]:
-    """Return what is asked in words; of a policy of the installation's own only the name is known."""
-    if now.sign_in.policy not in POLICIES:
-        return {"title": now.sign_in.policy, "about": "", "asked": [], "any": False, "is_combined": False}
-    return {**question(now.sign_in.policy, now.row.place, language), "place": place_name(now.row.place, language)}
+def _question(face: Face, now: Standing, language: str) -> dict[str, Any]:
+    """Return what is asked in words; of a policy of the installation's own that has no words only the name is known."""
+    if now.sign_in.policy not in (*POLICIES, *face.deployment.journal.own):
+        return {"title": now.sign_in.policy, "about": "", "asked": [], "how": ""}
+    return {**face.question(now.sign_in.policy, now.row.place, language), "place": place_name(now.row.place, language)}
 
 
 def _leave(request: Request, now: Standing, away: Away) -> Response:

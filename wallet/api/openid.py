@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import JSONResponse, Response
 
 from comity.web.problems import language_of
@@ -122,11 +122,11 @@ def _add_looking(routes: APIRouter, deployment: Deployment, public_url: str) -> 
     custody, watching = deployment.custody, deployment.watching
 
     @routes.get("/credentials")
-    async def list_credentials(request: Request) -> dict[str, Any]:
-        """List what is held, after looking again at what was not looked at for a while."""
+    async def list_credentials(request: Request, afterwards: BackgroundTasks) -> dict[str, Any]:
+        """List what is held, after looking again at what was not looked at for a while; copies are refilled later."""
         wallet, language = await wallet_of(request, custody), language_of(request)
         await deployment.receiving.collect(wallet)
-        await deployment.refilling.refill(wallet)
+        afterwards.add_task(deployment.refilling.refill, wallet)
         await watching.look_if_due(wallet)
         held, damaged = await holdings.survey(wallet)
         credentials = [shown.credential(each, language, with_claims=False) for each in held]

@@ -11,7 +11,7 @@ from comity.credential import CredentialType
 from comity.errors import Code
 from comity.trust.snapshot import RegistrySnapshot
 from comity.web import i18n
-from comity.web.assets import card_class
+from comity.web.assets import card_class, logo_letters
 from wallet import shown
 from wallet.holdings import Held
 from wallet.watching import state_of
@@ -19,7 +19,6 @@ from wallet.watching import state_of
 SOON = timedelta(days=30)
 _HOLDER = ("given_names", "family_name")
 _BAD_UNTIL_CHANGED = {Code.SUSPENDED.value}
-_LOGO_LETTERS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +82,7 @@ def initials(issuer: str, name: str, snapshot: RegistrySnapshot | None) -> str:
     entries = snapshot.issuers() if snapshot is not None else ()
     entry = next((each for each in entries if each.identifier.id == issuer), None)
     if entry is not None:
-        last = entry.jurisdiction.rpartition("/")[2].rpartition("-")[2]
-        return last.upper()[:_LOGO_LETTERS]
+        return logo_letters(entry.jurisdiction)
     letters = [word[0] for word in name.split() if word[0].isalpha()]
     return "".join(letters[:2]).upper() or "?"
 

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from comity import dcql
 from comity.trust.snapshot import RegistrySnapshot
 from comity.web import i18n
 from wallet import transactions
+from wallet.pages import cards
 from wallet.presenting import SCANNED, Consent
+from wallet.unanswered import asked_types
 
 _PASSED = "passed"
 
@@ -17,6 +20,19 @@ def confirmed(consent: Consent, language: str) -> list[dict[str, Any]]:
     The words are made anew from the request that the digest covers: toggling the language changes nothing else.
     """
     return transactions.shown(consent.request.transactions, language)
+
+
+def lacking(consent: Consent, language: str) -> list[str]:
+    """Return the titles of what is asked for without obligation and is not here, by the favourite of each set."""
+    query, missing = consent.request.query, set(consent.content["missing"])
+    wanted = [
+        each.options[0]
+        for each in dcql.sets_of(query)
+        if not each.required and all(missing.intersection(option) for option in each.options)
+    ]
+    ids = {query_id for option in wanted for query_id in option if query_id in missing}
+    names = dict(zip([each.id for each in query.credentials], asked_types(query), strict=True))
+    return list(dict.fromkeys(cards.type_title(name, language) for each, (name, _) in names.items() if each in ids))
 
 
 def warnings(content: Mapping[str, Any], language: str) -> list[str]:

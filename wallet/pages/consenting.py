@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from comity.errors import Code, Malformed, NotFound, Unreachable
+from comity.errors import Code, Malformed, Unreachable
 from comity.web import i18n
 from comity.web.forms import Form
 from wallet import holdings
@@ -15,8 +15,9 @@ from wallet.choosing import Selection, alternatives
 from wallet.holdings import Held
 from wallet.pages import cards, consent_words
 from wallet.pages.face import Face
+from wallet.parties import party, stated
 from wallet.presenting import Consent, Presented
-from wallet.records import DOOR, OpenWallet
+from wallet.records import DOOR, HISTORY, OpenWallet
 
 _CHOICE = "choice."
 _OF = "/"
@@ -48,15 +49,31 @@ def router(face: Face) -> APIRouter:
 
     @routes.get("/requests/{consent_id}/done")
     async def done(request: Request) -> Response:
-        wallet = await face.wallet(request)
-        found = await wallet.find(DOOR, request.path_params["consent_id"])
-        if found is None or found.content.get("what") != "answer":
-            raise NotFound(Code.CONSENT_REQUIRED, "there is no such request to answer, or it was answered")
+        answer = await _answer_of(await face.wallet(request), request.path_params["consent_id"])
+        if answer is None:
+            return pages.render(request, "answered.html", status=404, outcome="nothing", who="", shared=(), back=None)
         language = face.language(request)
-        shared = [label for name, claims in found.content["shared"] for label in cards.labels(name, claims, language)]
-        return pages.render(request, "answered.html", answer=found.content, shared=shared)
+        shared = [label for name, claims in answer["shared"] for label in cards.labels(name, claims, language)]
+        who = party(answer["who"], language)
+        return pages.render(request, "answered.html", **{**answer, "shared": shared, "who": who})
 
     return routes
+
+
+async def _answer_of(wallet: OpenWallet, consent_id: str) -> dict[str, Any] | None:
+    """Return what came of a question; None when that is not noted anywhere.
+
+    Until the verifier has answered, as after a second press of the button, the line of the history says it.
+    """
+    found = await wallet.find(DOOR, consent_id)
+    if found is not None and found.content.get("what") == "answer":
+        return dict(found.content)
+    lines = [each.content for each in await wallet.all(HISTORY) if each.content.get("consent") == consent_id]
+    if not lines:
+        return None
+    shared = [[each.get("type_name", ""), each["claims"]] for each in lines[-1].get("shared", ())]
+    outcome = lines[-1].get("outcome", "declined")
+    return {"outcome": outcome, "who": lines[-1]["who"], "shared": shared, "back": None}
 
 
 async def _consent(face: Face, wallet: OpenWallet, request: Request) -> Consent | None:
@@ -132,7 +149,7 @@ async def _show(
         status=status,
         form=form,
         consent=consent,
-        asker=i18n.pick(who["name"], language) if who["name"] else "",
+        asker=party(who, language),
         who=who,
         is_known=who["known"],
         facts=consent_words.facts(who, snapshot, language),
@@ -140,8 +157,9 @@ async def _show(
         warnings=consent_words.warnings(content, language),
         confirmed=consent_words.confirmed(consent, language),
         purposes=[_purpose(each, language) for each in content["purposes"]],
+        stated=stated(content, language),
         groups=_groups(face, consent, held, language),
-        missing=len(content["missing"]),
+        lacking=consent_words.lacking(consent, language),
         ends_at=datetime.fromisoformat(content["expires_at"]),
     )
 

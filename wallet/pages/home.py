@@ -4,11 +4,11 @@ from contextlib import suppress
 from datetime import datetime
 
 from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from comity.errors import NotFound
-from comity.web import i18n
-from wallet import holdings, shown
+from wallet import holdings, parties, shown
 from wallet.api.session import COOKIE
 from wallet.pages import cards, renewing, waiting
 from wallet.pages.face import Face
@@ -36,7 +36,6 @@ def _add_home(routes: APIRouter, face: Face) -> None:
         if not request.cookies.get(COOKIE):
             return pages.render(request, "welcome.html")
         wallet, language = await face.wallet(request), face.language(request)
-        await deployment.refilling.refill(wallet)
         await deployment.watching.look_if_due(wallet)
         on_the_way = await waiting.shown(face, wallet, language)
         held, damaged = await holdings.survey(wallet)
@@ -44,7 +43,7 @@ def _add_home(routes: APIRouter, face: Face) -> None:
         drawn = [
             cards.card(each, language, now, snapshot, href=f"/{language}/cards/{each.id}") for each in reversed(held)
         ]
-        return pages.render(
+        answer = pages.render(
             request,
             "home.html",
             cards=drawn,
@@ -53,6 +52,9 @@ def _add_home(routes: APIRouter, face: Face) -> None:
             messages=await _messages(wallet, language),
             on_the_way=on_the_way,
         )
+        # Afterwards: an issuer that is down must not hold the page for what nobody waits for.
+        answer.background = BackgroundTask(deployment.refilling.refill, wallet)
+        return answer
 
     @routes.post("/messages/{message_id}/seen")
     async def seen(request: Request) -> Response:
@@ -119,8 +121,7 @@ async def _shared(wallet: OpenWallet, credential_id: str, language: str) -> list
     for line in reversed(await wallet.all(HISTORY)):
         if any(each["credential"] == credential_id for each in line.content.get("shared", ())):
             who = line.content["who"]
-            name = i18n.pick(who["name"], language) if who["name"] else who["client_id"]
-            found.append({"at": line.created_at, "who": name})
+            found.append({"at": line.created_at, "who": parties.party(who, language)})
     return found
 
 

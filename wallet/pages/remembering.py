@@ -5,8 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from comity.errors import Code
 from comity.web import i18n
-from wallet import holdings
+from wallet import holdings, parties
 from wallet.holdings import Held
 from wallet.pages import cards
 from wallet.pages.face import Face
@@ -24,6 +25,9 @@ _SIGNS = {
     "deleted": ("quiet", "bin"),
     "recovery_code_used": ("warn", "lock"),
 }
+
+_NOTHING_KNOWN = frozenset({Code.OK.value, Code.NOT_NEEDED.value})
+"""Codes of a status at the time of sharing that need no words."""
 
 
 def router(face: Face) -> APIRouter:
@@ -78,7 +82,7 @@ def _line(line: Kept, held: dict[str, Held], language: str) -> dict[str, Any]:
         "what": f"wallet.did.{what}",
         "outcome": f"wallet.did_outcome.{content['outcome']}" if content.get("outcome") not in {None, "sent"} else "",
         "title": credential.title(language) if credential else "",
-        "who": _name(who, language) if who else _issuer(content, credential, language),
+        "who": parties.party(who, language) if who else _issuer(content, credential, language),
         "authorised": content.get("authorised", ()),
         "shared": [_shared(each, held, language) for each in content.get("shared", ())],
         "codes": [f"codes.{each}.title" for each in content.get("codes", ())],
@@ -91,11 +95,8 @@ def _shared(each: dict[str, Any], held: dict[str, Held], language: str) -> dict[
     return {
         "title": cards.type_title(type_name, language) if type_name else each["title"],
         "claims": cards.labels(type_name, list(each["claims"]), language),
+        "stood": f"codes.{each['status']}.title" if each.get("status", "ok") not in _NOTHING_KNOWN else "",
     }
-
-
-def _name(who: dict[str, Any], language: str) -> str:
-    return i18n.pick(who["name"], language) if who["name"] else str(who["client_id"])
 
 
 def _issuer(content: Any, credential: Held | None, language: str) -> str:

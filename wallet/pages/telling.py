@@ -10,6 +10,7 @@ from comity.errors import Code, ComityError, Conflict, NotFound
 from wallet import holdings
 from wallet.pages import cards
 from wallet.pages.face import Face
+from wallet.parties import party
 from wallet.records import DOOR, Kept, OpenWallet
 from wallet.unanswered import NothingAnswers
 
@@ -26,6 +27,7 @@ def router(face: Face) -> APIRouter:
             request,
             "nothing_answers.html",
             who=found.content["who"],
+            asker=party(found.content["who"], language),
             asked=_asked(found, language),
             is_told=found.content["told"],
         )

@@ -13,12 +13,14 @@ class SignIn:
         name: what to type as the name.
         password: what to type as the password.
         role: what it may do, as a key of ``door.role_…``; empty when that needs no words.
+        office: for which office, by language; empty when that needs no words.
     """
 
     face: str
     name: str
     password: str
     role: str = ""
+    office: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

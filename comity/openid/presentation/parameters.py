@@ -10,9 +10,10 @@ from typing import Any
 from comity import dcql
 from comity.errors import Code, Malformed
 from comity.openid.members import Members
-from comity.openid.presentation import client_id, transaction_data, verifier_info
+from comity.openid.presentation import client_id, stated_purpose, transaction_data, verifier_info
 from comity.openid.presentation.client_id import ClientId, Prefix
 from comity.openid.presentation.client_metadata import ClientMetadata
+from comity.openid.presentation.stated_purpose import StatedPurpose
 from comity.openid.presentation.transaction_data import Transaction
 from comity.openid.presentation.verifier_info import VerifierInfo
 from comity.openid.refusal import OAuthErrorCode, Refusal
@@ -67,6 +68,7 @@ class RequestObject:
         verifier_info: what others attest of the verifier.
         origin: the website that asks by the Digital Credentials API, as the platform says; None otherwise.
         expected_origins: the websites from which a signed request may be made on that API.
+        stated: what the verifier itself says that it is for, unchecked; as it was read, never written.
     """
 
     client_id: ClientId
@@ -83,6 +85,7 @@ class RequestObject:
     verifier_info: tuple[VerifierInfo, ...] = ()
     origin: str | None = None
     expected_origins: tuple[str, ...] = ()
+    stated: tuple[StatedPurpose, ...] = ()
 
     @property
     def audience(self) -> str:
@@ -154,6 +157,7 @@ def read(members: Members, client: ClientId, *, origin: str | None = None) -> Re
         verifier_info=verifier_info.parse(members),
         origin=origin,
         expected_origins=members.optional_strings("expected_origins") if client.prefix.can_sign else (),
+        stated=stated_purpose.read(members),
     )
 
 

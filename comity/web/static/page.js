@@ -50,10 +50,11 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
-// Instants in the reader's own time; without scripts they stand there in UTC.
+// Instants in the reader's own time; without scripts they stand there in UTC. A time of day stays on one line.
 for (const time of document.querySelectorAll("time[datetime*=T]")) {
   const how = { dateStyle: "clock" in time.dataset ? undefined : "long", timeStyle: "short" };
-  time.textContent = new Intl.DateTimeFormat(time.closest("[lang]").lang, how).format(new Date(time.dateTime));
+  const told = new Intl.DateTimeFormat(time.closest("[lang]").lang, how).format(new Date(time.dateTime));
+  time.textContent = told.replace(/(\d) h (?=\d)/, "$1\u00a0h\u00a0").replace(/ (?=[ap]\.m\.)/, "\u00a0");
 }
 
 document.querySelector("[data-focus]")?.focus();

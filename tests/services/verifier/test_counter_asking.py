@@ -79,7 +79,7 @@ async def test_red_says_why_and_releases_nothing(till: Till, verifier: Deployed)
     page = await till.read(check)
     for seen in (
         "Rejected",
-        "The person is not shown to be old enough here.",
+        "Nothing shows that the person is old enough here.",
         "Do not go on",
         "age_requirement_not_met",
     ):

@@ -10,6 +10,7 @@ from comity.errors import Misconfigured
 from comity.openid.presentation import response
 from tests.services.verifier.deployed import Place, running
 from tests.services.verifier.federation import LICENCE, PERSON
+from tests.services.verifier.till import paired
 from verifier import policy_file
 
 
@@ -69,6 +70,39 @@ async def test_it_is_asked_and_judged_as_it_is_written(
         assert (await verifier.result(started))["verdict"] == verdict
 
 
+WORDS = {
+    "title": {"en": "May rent a car", "fr": "Peut louer une voiture"},
+    "about": {"en": "Of age, with a licence", "fr": "Majeur, avec un permis"},
+    "met": {"en": "This person may rent a car.", "fr": "Cette personne peut louer une voiture."},
+}
+
+
+async def test_a_counter_offers_it_in_the_words_of_the_installation(place: Place) -> None:
+    worded = {**PREFERRED, "name": "rental", "counter": WORDS}
+    async with running(place, policies_file=written(place.folder, PREFERRED, worded)) as verifier:
+        till = await paired(verifier)
+        page = await till.read("/counter")
+        assert "May rent a car Of age, with a licence" in page
+        assert "of-age" not in page, "without words it is not for counters"
+        assert "18 years of age or older, 21 years of age or older" in page, "what is asked is said before it starts"
+        assert "May rent a car" not in await till.read("/counter/scan"), "it takes a wallet"
+        assert (await till.post("/counter", {"policy": "of-age"})).status_code == 422
+        check = await till.ask("rental")
+        assert "May rent a car" in await till.read(check)
+        started = await till.link(check)
+        request = await verifier.fetch(started)
+        token = {"person": [verifier.present(request, verifier.held(PERSON), ("age_over_21",))]}
+        assert (await verifier.post(started, response.build(request, token))).status_code == 200
+        page = await till.read(check)
+        assert "Accepted This person may rent a car." in page
+        till.language = "fr"
+        assert "Cette personne peut louer une voiture." in await till.read(check)
+        assert "Peut louer une voiture" in await till.read("/counter/history")
+    async with running(place) as verifier:  # the policy is gone; what was asked stays in the history by its name
+        till = await paired(verifier)
+        assert "rental" in await till.read("/counter/history")
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -82,12 +116,21 @@ async def test_it_is_asked_and_judged_as_it_is_written(
         {"require": {}},
         {"same_holder": "yes"},
         {"extra": 1},
+        {"counter": {**WORDS, "title": {"en": "May rent a car"}}},
+        {"counter": {**WORDS, "met": {"en": " ", "fr": "Oui"}}},
+        {
+            "counter": WORDS,
+            "query": {"credentials": [asked("p", "unheard-of/1", claims=[{"path": ["a"]}])]},
+            "require": [],
+        },
+        {"counter": WORDS, "query": {"credentials": [asked("p", "person/1")]}, "require": []},
     ],
 )
 def test_a_file_that_says_something_else_is_refused_at_start(tmp_path: Path, change: dict[str, Any]) -> None:
     assert set(policy_file.load(written(tmp_path, PREFERRED))) == {"of-age"}
     with pytest.raises(Misconfigured):
         policy_file.load(written(tmp_path, {**PREFERRED, **change}))
+    assert policy_file.load(written(tmp_path, {**PREFERRED, "counter": WORDS}))["of-age"].preset() is not None
 
 
 def test_twice_the_same_name_or_no_list(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """What the consent page says of a request beyond the claims: transactions, warnings, several cards; and a plain no."""
 
+import asyncio
 import html
 import re
 from typing import Any
 
 import httpx
+import pytest
 
+from comity.ports import Fetched, FetchRequest
 from tests.services.wallet.test_digital_credentials import ask, opened
 from tests.services.wallet.test_pages import signed_in, token_in
 from tests.services.wallet.test_refusals import RESPONSES, _ok
@@ -70,6 +73,97 @@ async def test_a_plain_request_confirms_nothing_else(town: Town) -> None:
     assert "By agreeing you confirm" not in page
     assert "Entitled to ask for all of this" in page
     assert "Think first" not in page
+
+
+async def test_what_the_verifier_says_it_is_for_is_quoted_and_not_vouched_for(town: Town) -> None:
+    """Beside the purposes of the registry: the verifier's own words, as text, in the reader's language if it can."""
+    maya = await signed_in(town)
+    await maya.receive(await town.offer())
+    said = {"en": "To sell you <b>wine</b>\u202e", "fr-CA": "Pour vous vendre du vin"}
+    query: dict[str, Any] = {
+        "credentials": [{"id": "person_sdjwt", "format": "dc+sd-jwt", "claims": [{"path": ["age_over_19"]}]}]
+    }
+    query["credentials"][0]["meta"] = {"vct_values": ["https://types.comity.example/person/1"]}
+    plain = await words(maya, await brought(maya, (await town.ask())["link"]))
+    assert "nobody has checked" not in plain
+    health = {
+        "id": "health",
+        "format": "dc+sd-jwt",
+        "meta": {"vct_values": ["https://types.comity.example/health-card/1"]},
+    }
+    query["credentials"].append({**health, "claims": [{"path": ["coverage_number"]}]})
+    asked, also = {"options": [["person_sdjwt"]], "purpose": said}, {"options": [["health"]], "required": False}
+    stated = {**query, "credential_sets": [asked, also]}
+    town.net.afterwards("/openid/requests/", signed_again(town, dcql_query=stated))
+    path = await brought(maya, (await town.ask())["link"])
+    page = (await maya.client.get(path)).text
+    assert '<blockquote lang="en" dir="auto">To sell you &lt;b&gt;wine&lt;/b&gt;</blockquote>' in page
+    assert page.index("No purpose is registered") < page.index("which nobody has checked") < page.index("<blockquote")
+    assert "Also asked for" not in plain
+    assert "Resident and health coverage card" in page[page.index("Also asked for, without obligation") :]
+    french = (await maya.client.get(path.replace("/en/", "/fr/"))).text
+    assert '<blockquote lang="fr-ca" dir="auto">Pour vous vendre du vin</blockquote>' in french
+    (choice,) = fields_in(page, "choice.person_sdjwt")
+    town.net.heal()
+    town.net.instead(RESPONSES, lambda request, _: _ok(town, request))
+    answer = await answered(maya, path, answer="agree", **{"choice.person_sdjwt": choice})
+    assert answer.status_code == 303, "what was read can be answered"
+
+
+async def test_who_presses_twice_is_told_that_it_was_sent(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a script the second press arrives while the first is on its way to the verifier; one answer leaves."""
+    maya = await signed_in(town)
+    await maya.receive(await town.offer())
+    started = await town.ask()
+    path = await brought(maya, started["link"])
+    page = (await maya.client.get(path)).text
+    (digest,), (choice,) = fields_in(page, "digest"), fields_in(page, "choice.person_sdjwt")
+    agreed = {"digest": digest, "answer": "agree", "choice.person_sdjwt": choice}
+    on_its_way, may_arrive, fetch = asyncio.Event(), asyncio.Event(), town.net.fetch
+
+    async def slowly(request: FetchRequest) -> Fetched:
+        if RESPONSES in request.url:
+            on_its_way.set()
+            await may_arrive.wait()
+        return await fetch(request)
+
+    monkeypatch.setattr(town.net, "fetch", slowly)
+    first = asyncio.create_task(sent(maya, path, **agreed))
+    await on_its_way.wait()
+    for pressed in (await sent(maya, path, **agreed), await maya.client.get(path)):
+        assert (pressed.status_code, pressed.headers["location"]) == (303, f"{path}/done")
+        assert "Your answer was sent to" in await words(maya, f"{path}/done")
+    page = (await maya.client.get(f"{path.replace('/en/', '/fr/')}/done")).text
+    assert "Votre réponse a été envoyée à" in html.unescape(page)
+    assert 'href="/fr/history"' in page
+    may_arrive.set()
+    assert (await first).headers["location"] == f"{path}/done"
+    assert "received what you agreed to" in await words(maya, f"{path}/done")
+    assert len([each for each in town.net.asked if RESPONSES in each.url]) == 1
+    assert (await town.result(started))["result"]["verdict"] == "accepted"
+
+
+async def test_the_history_says_how_a_card_stood_when_it_was_shown(town: Town) -> None:
+    maya = await signed_in(town)
+    offer = await town.offer()
+    await maya.receive(offer)
+    for stood in (False, True):
+        started = await town.ask()
+        path = await brought(maya, started["link"])
+        (choice,) = fields_in((await maya.client.get(path)).text, "choice.person_sdjwt")
+        await answered(maya, path, answer="agree", **{"choice.person_sdjwt": choice})
+        assert ("At that time: Revoked" in await words(maya, "/en/history")) is stood
+        if not stood:
+            await town.change_status(offer, "revoke")
+            await sent(maya, "/en/look")
+
+
+async def test_an_answer_that_nobody_noted_is_not_invented(town: Town) -> None:
+    maya = await signed_in(town)
+    page = await maya.client.get("/en/requests/none/done")
+    assert page.status_code == 404
+    assert "Nothing is ever sent twice." in page.text
+    assert 'href="/en/history"' in page.text
 
 
 async def test_what_a_camera_read_comes_with_a_warning(town: Town) -> None:

@@ -5,7 +5,9 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from comity import formats
 from comity.credential import Format, SignedCredential
@@ -15,7 +17,7 @@ from comity.ports import Fetched, FetchRequest
 from tests.services.wallet.forging import metadata_saying
 from tests.services.wallet.test_attesting import by_attestation_alone, provided
 from tests.services.wallet.test_receiving import opened
-from tests.services.wallet.town import NOW, Ground, Person, Town, running
+from tests.services.wallet.town import NOW, WALLET, Ground, Person, Town, running
 from tests.support.in_process import fetched
 from wallet import copies, holdings
 from wallet.records import CREDENTIAL, KEY, Sheet
@@ -165,11 +167,32 @@ async def test_it_is_refilled_in_silence_before_it_runs_out(town: Town, maya: Pe
     assert stands == {"revoked"}  # whichever copy a clerk finds, it is the card that is revoked
 
 
-async def test_a_look_at_the_page_of_cards_refills_as_well(town: Town, maya: Person) -> None:
+async def test_a_look_at_the_page_of_cards_refills_when_the_page_is_out(
+    town: Town, maya: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An issuer that is slow, or down, holds nobody's page: it is asked once the last byte was sent."""
     await take(town, maya)
     for _ in range(copies.COPIES - copies.LOW):
         await show(town)
-    assert (await maya.client.get("/en/")).status_code == 200
+    asked = len(town.net.asked)
+    sent: list[Message] = []
+    asked_when_sent: list[int] = []
+    house = town.net.hosts[WALLET]
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def watching(message: Message) -> None:
+            sent.append(message)
+            asked_when_sent.append(len(town.net.asked) - asked)
+            await send(message)
+
+        await house(scope, receive, watching)
+
+    cookies = {"cookie": "; ".join(f"{each.name}={each.value}" for each in maya.client.cookies.jar)}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(watched), base_url=WALLET) as client:
+        assert (await client.get("/en/", headers=cookies)).status_code == 200
+    assert not sent[-1].get("more_body", False)
+    assert set(asked_when_sent) == {0}
+    assert len(town.net.asked) > asked
     assert len(encoded(await card(town))) == copies.LOW + copies.COPIES
 
 

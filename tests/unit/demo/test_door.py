@@ -1,10 +1,12 @@
 """The front door: both languages, the faces and their demo sign-ins, and what a phone needs before it trusts."""
 
+import html
 import re
 
 import httpx
 import pytest
 
+from comity.demo.cast import office
 from comity.demo.door.app import create_door
 from comity.demo.door.house import House, SignIn
 from comity.demo.door.steps import BY_COMMAND, JOURNEYS
@@ -17,6 +19,7 @@ URLS = {
         for name, port in (("issuer", 8101), ("wallet", 8102), ("verifier", 8103), ("registry", 8104), ("status", 8105))
     },
 }
+PEI = "ca-pe/services"
 AUTHORITY = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 
@@ -27,7 +30,7 @@ def visiting(house: House, url: str = URLS["door"]) -> httpx.AsyncClient:
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 async def test_the_page_leads_to_every_face(language: str) -> None:
-    account = SignIn(face="console", name="amira", password="for the demo only", role="supervisor")
+    account = SignIn(face="console", name="amira", password="for the demo only", role="supervisor", office=office(PEI))
     house = House(urls=URLS, probes={"issuer": "http://localhost:9/healthz"}, sign_ins=(account,))
     async with visiting(house) as client:
         page = await client.get(f"/{language}/")
@@ -38,6 +41,7 @@ async def test_the_page_leads_to_every_face(language: str) -> None:
         ):
             assert f'href="{link}"' in page.text
         assert "amira" in page.text
+        assert office(PEI)[language] in html.unescape(page.text), "who visits reads whose desk it is"
         assert "badge-bad" in page.text, "a service that does not answer is told as such"
         assert "strict-transport-security" not in page.headers, "a laptop's name outlives its demonstration"
         assert (await client.get(f"/{language}/trust")).status_code == 404

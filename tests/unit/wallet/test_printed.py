@@ -22,3 +22,12 @@ UNKNOWN = "x509_san_dns:shop.example"
 )
 def test_the_history_names_the_other_side(content: dict[str, Any], other: str) -> None:
     assert printed.other_side(content, "fr") == other
+
+
+def test_what_a_verifier_says_it_is_for_is_printed_as_its_words(capsys: pytest.CaptureFixture[str]) -> None:
+    who = {"name": NAME, "client_id": UNKNOWN, "known": True, "may_ask": "passed"}
+    said = [{"en": "To [bold]sell\u202e wine", "fr-ca": "Pour vendre du vin"}]
+    document = {"who": who, "warnings": [], "transactions": [], "stated": said}
+    for language, words in (("en", "nobody has checked: To [bold]sell wine"), ("fr", "Pour vendre du vin")):
+        printed.consent(document, [], language)
+        assert words in " ".join(capsys.readouterr().out.split())
