@@ -296,9 +296,9 @@ def redeem(connection: Connection, wanted: Redemption, at: datetime) -> Redeemed
         OAuthError: the assertion was used before, or the report was erased meanwhile; the unit is undone.
     """
     challenge = wanted.code_challenge
-    asked = {"code": wanted.code_hash, "at": _seconds(at), "client": wanted.client_id, "address": wanted.redirect_uri}
+    asked = {"code": wanted.code_hash, "client": wanted.client_id, "address": wanted.redirect_uri}
     bound = {} if challenge is None else {"challenge": challenge}
-    found = _sign_in(rows(connection, _redeeming(has_challenge=bool(bound)), asked | bound))
+    found = _sign_in(rows(connection, _redeeming(has_challenge=bool(bound)), {**asked, **bound, "at": _seconds(at)}))
     if found is None:
         return None
     if wanted.used is not None:
@@ -346,7 +346,7 @@ def _using_up(dialect: str) -> UpdateBase:
     return insert_on(assertions, dialect).on_conflict_do_nothing().inline()
 
 
-def _client(row: Mapping[str, Any]) -> Client:
+def _client(row: Mapping[Any, Any]) -> Client:
     return Client(
         id=row["id"],
         name={"en": row["name_en"], "fr": row["name_fr"]},
