@@ -4,8 +4,8 @@ The issuer is started a first time before, so that keys, database and lists are 
 is started again. What counts is the CPU of the process until it answers, from ``/proc``; both read compiled bytecode.
 
 Beside it stands what the libraries cost alone, loaded as we load and with nothing of ours (``benchmarks/floor.md``): an
-application of the same web framework, database toolkit, settings, log and command line with one route; and one of the
-web framework with one route and nothing else at all.
+application of the same web framework, database toolkit, settings, log and command line with one route; one of the web
+framework and the database toolkit alone; and one of the web framework alone.
 """
 
 import http.client
@@ -41,6 +41,12 @@ gc.freeze()
 gc.enable()
 uvicorn.run(app, host=sys.argv[1], port=int(sys.argv[2]), log_level="error", access_log=False)
 """
+_SELECT = """
+import sqlalchemy
+with sqlalchemy.create_engine("sqlite://").connect() as connection:
+    connection.execute(sqlalchemy.text("SELECT 1"))
+"""
+_WITH_DATABASE = _FRAMEWORK.replace("gc.freeze()\n", f"{_SELECT}gc.freeze()\n")
 _LIBRARIES = """
 import gc, sys
 gc.disable()
@@ -56,6 +62,11 @@ gc.freeze()
 gc.enable()
 uvicorn.run(app, host=sys.argv[1], port=int(sys.argv[2]), log_level="error", access_log=False)
 """
+_ALONE = {
+    "the issuer's libraries, with nothing of ours": _LIBRARIES,
+    "FastAPI and SQLAlchemy, with one route and nothing else": _WITH_DATABASE,
+    "FastAPI, with one route and nothing else": _FRAMEWORK,
+}
 
 
 def measure() -> list[Row]:
@@ -65,8 +76,8 @@ def measure() -> list[Row]:
         place.prepare()
         settings = _settings(place)
         _issuer(settings)
-        started = [(_issuer(settings), *map(_application, (_LIBRARIES, _FRAMEWORK, _BARE))) for _ in range(ROUNDS)]
-    ours, libraries, framework, bare = (min(each) for each in zip(*started, strict=True))
+        started = [(_issuer(settings), *map(_application, (*_ALONE.values(), _BARE))) for _ in range(ROUNDS)]
+    ours, *alone, bare = (min(each) for each in zip(*started, strict=True))
     against = "bare ASGI application under uvicorn"
     return [
         Row(
@@ -76,17 +87,9 @@ def measure() -> list[Row]:
             yardstick_us=bare,
             must=3.0,
         ),
-        Row(
-            measure="cold start of the issuer's libraries, with nothing of ours",
-            against=against,
-            ours_us=libraries,
-            yardstick_us=bare,
-        ),
-        Row(
-            measure="cold start of FastAPI with one route and nothing else",
-            against=against,
-            ours_us=framework,
-            yardstick_us=bare,
+        *(
+            Row(measure=f"cold start of {what}", against=against, ours_us=took, yardstick_us=bare)
+            for what, took in zip(_ALONE, alone, strict=True)
         ),
     ]
 
