@@ -3,12 +3,12 @@
 The issuer is started a first time before, so that keys, database and lists are there, as they are when an installation
 is started again. What counts is the CPU of the process until it answers, from ``/proc``; both read compiled bytecode.
 
-Beside it stands what the libraries cost alone: an application of the same web framework, database toolkit, settings,
-log and command line, with one route and nothing of ours, loaded as we load (``benchmarks/floor.md``).
+Beside it stands what the libraries cost alone, loaded as we load and with nothing of ours (``benchmarks/floor.md``): an
+application of the same web framework, database toolkit, settings, log and command line with one route; one of the web
+framework and the database toolkit alone; and one of the web framework alone.
 """
 
 import http.client
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.credentials import Row
+from benchmarks.endpoint import cpu_nanoseconds
 from comity.demo.processes import HOST, command, environment, free_ports
 from tests.services.issuer.deployed import Place
 
 ROUNDS, PATIENCE_SECONDS = 5, 60.0
-_TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 _BARE = """
 import sys, uvicorn
 async def app(scope, receive, send):
@@ -30,6 +30,23 @@ async def app(scope, receive, send):
         await send({"type": "http.response.body", "body": b"ok"})
 uvicorn.run(app, host=sys.argv[1], port=int(sys.argv[2]), log_level="error", lifespan="off")
 """
+_FRAMEWORK = """
+import gc, sys
+gc.disable()
+import fastapi, uvicorn
+app = fastapi.FastAPI()
+@app.get("/healthz")
+async def healthz(): return {"status": "ok"}
+gc.freeze()
+gc.enable()
+uvicorn.run(app, host=sys.argv[1], port=int(sys.argv[2]), log_level="error", access_log=False)
+"""
+_SELECT = """
+import sqlalchemy
+with sqlalchemy.create_engine("sqlite://").connect() as connection:
+    connection.execute(sqlalchemy.text("SELECT 1"))
+"""
+_WITH_DATABASE = _FRAMEWORK.replace("gc.freeze()\n", f"{_SELECT}gc.freeze()\n")
 _LIBRARIES = """
 import gc, sys
 gc.disable()
@@ -45,6 +62,11 @@ gc.freeze()
 gc.enable()
 uvicorn.run(app, host=sys.argv[1], port=int(sys.argv[2]), log_level="error", access_log=False)
 """
+_ALONE = {
+    "the issuer's libraries, with nothing of ours": _LIBRARIES,
+    "FastAPI and SQLAlchemy, with one route and nothing else": _WITH_DATABASE,
+    "FastAPI, with one route and nothing else": _FRAMEWORK,
+}
 
 
 def measure() -> list[Row]:
@@ -54,8 +76,8 @@ def measure() -> list[Row]:
         place.prepare()
         settings = _settings(place)
         _issuer(settings)
-        started = [(_issuer(settings), _application(_LIBRARIES), _application(_BARE)) for _ in range(ROUNDS)]
-    ours, libraries, bare = (min(each) for each in zip(*started, strict=True))
+        started = [(_issuer(settings), *map(_application, (*_ALONE.values(), _BARE))) for _ in range(ROUNDS)]
+    ours, *alone, bare = (min(each) for each in zip(*started, strict=True))
     against = "bare ASGI application under uvicorn"
     return [
         Row(
@@ -65,11 +87,9 @@ def measure() -> list[Row]:
             yardstick_us=bare,
             must=3.0,
         ),
-        Row(
-            measure="cold start of the issuer's libraries, with nothing of ours",
-            against=against,
-            ours_us=libraries,
-            yardstick_us=bare,
+        *(
+            Row(measure=f"cold start of {what}", against=against, ours_us=took, yardstick_us=bare)
+            for what, took in zip(_ALONE, alone, strict=True)
         ),
     ]
 
@@ -101,9 +121,7 @@ def _until_answered(arguments: list[str], port: int, variables: Mapping[str, str
             if process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"{arguments[-4:]} does not answer")
             time.sleep(0.01)
-        # proc(5): after the name in parentheses, user and system time are the 12th and 13th field.
-        fields = Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * _TICK_US
+        return cpu_nanoseconds(process.pid) / 1000
     finally:
         process.kill()
         process.wait()

@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING
 import structlog
 from fastapi import FastAPI
 
-from comity.errors import Code, Misconfigured
 from comity.openid.refusal import OAuthError
 from comity.ports import ClaimsSource, Clock, Fetcher
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from comity.runtime.database import Database, open_database
 from comity.runtime.fetching import FetcherAtFirstUse
-from comity.runtime.files import alone_in
-from comity.runtime.keystore import FileKeyStore
 from comity.runtime.logging import without_message
 from comity.runtime.periodic import periodic
 from comity.runtime.refusals import Refusals
@@ -31,13 +28,14 @@ from comity.web.endings import Endings
 from issuer import approving, authorities, bulk, catalog, client_trust, identity, issuing, signing_in, sources
 from issuer.api import access, authorization, described, described_protocol, openid, operators, public, sign_in
 from issuer.attestation_status import RENEW_SECONDS, AttestationStatus
-from issuer.authorities import Authority, Description
+from issuer.authorities import Description
 from issuer.client_trust import ClientTrust
 from issuer.console import pages as console
 from issuer.console import photos
 from issuer.deployment import Deployment, Limits
 from issuer.encryption import RequestKeys
 from issuer.identity import IdentityProvider, Registration
+from issuer.keyring import create_missing_keys, open_authorities, open_keys
 from issuer.operators import Operators
 from issuer.secrecy import Secrecy
 from issuer.settings import IssuerSettings
@@ -90,66 +88,6 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     routes = [route for router in (openid.router, *others) for route in router.routes]
     counted.install(app, access.count_refusal, routes)
     return app
-
-
-def open_keys(settings: IssuerSettings) -> FileKeyStore:
-    """Return the key store of this deployment."""
-    return FileKeyStore(settings.keys_folder)
-
-
-def create_missing_keys(settings: IssuerSettings, at: datetime) -> tuple[str, ...]:
-    """Make the keys that the deployment lacks; return their names. Keys that exist are left as they are.
-
-    Of several processes that start at once one makes them, and the others take those.
-
-    Raises:
-        Misconfigured: the folder cannot be written.
-    """
-    try:
-        with alone_in(settings.keys_folder):
-            return _create_missing_keys(settings, at)
-    except OSError as error:
-        raise Misconfigured(Code.MISCONFIGURED, f"the keys cannot be written: {error.strerror}") from None
-
-
-def _create_missing_keys(settings: IssuerSettings, at: datetime) -> tuple[str, ...]:
-    store = open_keys(settings)
-    made: list[str] = []
-    for description in authorities.load(settings.authorities_file):
-        made += authorities.create_keys(
-            store,
-            description,
-            public_url=settings.public_url,
-            status_public_url=settings.status_public_url,
-            at=at,
-        )
-    if _signs_in_by_key(settings) and identity.KEY not in store.names():
-        store.create(identity.KEY)
-        made.append(identity.KEY)
-    if not store.has_secret(authorities.SECRET):
-        store.create_secret(authorities.SECRET)
-        made.append(authorities.SECRET)
-    return tuple(made)
-
-
-def open_authorities(settings: IssuerSettings, at: datetime) -> dict[str, Authority]:
-    """Return the authorities with their keys, by path.
-
-    Raises:
-        Misconfigured: a key or a certificate is missing or wrong.
-    """
-    store = open_keys(settings)
-    found = (
-        authorities.open_authority(
-            store,
-            description,
-            public_url=settings.public_url,
-            status_public_url=settings.status_public_url,
-            at=at,
-        )
-        for description in authorities.load(settings.authorities_file)
-    )
-    return {authority.path: authority for authority in found}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,10 +234,6 @@ def _client_trust(settings: IssuerSettings) -> ClientTrust:
         gives_challenges=settings.attestation_challenges,
         attestation_age=timedelta(seconds=settings.attestation_seconds),
     )
-
-
-def _signs_in_by_key(settings: IssuerSettings) -> bool:
-    return settings.identity_provider_issuer is not None and settings.identity_provider_client_secret is None
 
 
 def _identity_provider(settings: IssuerSettings, fetcher: Fetcher, clock: Clock) -> IdentityProvider | None:

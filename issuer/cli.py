@@ -38,9 +38,9 @@ def _settings() -> "IssuerSettings":
 
 
 def _backup() -> "Scheme":
-    from issuer.app import open_authorities, open_keys
     from issuer.authorities import SECRET
     from issuer.backup import scheme
+    from issuer.keyring import open_authorities, open_keys
 
     settings = _settings()
     return scheme(
@@ -150,7 +150,7 @@ def check() -> None:
 @_keys.command("init")
 def keys_init(lang: _Language = "en") -> None:
     """Make the keys that are missing; never replaces one. / Créer les clés manquantes, sans en remplacer aucune."""
-    from issuer.app import create_missing_keys
+    from issuer.keyring import create_missing_keys
 
     made = create_missing_keys(_settings(), SystemClock().now())
     for name in made:
@@ -162,7 +162,7 @@ def keys_init(lang: _Language = "en") -> None:
 @_keys.command("show")
 def keys_show(lang: _Language = "en") -> None:
     """Show public facts about the keys. / Afficher les données publiques des clés."""
-    from issuer.app import open_authorities
+    from issuer.keyring import open_authorities
 
     for authority in open_authorities(_settings(), SystemClock().now()).values():
         typer.echo(f"{authority.path}  {authority.description.name[lang]}")
@@ -183,7 +183,7 @@ def identifiers(
     lang: _Language = "en",
 ) -> None:
     """Print what the registry should say of each authority. / Afficher les entrées destinées au registre."""
-    from issuer.app import open_authorities
+    from issuer.keyring import open_authorities
 
     opened = open_authorities(_settings(), SystemClock().now()).values()
     if json:

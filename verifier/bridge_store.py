@@ -5,9 +5,10 @@ policy. No claim is in any of these tables: it stays sealed with the request tha
 and is erased from there in the unit in which the website fetches its token. Secrets and codes are kept as hashes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -16,15 +17,17 @@ from sqlalchemy import (
     Connection,
     Index,
     LargeBinary,
-    RowMapping,
     String,
     Table,
     Text,
+    UpdateBase,
+    bindparam,
     delete,
     insert,
     select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from comity import strict_json
 from comity.errors import Code
@@ -32,6 +35,7 @@ from comity.openid import client_assertion
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Jwk
 from comity.runtime.inserting import insert_on
+from comity.runtime.written import change, rows
 from verifier.store import drop_unanswered, metadata, take_report
 
 __all__ = ["metadata"]
@@ -157,6 +161,26 @@ class SignIn:
 
 _INSTANTS = ("expires_at", "code_expires_at", "ended_at")
 
+# Built once: to put such a statement together costs several times what SQLite needs to run it.
+_FIND_CLIENT = select(clients).where(
+    clients.c.id == bindparam("this"), clients.c.enabled_at.is_not(None), clients.c.removed_at.is_(None)
+)
+_SAVE_SIGN_IN = insert(sign_ins).inline()
+_FIND_SIGN_IN = select(sign_ins).where(
+    sign_ins.c.id == bindparam("this"), sign_ins.c.browser_hash == bindparam("browser")
+)
+_OPEN = (
+    (sign_ins.c.id == bindparam("this"))
+    & sign_ins.c.code_hash.is_(None)
+    & sign_ins.c.ended_at.is_(None)
+    & (sign_ins.c.expires_at > bindparam("at"))
+)
+_ASKED = _OPEN & (sign_ins.c.request_id == bindparam("asked"))
+_ASK_AGAIN = update(sign_ins).where(_ASKED).values(request_id=bindparam("asked_now"))
+_GIVE_CODE = update(sign_ins).where(_ASKED).values(code_hash=bindparam("code"), code_expires_at=bindparam("until"))
+_END = update(sign_ins).where(_OPEN).values(ended_at=bindparam("at"))
+_WAS_REDEEMED = select(sign_ins.c.id).where(sign_ins.c.code_hash == bindparam("code"), sign_ins.c.ended_at.is_not(None))
+
 
 # --- websites
 
@@ -189,9 +213,8 @@ def list_clients(connection: Connection) -> tuple[Client, ...]:
 
 def find_client(connection: Connection, client_id: str) -> Client | None:
     """Return the website of this name that may do something, or None."""
-    usable = (clients.c.id == client_id) & clients.c.enabled_at.is_not(None) & clients.c.removed_at.is_(None)
-    row = connection.execute(select(clients).where(usable)).mappings().first()
-    return None if row is None else _client(row)
+    found = rows(connection, _FIND_CLIENT, {"this": client_id})
+    return _client(found[0]._asdict()) if found else None
 
 
 def renew_client(connection: Connection, client_id: str, *, secret_hash: str | None, at: datetime) -> bool:
@@ -216,35 +239,31 @@ def save_sign_in(connection: Connection, row: SignIn) -> None:
     """Store what a browser begins."""
     values = {name: getattr(row, name) for name in SignIn.__slots__}
     values.update({name: _seconds(values[name]) for name in _INSTANTS})
-    connection.execute(insert(sign_ins).values(values))
+    change(connection, _SAVE_SIGN_IN, values)
 
 
 def find_sign_in(connection: Connection, sign_in_id: str, *, browser_hash: str) -> SignIn | None:
     """Return the sign-in of this name that this browser began, whatever became of it, or None."""
-    wanted = (sign_ins.c.id == sign_in_id) & (sign_ins.c.browser_hash == browser_hash)
-    return _sign_in(connection.execute(select(sign_ins).where(wanted)).mappings().first())
+    return _sign_in(rows(connection, _FIND_SIGN_IN, {"this": sign_in_id, "browser": browser_hash}))
 
 
 def ask_again(connection: Connection, sign_in_id: str, *, before: str, request_id: str, at: datetime) -> bool:
     """Let another request take the place of ``before``; False when that happened meanwhile, or it is over."""
-    wanted = _is_open(sign_in_id, at) & (sign_ins.c.request_id == before)
-    return connection.execute(update(sign_ins).where(wanted).values(request_id=request_id)).rowcount == 1
+    values = {"this": sign_in_id, "at": _seconds(at), "asked": before, "asked_now": request_id}
+    return change(connection, _ASK_AGAIN, values) == 1
 
 
 def give_code(
     connection: Connection, sign_in_id: str, *, request_id: str, code_hash: str, until: datetime, at: datetime
 ) -> bool:
     """Give the one code of a sign-in; False when it has one, another request took the place, or it is over."""
-    wanted = _is_open(sign_in_id, at) & (sign_ins.c.request_id == request_id)
-    values = {"code_hash": code_hash, "code_expires_at": _seconds(until)}
-    return connection.execute(update(sign_ins).where(wanted).values(**values)).rowcount == 1
+    values = {"this": sign_in_id, "at": _seconds(at), "asked": request_id, "code": code_hash, "until": _seconds(until)}
+    return change(connection, _GIVE_CODE, values) == 1
 
 
 def end_sign_in(connection: Connection, sign_in_id: str, at: datetime) -> bool:
     """End a sign-in without a code; False when it is over already."""
-    return (
-        connection.execute(update(sign_ins).where(_is_open(sign_in_id, at)).values(ended_at=_seconds(at))).rowcount == 1
-    )
+    return change(connection, _END, {"this": sign_in_id, "at": _seconds(at)}) == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,13 +295,10 @@ def redeem(connection: Connection, wanted: Redemption, at: datetime) -> Redeemed
     Raises:
         OAuthError: the assertion was used before, or the report was erased meanwhile; the unit is undone.
     """
-    row, challenge = sign_ins.c, wanted.code_challenge
-    is_bound = (row.client_id == wanted.client_id) & (row.redirect_uri == wanted.redirect_uri)
-    # RFC 7636 §4.6; a verifier for a code that was asked without a challenge is refused too (RFC 9700 §2.1.1).
-    is_same = row.code_challenge.is_(None) if challenge is None else row.code_challenge == challenge
-    is_good = (row.code_hash == wanted.code_hash) & row.ended_at.is_(None) & (row.code_expires_at > _seconds(at))
-    change = update(sign_ins).where(is_good & is_bound & is_same).values(ended_at=_seconds(at)).returning(*sign_ins.c)
-    found = _sign_in(connection.execute(change).mappings().first())
+    challenge = wanted.code_challenge
+    asked = {"code": wanted.code_hash, "client": wanted.client_id, "address": wanted.redirect_uri}
+    bound = {} if challenge is None else {"challenge": challenge}
+    found = _sign_in(rows(connection, _redeeming(has_challenge=bool(bound)), {**asked, **bound, "at": _seconds(at)}))
     if found is None:
         return None
     if wanted.used is not None:
@@ -293,10 +309,20 @@ def redeem(connection: Connection, wanted: Redemption, at: datetime) -> Redeemed
     return Redeemed(sign_in=found, answered_at=taken[0], sealed_report=taken[1])
 
 
+@cache
+def _redeeming(*, has_challenge: bool) -> ReturningUpdate[Any]:
+    """Return the statement, by whether the code comes with a verifier; built once each."""
+    row = sign_ins.c
+    is_bound = (row.client_id == bindparam("client")) & (row.redirect_uri == bindparam("address"))
+    # RFC 7636 §4.6; a verifier for a code that was asked without a challenge is refused too (RFC 9700 §2.1.1).
+    is_same = row.code_challenge == bindparam("challenge") if has_challenge else row.code_challenge.is_(None)
+    is_good = (row.code_hash == bindparam("code")) & row.ended_at.is_(None) & (row.code_expires_at > bindparam("at"))
+    return update(sign_ins).where(is_good & is_bound & is_same).values(ended_at=bindparam("at")).returning(*row)
+
+
 def was_redeemed(connection: Connection, code_hash: str) -> bool:
     """Say whether this code was given and used; False for one that nobody was given."""
-    used = (sign_ins.c.code_hash == code_hash) & sign_ins.c.ended_at.is_not(None)
-    return connection.execute(select(sign_ins.c.id).where(used)).first() is not None
+    return bool(rows(connection, _WAS_REDEEMED, {"code": code_hash}))
 
 
 def erase_sign_ins(connection: Connection, *, ended_before: datetime, at: datetime) -> int:
@@ -310,17 +336,17 @@ def erase_sign_ins(connection: Connection, *, ended_before: datetime, at: dateti
 
 
 def _use_up(connection: Connection, digest: str, until: datetime) -> None:
-    used = insert_on(assertions, connection.dialect.name).values(digest=digest, expires_at=_seconds(until))
-    if connection.execute(used.on_conflict_do_nothing()).rowcount != 1:
+    values = {"digest": digest, "expires_at": _seconds(until)}
+    if change(connection, _using_up(connection.dialect.name), values) != 1:
         raise client_assertion.refuse_replay()
 
 
-def _is_open(sign_in_id: str, at: datetime) -> Any:
-    row = sign_ins.c
-    return (row.id == sign_in_id) & row.code_hash.is_(None) & row.ended_at.is_(None) & (row.expires_at > _seconds(at))
+@cache
+def _using_up(dialect: str) -> UpdateBase:
+    return insert_on(assertions, dialect).on_conflict_do_nothing().inline()
 
 
-def _client(row: RowMapping) -> Client:
+def _client(row: Mapping[Any, Any]) -> Client:
     return Client(
         id=row["id"],
         name={"en": row["name_en"], "fr": row["name_fr"]},
@@ -337,10 +363,10 @@ def _client(row: RowMapping) -> Client:
     )
 
 
-def _sign_in(found: RowMapping | None) -> SignIn | None:
-    if found is None:
+def _sign_in(found: Sequence[Any]) -> SignIn | None:
+    if not found:
         return None
-    values = dict(found)
+    values = found[0]._asdict()
     values.update({name: _instant(values[name]) for name in _INSTANTS})
     return SignIn(**values)
 

@@ -4,6 +4,7 @@ What a stranger may learn from a stolen copy: which counters there are, and when
 What was shown to the person at the counter is sealed, and erased after a short time.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,15 +17,16 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    RowMapping,
     String,
     Table,
+    bindparam,
     delete,
     insert,
     select,
     update,
 )
 
+from comity.runtime.written import change, rows
 from verifier.store import metadata
 
 __all__ = ["metadata"]
@@ -129,6 +131,14 @@ class CounterCheck:
 _INSTANTS = ("started_at", "ended_at")
 _DEVICE = (*(devices.c[name] for name in Device.__slots__),)
 
+# Built once: to put such a statement together costs several times what SQLite needs to run it.
+_FIND_DEVICE = select(*_DEVICE).where(
+    devices.c.session_hash == bindparam("session"), devices.c.seen_at > bindparam("seen_after")
+)
+_TOUCH_DEVICE = update(devices).where(devices.c.id == bindparam("this")).values(seen_at=bindparam("at"))
+_BEGIN_CHECK = insert(checks).inline()
+_FIND_CHECK = select(checks).where(checks.c.id == bindparam("this"), checks.c.device_id == bindparam("whose"))
+
 
 # --- devices
 
@@ -144,7 +154,8 @@ def pair_device(connection: Connection, pairing_hash: str, session_hash: str, at
     """Use up a pairing code for a session, once; None when there is no such code, or its time is over."""
     is_open = (devices.c.pairing_hash == pairing_hash) & (devices.c.pairing_until > _seconds(at))
     values = {"pairing_hash": None, "pairing_until": None, "session_hash": session_hash, "seen_at": _seconds(at)}
-    return _device(connection.execute(update(devices).where(is_open).values(**values).returning(*_DEVICE)).mappings())
+    paired = update(devices).where(is_open).values(**values).returning(*_DEVICE)
+    return _device(connection.execute(paired).mappings().all())
 
 
 def open_device(connection: Connection, device: Device, *, session_hash: str, at: datetime) -> None:
@@ -157,13 +168,13 @@ def open_device(connection: Connection, device: Device, *, session_hash: str, at
 
 def find_device(connection: Connection, session_hash: str, *, seen_after: datetime) -> Device | None:
     """Return the device of a session that was used after ``seen_after``, or None."""
-    wanted = (devices.c.session_hash == session_hash) & (devices.c.seen_at > _seconds(seen_after))
-    return _device(connection.execute(select(*_DEVICE).where(wanted)).mappings())
+    found = rows(connection, _FIND_DEVICE, {"session": session_hash, "seen_after": _seconds(seen_after)})
+    return _device([row._asdict() for row in found])
 
 
 def touch_device(connection: Connection, device_id: str, at: datetime) -> None:
     """Note that the device was seen."""
-    connection.execute(update(devices).where(devices.c.id == device_id).values(seen_at=_seconds(at)))
+    change(connection, _TOUCH_DEVICE, {"this": device_id, "at": _seconds(at)})
 
 
 def change_device(connection: Connection, device_id: str, *, place: str, clear_seconds: int, sound: bool) -> None:
@@ -190,13 +201,13 @@ def begin_check(connection: Connection, row: CounterCheck) -> None:
     """Store what a device begins, or did by a scan."""
     values = {name: getattr(row, name) for name in CounterCheck.__slots__}
     values.update({name: _seconds(values[name]) for name in _INSTANTS})
-    connection.execute(insert(checks).values(values))
+    change(connection, _BEGIN_CHECK, values)
 
 
 def find_check(connection: Connection, check_id: str, device_id: str) -> CounterCheck | None:
     """Return what this device checked under this name, or None."""
-    wanted = (checks.c.id == check_id) & (checks.c.device_id == device_id)
-    return next(iter(_checks(connection.execute(select(checks).where(wanted)).mappings().all())), None)
+    found = rows(connection, _FIND_CHECK, {"this": check_id, "whose": device_id})
+    return next(iter(_checks([row._asdict() for row in found])), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,16 +255,15 @@ def erase_checks(connection: Connection, *, viewed_before: datetime, ended_befor
     return erased + connection.execute(delete(checks).where(checks.c.ended_at < _seconds(ended_before))).rowcount
 
 
-def _checks(rows: Any) -> tuple[CounterCheck, ...]:
+def _checks(found: Iterable[Mapping[Any, Any]]) -> tuple[CounterCheck, ...]:
     return tuple(
         CounterCheck(**{**row, "started_at": _instant(row["started_at"]), "ended_at": _instant(row["ended_at"])})
-        for row in rows
+        for row in found
     )
 
 
-def _device(found: Any) -> Device | None:
-    row: RowMapping | None = found.first()
-    return None if row is None else Device(**{**row, "seen_at": _instant(row["seen_at"])})
+def _device(found: Sequence[Mapping[Any, Any]]) -> Device | None:
+    return Device(**{**found[0], "seen_at": _instant(found[0]["seen_at"])}) if found else None
 
 
 def _seconds(at: datetime | None) -> int | None:

@@ -5,7 +5,7 @@ with codes. Decryption keys and reports (disclosed claims, holder key thumbprint
 after a short time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,10 +19,10 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    RowMapping,
     String,
     Table,
     Text,
+    bindparam,
     delete,
     insert,
     or_,
@@ -32,6 +32,7 @@ from sqlalchemy import (
 
 from comity.runtime.refusals import refusals_tables
 from comity.runtime.webhooks.outbox import outbox
+from comity.runtime.written import change, rows
 
 metadata = MetaData()
 OUTBOX = outbox(metadata)
@@ -128,30 +129,65 @@ class RequestRow:
 
 
 _INSTANTS = ("created_at", "expires_at", "fetched_at", "answered_at", "returned_at")
+_SPENT: Mapping[str, Any] = {"sealed_report": None, "redirect_uri": None, "sealed_particulars": None}
+_UNUSED: Mapping[str, Any] = {"sealed_key": None, "redirect_uri": None, "sealed_particulars": None}
+
+# Built once: to put such a statement together costs several times what SQLite needs to run it.
+_THIS = requests.c.id == bindparam("this")
+_UNANSWERED = _THIS & requests.c.answered_at.is_(None)
+_SAVE = insert(requests).inline()
+_FIND = select(requests).where(_THIS)
+_FIND_TRANSACTION = select(requests).where(
+    requests.c.transaction_hash == bindparam("known_by"), requests.c.relying_party == bindparam("whose")
+)
+_MARK_FETCHED = update(requests).where(_UNANSWERED, requests.c.fetched_at.is_(None)).values(fetched_at=bindparam("at"))
+_ANSWER = (
+    update(requests)
+    .where(_UNANSWERED, requests.c.expires_at > bindparam("at"))
+    .values(
+        answered_at=bindparam("at"),
+        verdict=bindparam("decided"),
+        codes=bindparam("led_by"),
+        sealed_report=bindparam("report"),
+        sealed_key=None,
+        response_code_hash=bindparam("brought_back"),
+    )
+)
+_CLAIM_BROWSER = (
+    update(requests)
+    .where(_UNANSWERED, requests.c.browser_hash.is_(None), requests.c.expires_at > bindparam("at"))
+    .values(browser_hash=bindparam("browser"))
+)
+_MARK_RETURNED = (
+    update(requests)
+    .where(_THIS, requests.c.returned_at.is_(None), requests.c.sealed_report.is_not(None))
+    .values(returned_at=bindparam("at"))
+)
+_ACCEPTED = _THIS & requests.c.sealed_report.is_not(None) & (requests.c.verdict == "accepted")
+_REPORT = select(requests.c.answered_at, requests.c.sealed_report).where(_ACCEPTED)
+_TAKE_REPORT = update(requests).where(_ACCEPTED).values(**_SPENT)
 
 
 def save_request(connection: Connection, row: RequestRow) -> None:
     """Store a new request."""
     values = {name: getattr(row, name) for name in RequestRow.__slots__}
     values.update({name: _seconds(values[name]) for name in _INSTANTS})
-    connection.execute(insert(requests).values(values))
+    change(connection, _SAVE, values)
 
 
 def find_request(connection: Connection, request_id: str) -> RequestRow | None:
     """Return the request that wallets know as ``request_id``, or None."""
-    return _row(connection.execute(select(requests).where(requests.c.id == request_id)).mappings().first())
+    return _row(rows(connection, _FIND, {"this": request_id}))
 
 
 def find_transaction(connection: Connection, transaction_hash: str, relying_party: str) -> RequestRow | None:
     """Return the request of this relying party that it knows by a secret with this SHA-256, or None."""
-    wanted = (requests.c.transaction_hash == transaction_hash) & (requests.c.relying_party == relying_party)
-    return _row(connection.execute(select(requests).where(wanted)).mappings().first())
+    return _row(rows(connection, _FIND_TRANSACTION, {"known_by": transaction_hash, "whose": relying_party}))
 
 
 def mark_fetched(connection: Connection, request_id: str, at: datetime) -> None:
     """Note when a wallet first opened the request; later openings change nothing."""
-    first = (requests.c.id == request_id) & requests.c.fetched_at.is_(None) & requests.c.answered_at.is_(None)
-    connection.execute(update(requests).where(first).values(fetched_at=_seconds(at)))
+    change(connection, _MARK_FETCHED, {"this": request_id, "at": _seconds(at)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,17 +207,15 @@ def answer(connection: Connection, request_id: str, given: Answer) -> bool:
     Returns:
         False when it was answered before, or can no longer be answered; nothing is changed then.
     """
-    at = _seconds(given.at)
-    is_open = (requests.c.id == request_id) & requests.c.answered_at.is_(None) & (requests.c.expires_at > at)
-    values: Mapping[str, Any] = {
-        "answered_at": at,
-        "verdict": given.verdict,
-        "codes": given.codes,
-        "sealed_report": given.sealed_report,
-        "sealed_key": None,
-        "response_code_hash": given.response_code_hash,
+    values = {
+        "this": request_id,
+        "at": _seconds(given.at),
+        "decided": given.verdict,
+        "led_by": given.codes,
+        "report": given.sealed_report,
+        "brought_back": given.response_code_hash,
     }
-    return connection.execute(update(requests).where(is_open).values(**values)).rowcount == 1
+    return change(connection, _ANSWER, values) == 1
 
 
 def erase(connection: Connection, *, answered_before: datetime, expired_at: datetime) -> int:
@@ -198,23 +232,14 @@ def erase(connection: Connection, *, answered_before: datetime, expired_at: date
     return erased + connection.execute(update(requests).where(is_over).values(**_UNUSED)).rowcount
 
 
-_SPENT: Mapping[str, Any] = {"sealed_report": None, "redirect_uri": None, "sealed_particulars": None}
-_UNUSED: Mapping[str, Any] = {"sealed_key": None, "redirect_uri": None, "sealed_particulars": None}
-
-
 def claim_browser(connection: Connection, request_id: str, browser_hash: str, at: datetime) -> bool:
     """Bind an open request to the browser that started it, once; False when it has one, or is not open any more."""
-    row = requests.c
-    is_free = (row.id == request_id) & row.browser_hash.is_(None) & row.answered_at.is_(None)
-    wanted = update(requests).where(is_free & (row.expires_at > _seconds(at))).values(browser_hash=browser_hash)
-    return connection.execute(wanted).rowcount == 1
+    return change(connection, _CLAIM_BROWSER, {"this": request_id, "browser": browser_hash, "at": _seconds(at)}) == 1
 
 
 def mark_returned(connection: Connection, request_id: str, at: datetime) -> bool:
     """Note when the browser first came back with its answer; False when it did before, or the answer was refused."""
-    row = requests.c
-    first = (row.id == request_id) & row.returned_at.is_(None) & row.sealed_report.is_not(None)
-    return connection.execute(update(requests).where(first).values(returned_at=_seconds(at))).rowcount == 1
+    return change(connection, _MARK_RETURNED, {"this": request_id, "at": _seconds(at)}) == 1
 
 
 def refuse_return(connection: Connection, request_id: str, codes: str) -> bool:
@@ -231,13 +256,11 @@ def refuse_return(connection: Connection, request_id: str, codes: str) -> bool:
 
 def take_report(connection: Connection, request_id: str) -> tuple[datetime, bytes] | None:
     """Return when an accepted request was answered and its report, and erase that; None when there is no report."""
-    row = requests.c
-    wanted = (row.id == request_id) & row.sealed_report.is_not(None) & (row.verdict == "accepted")
-    found = connection.execute(select(row.answered_at, row.sealed_report).where(wanted)).first()
-    if found is None:
+    found = rows(connection, _REPORT, {"this": request_id})
+    if not found:
         return None
-    connection.execute(update(requests).where(wanted).values(**_SPENT))
-    return datetime.fromtimestamp(found[0], UTC), found[1]
+    change(connection, _TAKE_REPORT, {"this": request_id})
+    return datetime.fromtimestamp(found[0].answered_at, UTC), found[0].sealed_report
 
 
 def drop_unanswered(connection: Connection, *, party_prefix: str, expired_before: datetime) -> int:
@@ -256,10 +279,10 @@ def check(connection: Connection) -> None:
     connection.execute(select(requests.c.id).limit(1)).first()
 
 
-def _row(found: RowMapping | None) -> RequestRow | None:
-    if found is None:
+def _row(found: Sequence[Any]) -> RequestRow | None:
+    if not found:
         return None
-    values = dict(found)
+    values = found[0]._asdict()
     values.update({name: _instant(values[name]) for name in _INSTANTS})
     return RequestRow(**values)
 

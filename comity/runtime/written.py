@@ -53,8 +53,8 @@ def change(connection: Connection, statement: UpdateBase, values: Mapping[str, o
     return _run(connection, statement, values, lambda _written, cursor: int(cursor.rowcount))
 
 
-def rows(connection: Connection, statement: Select[*tuple[Any, ...]], values: Mapping[str, object]) -> list[Any]:
-    """Run a ``SELECT`` that is built once; return its rows, each with an attribute for each column.
+def rows(connection: Connection, statement: _Statement, values: Mapping[str, object]) -> list[Any]:
+    """Run a ``SELECT``, or a change with ``RETURNING``, that is built once; return its rows as named tuples.
 
     Args:
         connection: of a unit.
@@ -104,13 +104,13 @@ def _write(connection: Connection, statement: _Statement, values: Mapping[str, o
         text=str(compiled),
         parameters=tuple((name, processes[name]) for name in compiled.positiontup),
         fixed={name: value for name, value in compiled.params.items() if name not in values},
-        row=_rows_of(statement, connection) if isinstance(statement, Select) else tuple,
+        row=_rows_of(statement, connection),
     )
 
 
-def _rows_of(statement: Select[*tuple[Any, ...]], connection: Connection) -> Callable[[Iterable[Any]], Any]:
-    """Return what makes a row: a tuple with names, of values as Python has them."""
-    dialect, columns = connection.dialect, statement.selected_columns
+def _rows_of(statement: _Statement, connection: Connection) -> Callable[[Iterable[Any]], Any]:
+    """Return what makes a row: a tuple with names, of values as Python has them; without any for most changes."""
+    dialect, columns = connection.dialect, statement.exported_columns
     row: Any = namedtuple("Row", [str(column.key) for column in columns])  # type: ignore[misc]
     make: Callable[[Iterable[Any]], Any] = row._make
     processes = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from comity.credential import CredentialType
 from issuer.store.console_tables import bulk_jobs, bulk_rows
 from issuer.store.insert import insert_if_absent
-from issuer.store.offers import OfferState
+from issuer.store.offers import ERASED, OfferState
 from issuer.store.tables import offers
 
 
@@ -200,16 +200,17 @@ def live_offers(connection: Connection, digests: Sequence[str], *, now: int) -> 
 
 def erase_due(connection: Connection, *, now: int) -> int:
     """Erase the cells of jobs whose time has come; returns rows erased."""
-    is_due = (bulk_jobs.c.erase_at <= now) & (bulk_jobs.c.file_digest != bulk_jobs.c.id)
+    is_due = bulk_jobs.c.erase_at <= now
     due = select(bulk_jobs.c.id).where(is_due)
     erased = connection.execute(
         update(bulk_rows)
         .where(bulk_rows.c.job_id.in_(due), bulk_rows.c.sealed_cells.is_not(None))
         .values(sealed_cells=None)
     )
-    # The same file may be given again then; its rows that were collected are known by themselves. A job whose digest
-    # is gone was erased, and is not looked at again.
-    connection.execute(update(bulk_jobs).where(is_due).values(file_digest=bulk_jobs.c.id, state=JobState.DONE.value))
+    # The same file may be given again then; its rows that were collected are known by themselves. A job that was
+    # erased is not looked at again, however many there are.
+    ended = {"file_digest": bulk_jobs.c.id, "state": JobState.DONE.value, "erase_at": ERASED}
+    connection.execute(update(bulk_jobs).where(is_due).values(ended))
     return erased.rowcount
 
 

@@ -67,7 +67,7 @@ bulk_jobs = Table(
     Column("type_slug", String(64), nullable=False),
     Column("type_version", Integer, nullable=False),
     Column("file_digest", String(64), nullable=False),
-    Column("state", String(16), nullable=False),  # checked | running | done
+    Column("state", String(16), nullable=False, index=True),  # checked | running | done
     Column("created_by", String(100), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("erase_at", BigInteger, nullable=False, index=True),

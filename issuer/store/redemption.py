@@ -2,21 +2,26 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    String,
     and_,
+    bindparam,
     case,
     false,
-    literal,
     null,
     select,
     true,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
+from comity.runtime.written import rows
 from issuer.store.offers import OfferState
 from issuer.store.tables import offers
 
@@ -70,24 +75,16 @@ def redeem(
     Returns what happened, and for what offer and how long the token is good when granted; after a wrong transaction
     code, how many there were.
     """
-    lives = _lives_until(token_expires_at, deferred_until)
-    wrong = _is_wrong(transaction_code_hash)
-    last = and_(wrong, offers.c.attempts + 1 >= attempt_limit)
-    statement = (
-        update(offers)
-        .where(_offered_by(authority, code_hash, now), _expects_code(transaction_code_hash), _may_wait(token_key))
-        .values(
-            attempts=offers.c.attempts + case((wrong, 1), else_=0),
-            state=case((last, OfferState.DEAD.value), (wrong, OfferState.OPEN.value), else_=OfferState.REDEEMED.value),
-            token_hash=case((wrong, null()), else_=literal(token_hash)),
-            token_expires_at=case((wrong, null()), else_=lives),
-            token_key=null() if token_key is None else case((wrong, null()), else_=literal(token_key)),
-            erase_at=case((wrong, offers.c.erase_at), else_=lives),
-            sealed_claims=case((last, null()), else_=offers.c.sealed_claims),
-        )
-        .returning(offers.c.id, offers.c.token_expires_at, offers.c.state, offers.c.attempts)
-    )
-    row = connection.execute(statement).one_or_none()
+    asked = {"whose": authority, "code": code_hash, "now": now}
+    pin = {} if transaction_code_hash is None else {"pin": transaction_code_hash, "limit": attempt_limit}
+    key = {} if token_key is None else {"key": token_key}
+    ends = {
+        "token": token_hash,
+        "until": token_expires_at,
+        "later": token_expires_at if deferred_until is None else deferred_until,
+    }
+    statement = _redeeming(has_code=bool(pin), has_key=bool(key))
+    row = next(iter(rows(connection, statement, asked | pin | key | ends)), None)
     if row is None:
         return _why_not(
             connection, authority, code_hash, transaction_code_hash, now, has_key=token_key is not None
@@ -99,38 +96,49 @@ def redeem(
     return (Redemption.CODE_DEAD if is_dead else Redemption.TRANSACTION_CODE_WRONG), missed
 
 
-def _offered_by(authority: str, code_hash: str, now: int) -> ColumnElement[bool]:
-    """An open offer; one that is had by signing in has no pre-authorized code, whatever its hash."""
-    return and_(
-        offers.c.code_hash == code_hash,
-        offers.c.authority == authority,
-        offers.c.state == OfferState.OPEN.value,
-        offers.c.by_sign_in.is_(False),
-        offers.c.expires_at > now,
+@cache
+def _redeeming(*, has_code: bool, has_key: bool) -> ReturningUpdate[Any]:
+    """Return the statement, by whether a transaction code came and a key to bind the token to; built once each."""
+    wrong = offers.c.transaction_code_hash != bindparam("pin") if has_code else false()
+    last = and_(wrong, offers.c.attempts + 1 >= bindparam("limit")) if has_code else false()
+    until = bindparam("until", type_=BigInteger)
+    # Where a decision is awaited the token lives longer.
+    lives = case((offers.c.decision.is_not(None), bindparam("later", type_=BigInteger)), else_=until)
+    token, key = bindparam("token", type_=String), bindparam("key", type_=String)
+    return (
+        update(offers)
+        .where(_OFFERED, _expects_code(is_given=has_code), _may_wait(has_key=has_key))
+        .values(
+            attempts=offers.c.attempts + case((wrong, 1), else_=0),
+            state=case((last, OfferState.DEAD.value), (wrong, OfferState.OPEN.value), else_=OfferState.REDEEMED.value),
+            token_hash=case((wrong, null()), else_=token),
+            token_expires_at=case((wrong, null()), else_=lives),
+            token_key=case((wrong, null()), else_=key) if has_key else null(),
+            erase_at=case((wrong, offers.c.erase_at), else_=lives),
+            sealed_claims=case((last, null()), else_=offers.c.sealed_claims),
+        )
+        .returning(offers.c.id, offers.c.token_expires_at, offers.c.state, offers.c.attempts)
     )
 
 
-def _may_wait(token_key: str | None) -> ColumnElement[bool]:
+_OFFERED = and_(
+    offers.c.code_hash == bindparam("code"),
+    offers.c.authority == bindparam("whose"),
+    offers.c.state == OfferState.OPEN.value,
+    offers.c.by_sign_in.is_(False),
+    offers.c.expires_at > bindparam("now"),
+)
+"""An open offer; one that is had by signing in has no pre-authorized code, whatever its hash."""
+
+
+def _may_wait(*, has_key: bool) -> ColumnElement[bool]:
     """A token that outlives minutes, because a decision is awaited, is bound to a key (VCI-24)."""
-    return offers.c.decision.is_(None) if token_key is None else true()
+    return true() if has_key else offers.c.decision.is_(None)
 
 
-def _lives_until(token_expires_at: int, deferred_until: int | None) -> ColumnElement[int]:
-    later = token_expires_at if deferred_until is None else deferred_until
-    return case(
-        (offers.c.decision.is_not(None), literal(later, BigInteger)), else_=literal(token_expires_at, BigInteger)
-    )
-
-
-def _expects_code(given: str | None) -> ColumnElement[bool]:
+def _expects_code(*, is_given: bool) -> ColumnElement[bool]:
     stored = offers.c.transaction_code_hash
-    return stored.is_(None) if given is None else stored.is_not(None)
-
-
-def _is_wrong(transaction_code_hash: str | None) -> ColumnElement[bool]:
-    if transaction_code_hash is None:
-        return false()
-    return offers.c.transaction_code_hash != transaction_code_hash
+    return stored.is_not(None) if is_given else stored.is_(None)
 
 
 def _why_not(

@@ -31,6 +31,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    union_all,
     update,
 )
 
@@ -216,15 +217,20 @@ def mark_revoked(connection: Connection, item: Item, *, now: int) -> None:
 
 
 def old_records(connection: Connection, item: Item) -> tuple[str, ...]:
-    """Return the ids of the credentials of a thing that the key signed and that are not revoked."""
+    """Return the ids of the credentials of a thing that the key signed and that are not revoked.
+
+    The search begins at the offers of this thing. Its authority is not asked for: whose an offer is, is whose
+    its credentials are, and SQLite would read all that this authority ever issued, once for each thing.
+    """
+    same = (offers.c.id, offers.c.renews, offers.c.authorization_id)
+    of_this = union_all(*(select(offers.c.id).where(each == item.first_id) for each in same))
     rows = connection.execute(
         _signed(item.key_thumbprint, only_known=False)
         .with_only_columns(credentials.c.id)
         .where(
-            credentials.c.authority == item.authority,
-            credentials.c.format == item.format.value,
+            issuances.c.offer_id.in_(of_this),
             issuances.c.configuration_id == item.configuration_id,
-            or_(offers.c.id == item.first_id, offers.c.renews == item.first_id, _sign_in() == item.first_id),
+            credentials.c.format == item.format.value,
             _first() == item.first_id,
         )
         .order_by(credentials.c.list_id, credentials.c.id)  # so that two transactions never wait for each other's lists
@@ -293,10 +299,6 @@ def _signed(key: str, *, only_known: bool) -> "Select[Any]":
 def _first() -> ColumnElement[str]:
     """What a credential came of in the first place: the sign-in, or the offer that was renewed, or its offer."""
     return func.coalesce(offers.c.authorization_id, offers.c.renews, offers.c.id)
-
-
-def _sign_in() -> ColumnElement[str]:
-    return offers.c.authorization_id
 
 
 def _was_collected() -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ import pytest
 
 from comity.demo.founding import Stage
 from comity.runtime.clock import SystemClock
-from issuer.app import create_missing_keys
+from issuer.keyring import create_missing_keys
 from tests.faults import federation
 from tests.services.issuer.deployed import Place
 from tests.support.databases import POSTGRESQL

@@ -101,16 +101,13 @@ async def _revoke_at_once(place: Place, first: Service, second: Service, referen
         async with asyncio.timeout(120):
             while {test_workers.listed(place, each) for each in acknowledged} != {1}:
                 await asyncio.sleep(0.05)
+        offers = range(REVOKED // test_workers.BATCH)
         again = [
-            await workers[1].client.get(f"/api/v1/credentials/{each['id']}", headers=_auditor(place))
-            for each in records
+            each for number in offers for each in await workers[1].records(record_reference=f"{reference}-{number}")
         ]
-        stands = {each.json()["id"]: each.json()["status"] for each in again}
+        stands = {each["id"]: each["status"] for each in again}
+        assert set(stands) == {each["id"] for each in records}
         assert {stands[each["id"]] for each in acknowledged} == {"revoked"}
-
-
-def _auditor(place: Place) -> dict[str, str]:
-    return {"authorization": f"Bearer {place.tokens['auditor']}"}
 
 
 async def _is_revoked(worker: Deployed, record: dict[str, Any]) -> bool:

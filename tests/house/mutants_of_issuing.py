@@ -46,7 +46,7 @@ ISSUING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "issuer/store/redemption.py",
-        "return offers.c.decision.is_(None) if token_key is None else true()",
+        "return true() if has_key else offers.c.decision.is_(None)",
         "return true()",
         f"{DEFERRING}::test_a_token_that_waits_is_bound_to_a_key",
     ),

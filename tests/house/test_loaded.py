@@ -77,6 +77,18 @@ NOT_OF = {
     "wallet": {"asyncpg", "issuer", "verifier", "wallet.local"},
     "verifier": {"argon2", "asyncpg", "issuer", "wallet", "webauthn"},
 }
+SERVING = HEAVY & {
+    "alembic",
+    "fastapi",
+    "httpx",
+    "jinja2",
+    "prometheus_client",
+    "sqlalchemy",
+    "starlette",
+    "tuf",
+    "uvicorn",
+}
+"""What commands that neither serve nor open a database do without."""
 START = """
 import asyncio
 from comity.cli import main
@@ -114,12 +126,17 @@ def loaded_by(code: str, settings: Mapping[str, str] | None = None) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
-def help_of(*arguments: str) -> str:
-    """Return code that prints a help page as ``comity`` does."""
+def code_of(arguments: tuple[str, ...]) -> str:
+    """Return code that runs a command as ``comity`` does."""
     return (
-        f"import sys\nfrom comity.cli import main\nsys.argv = {['comity', *arguments, '--help']!r}\n"
+        f"import sys\nfrom comity.cli import main\nsys.argv = {['comity', *arguments]!r}\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code"
     )
+
+
+def help_of(*arguments: str) -> str:
+    """Return code that prints a help page as ``comity`` does."""
+    return code_of((*arguments, "--help"))
 
 
 def test_the_command_line_itself_is_light() -> None:
@@ -143,6 +160,14 @@ def test_the_list_says_of_a_command_what_the_command_says(name: str) -> None:
     assert inspect.cleandoc(command.help).partition("\n")[0] == cli.OWN[name]
 
 
+def test_commands_about_keys_load_nothing_that_serves(tmp_path: Path) -> None:
+    keys_init, identifiers = ("issuer", "keys", "init"), ("issuer", "identifiers", "--json")
+    loaded = loaded_by("\n".join(map(code_of, (keys_init, identifiers))), of_issuer(tmp_path))
+    assert {"cryptography", "issuer.keyring"} <= loaded
+    assert sorted(loaded & SERVING) == []
+    assert (tmp_path / "data" / "keys" / AUTHORITIES[1]["authority"]).is_dir()
+
+
 def test_an_option_before_a_command_runs_nothing() -> None:
     with pytest.raises(typer.exceptions.TyperException, match="No such option"):
         cli.build(["--loud", "demo"])(["--loud", "demo"], standalone_mode=False)
@@ -155,32 +180,41 @@ def test_two_dashes_before_a_command_change_nothing() -> None:
     assert set(application.commands) == {"doctor"}  # type: ignore[attr-defined]
 
 
+def of_issuer(folder: Path) -> dict[str, str]:
+    """Write what the operator of an issuer writes; return the environment of its commands."""
+    operators.add(folder / "people.json", name="A desk", role=operators.Role.CLERK, authorities=("*",))
+    (folder / "authorities.json").write_bytes(strict_json.serialise(AUTHORITIES[1:]))
+    files = {"AUTHORITIES_FILE": "authorities.json", "OPERATORS_FILE": "people.json", "STATUS_DIRECTORY": "lists"}
+    values = {each: str(folder / file) for each, file in files.items()}
+    return named("issuer", folder, values | {"STATUS_PUBLIC_URL": "http://localhost:8105"})
+
+
+def named(service: str, folder: Path, values: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of a service as its environment has them."""
+    own = {"PUBLIC_URL": "http://localhost:8101", "DATA_DIR": str(folder / "data"), "ALLOW_LOOPBACK_HTTP": "true"}
+    return {f"{service.upper()}_{each}": value for each, value in {**own, **values}.items()}
+
+
 def prepared(service: str, folder: Path) -> dict[str, str]:
     """Make what a service needs, its database at the version of this software; return its environment."""
-    name = service.upper()
-    values = {"PUBLIC_URL": "http://localhost:8101", "DATA_DIR": str(folder / "data"), "ALLOW_LOOPBACK_HTTP": "true"}
-    if service == "issuer":
-        operators.add(folder / "people.json", name="A desk", role=operators.Role.CLERK, authorities=("*",))
-        (folder / "authorities.json").write_bytes(strict_json.serialise(AUTHORITIES[1:]))
-        files = {
-            "AUTHORITIES_FILE": "authorities.json",
-            "OPERATORS_FILE": "people.json",
-            "STATUS_DIRECTORY": "lists",
-        }
-        values |= {each: str(folder / file) for each, file in files.items()}
-        values["STATUS_PUBLIC_URL"] = "http://localhost:8105"
-    else:
-        made = CliRunner().invoke(registry, ["init", str(folder / "registry"), "--name-en", "A", "--name-fr", "B"])
-        assert made.exit_code == 0, made.output
-        # Nothing listens on port 1: the registry is down, and the service starts all the same.
-        values |= {"REGISTRY_URL": "http://localhost:1", "REGISTRY_ROOT_FILE": str(folder / "registry" / "root.json")}
+    made = of_issuer(folder) if service == "issuer" else of_reader(service, folder)
+    migrations.upgrade(f"sqlite:///{folder / 'data' / service}.sqlite3", service)
+    return made
+
+
+def of_reader(service: str, folder: Path) -> dict[str, str]:
+    """Make what the wallet or the verifier needs: a registry, which both read; return the environment."""
+    done = CliRunner().invoke(registry, ["init", str(folder / "registry"), "--name-en", "A", "--name-fr", "B"])
+    assert done.exit_code == 0, done.output
+    # Nothing listens on port 1: the registry is down, and the service starts all the same.
+    values = {"REGISTRY_URL": "http://localhost:1", "REGISTRY_ROOT_FILE": str(folder / "registry" / "root.json")}
     if service == "verifier":
         values |= {"PLACE": "ca-on", "RELYING_PARTIES_FILE": str(folder / "parties.json")}
-        settings = VerifierSettings(**{each.lower(): value for each, value in values.items()})  # type: ignore[arg-type]
+        said = named("", folder, values)
+        settings = VerifierSettings(**{each.lower().strip("_"): value for each, value in said.items()})  # type: ignore[arg-type]
         identity.create(keys_of(settings), settings.public_url, SystemClock())
         relying_parties.add(settings.relying_parties_file, "bar")
-    migrations.upgrade(f"sqlite:///{folder / 'data' / service}.sqlite3", service)
-    return {f"{name}_{each}": value for each, value in values.items()}
+    return named(service, folder, values)
 
 
 @pytest.mark.parametrize("service", SERVICES)

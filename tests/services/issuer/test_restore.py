@@ -16,9 +16,9 @@ from comity.keys import KeySigner
 from comity.runtime import backup, backup_file, migrations
 from comity.runtime.clock import FixedClock
 from comity.status import token_list
-from issuer.app import open_authorities, open_keys
 from issuer.authorities import SECRET
 from issuer.backup import PLAN, scheme
+from issuer.keyring import open_authorities, open_keys
 from issuer.store import metadata
 from issuer.store import status_lists as store
 from issuer.store.tables import audit, offers

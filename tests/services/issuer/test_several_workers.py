@@ -14,7 +14,7 @@ import pytest
 
 from comity.demo.processes import environment
 from comity.runtime.clock import FixedClock, SystemClock
-from issuer.app import open_authorities
+from issuer.keyring import open_authorities
 from tests.services.issuer.deployed import Deployed, Place
 from tests.services.issuer.test_workers import settings
 from tests.support import databases

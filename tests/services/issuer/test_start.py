@@ -14,8 +14,9 @@ from comity.errors import Misconfigured
 from comity.runtime import migrations
 from comity.runtime.clock import FixedClock
 from issuer import operators
-from issuer.app import create_app, create_missing_keys
+from issuer.app import create_app
 from issuer.cli import cli
+from issuer.keyring import create_missing_keys
 from issuer.settings import IssuerSettings
 from tests.services.issuer.deployed import BC, NOW, ON, PUBLIC_URL, STATUS_URL, Deployed, Place, running
 from tests.support.waiting import until

@@ -13,7 +13,7 @@ from comity.keys import KeySigner
 from comity.runtime.clock import FixedClock, SystemClock
 from comity.runtime.database import open_database
 from comity.status import token_list
-from issuer.app import create_missing_keys
+from issuer.keyring import create_missing_keys
 from issuer.list_folder import FENCE_FILE
 from issuer.store import status_lists as store
 from tests.services.issuer.deployed import PUBLIC_URL, STATUS_URL, Deployed, Place

@@ -152,6 +152,7 @@ def test_the_commands_add_list_renew_and_remove(place: Place, monkeypatch: pytes
     settings = place.settings()
     for name in ("public_url", "registry_url", "registry_root_file", "relying_parties_file", "data_dir", "place"):
         monkeypatch.setenv(f"VERIFIER_{name.upper()}", str(getattr(settings, name)))
+    monkeypatch.setenv("VERIFIER_DATABASE_URL", settings.database)
     run, names = CliRunner(), ("--name-en", "Harbour Books", "--name-fr", "Librairie du Havre")
     where = ("--redirect-uri", "https://shop.example/callback", "--preset", "age-alcohol")
     made = run.invoke(cli, ["client", "add", *names, *where, "--lang", "fr"])

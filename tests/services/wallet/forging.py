@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-import issuer.app
+import issuer.keyring
 from comity import base64url, formats, jose, strict_json
 from comity.credential import Credential, CredentialType, Format
 from comity.keys import KeySigner
@@ -28,7 +28,7 @@ def credential(
     **changes: Any,
 ) -> str:
     """Return a credential with the status of the genuine one, and anything in it said otherwise."""
-    authority = issuer.app.open_authorities(town.ground.issuer_settings(), NOW)[signed_as]
+    authority = issuer.keyring.open_authorities(town.ground.issuer_settings(), NOW)[signed_as]
     is_sd_jwt = credential_format is Format.DC_SD_JWT
     slug, _, version = type_id.partition("/")
     kind = CredentialType(slug=slug, version=int(version))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import issuer.app
+import issuer.keyring
 from comity import jose, jwe, strict_json, x509
 from comity.keys import KeySigner
 from comity.openid.issuance import signed_metadata
@@ -96,7 +97,7 @@ async def test_another_issuers_signature_is_refused(town: Town, maya: Person) ->
 @pytest.mark.clause("VCI-5")
 async def test_a_certificate_under_another_anchor_is_refused(town: Town, maya: Person) -> None:
     """It names the right address, and nobody whom the registry lists for this issuer gave it."""
-    store, key = issuer.app.open_keys(town.ground.issuer_settings()), KeySigner.generate()
+    store, key = issuer.keyring.open_keys(town.ground.issuer_settings()), KeySigner.generate()
     other = town.issuer_app.state.deployment.authority(BC)
     leaf = x509.issue_leaf(
         name="metadata",

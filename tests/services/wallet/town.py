@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 import issuer.app
+import issuer.keyring
 import schemas
 import verifier.app
 import verifier.deployment
@@ -119,7 +120,7 @@ class Ground:
         )
         self.tokens["party"] = relying_parties.add(self.folder / "parties.json", "counter")
         clock = FixedClock(NOW)
-        issuer.app.create_missing_keys(self.issuer_settings(), NOW)
+        issuer.keyring.create_missing_keys(self.issuer_settings(), NOW)
         identity.create(keys_of(self.verifier_settings()), VERIFIER, clock)
         RegistryRepository.create(
             self.folder / "registry",
@@ -156,7 +157,7 @@ class Ground:
             }
             for each in kinds
         ]
-        opened = issuer.app.open_authorities(self.issuer_settings(), NOW)
+        opened = issuer.keyring.open_authorities(self.issuer_settings(), NOW)
         for path, types in ACCREDITED.items():
             place = path.partition("/")[0]
             name = {"en": place, "fr": place}

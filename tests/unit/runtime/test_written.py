@@ -48,6 +48,7 @@ READ = (
     .where(NOTES.c.at < bindparam("before"), NOTES.c.word != "kept")
     .values(is_read=True, at=NOTES.c.at + bindparam("added"))
 )
+TELL = READ.returning(NOTES.c.id, NOTES.c.at, NOTES.c.is_read, NOTES.c.sealed)
 
 
 class Word(StrEnum):
@@ -100,6 +101,14 @@ async def test_it_is_said_how_many_rows_changed_and_own_values_of_the_statement_
         (2, 22, "b", True),
         (3, 3, "kept", False),
     ]
+
+
+async def test_a_change_tells_what_it_returns_as_python_has_it(database: Database) -> None:
+    await database.write(note(1, at=5, sealed=b"\x00", word="first"))
+    await database.write(note(2, at=50))
+    told = await database.write(lambda connection: written.rows(connection, TELL, {"before": 10, "added": 1}))
+    assert [row._asdict() for row in told] == [{"id": 1, "at": 6, "is_read": True, "sealed": b"\x00"}]
+    assert await database.write(lambda connection: written.rows(connection, TELL, {"before": 2, "added": 1})) == []
 
 
 async def test_errors_are_those_of_sqlalchemy_and_undo_the_unit_without_telling_its_values(database: Database) -> None:
