@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.convertors import Convertor, register_url_convertor
@@ -29,6 +28,7 @@ from comity.web.assets import PREFIX, Assets
 from comity.web.csrf import Tokens, check_origin
 from comity.web.forms import Form
 from comity.web.problems import http_status
+from comity.web.routes import LateRoute
 
 LANGUAGE_COOKIE = "comity_lang"
 _YEAR = 31_536_000
@@ -100,7 +100,7 @@ class Pages:
 
     # --- routes
 
-    def router(self, prefix: str = "", route_class: type[APIRoute] = APIRoute) -> APIRouter:
+    def router(self, prefix: str = "", route_class: type[LateRoute] = LateRoute) -> APIRouter:
         """Return a router whose paths begin with the language; its handlers take ``request`` and no more."""
         return APIRouter(prefix="/{lang:lang}" + prefix, include_in_schema=False, route_class=route_class)
 
