@@ -10,6 +10,7 @@ What a template has: ``t``, ``lang``, ``other``, ``toggle`` (this page in the ot
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -79,24 +80,13 @@ class Pages:
             max_form_bytes: larger forms are refused.
             extra: what every template of this face has besides.
         """
-        folder = Path(str(files(package)))
         self.domain = domain
         self.public_url = public_url
-        self.assets = Assets([folder / "static"])
+        self.assets, self._environment = _made_of(Path(str(files(package))))
         self._tokens = Tokens(form_key, public_url, session_cookie)
         self._sign_in = sign_in
         self._max_form_bytes = max_form_bytes
         self._extra = extra
-        loader = ChoiceLoader([FileSystemLoader(folder / "templates"), FileSystemLoader(_HERE / "templates")])
-        self._environment = Environment(
-            loader=loader,
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=_finalize,
-        )
-        self._environment.globals.update(static=self.assets.url, pick_in=i18n.pick)
 
     # --- routes
 
@@ -262,3 +252,19 @@ def _finalize(value: object) -> object:
 def _keepable(form: Form) -> Mapping[str, str]:
     """Return what may lie in a page while somebody signs in: everything typed but secrets."""
     return {name: value for name, value in form.typed().items() if "pass" not in name and "code" not in name}
+
+
+@cache
+def _made_of(folder: Path) -> tuple[Assets, Environment]:
+    """Return the files and the templates of a package, read and compiled once in a process."""
+    assets = Assets([folder / "static"])
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(folder / "templates"), FileSystemLoader(_HERE / "templates")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.globals.update(static=assets.url, pick_in=i18n.pick)
+    return assets, environment
