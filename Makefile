@@ -7,6 +7,8 @@ RUN_STAMP := .venv/.installed-run
 TEST_STAMP := .venv/.installed-test
 PIP = $(PYTHON) -m pip --python $(PY) --disable-pip-version-check install --quiet
 PROJECT = $(PIP) --no-deps --no-build-isolation --editable .
+# Python keeps what it compiled, also where the environment says no (images do): some hundred processes load the same modules.
+export PYTHONDONTWRITEBYTECODE :=
 DECIDES := comity/jose.py,comity/formats/*,comity/status/*,comity/trust/*,comity/verification/*
 # Three workers for two cores: where a test waits, for a browser or for a service that stands still, another one runs.
 SPREAD := -n 3 --dist loadgroup

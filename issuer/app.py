@@ -25,6 +25,7 @@ from comity.runtime.webhooks.delivery import LOOK_SECONDS, Webhooks
 from comity.web import api_docs, counted, webhook_docs
 from comity.web.app import ReadyCheck, create_base
 from comity.web.endings import Endings
+from comity.web.routes import take_over
 from issuer import approving, authorities, bulk, catalog, client_trust, identity, issuing, signing_in, sources
 from issuer.api import access, authorization, described, described_protocol, openid, operators, public, sign_in
 from issuer.attestation_status import RENEW_SECONDS, AttestationStatus
@@ -77,14 +78,14 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     app.exception_handler(OAuthError)(openid.answer_refusal)
     # First, since routes are looked at in turn and this is what wallets ask for: no other route ends as these do.
     app.router.routes.insert(0, Endings(openid.router.routes))
-    app.include_router(openid.router)
+    take_over(app, openid.router)
     console.install(app, public_url=settings.public_url, data_folder=settings.data_folder)
     api_docs.require_bearer(app, described.SECURITY | described_protocol.SECURITY)
     webhook_docs.describe(app, described.WEBHOOKS)
     # In this order: the path of an authority may stand at the start of the routes of the last ones.
     others = (operators.router, sign_in.router, authorization.router, public.router)
     for router in others:
-        app.include_router(router)
+        take_over(app, router)
     routes = [route for router in (openid.router, *others) for route in router.routes]
     counted.install(app, access.count_refusal, routes)
     return app

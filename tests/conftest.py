@@ -1,12 +1,14 @@
 """What holds for every test: how hard Hypothesis tries, and the account of the published vectors."""
 
+import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from comity.runtime.loading import loading
 from tests.support import kept, nursery, postgres, vectors
 from tests.support.databases import (  # noqa: F401  (pytest finds them here; no __all__: nested runs take everything)
     copied,
@@ -46,6 +48,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the run, so that all its processes find one PostgreSQL."""
     if postgres.begin_run():
         config.add_cleanup(postgres.end_run)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let nobody search the modules and the ten thousand tests for garbage, neither while they come nor afterwards."""
+    with loading():
+        found = yield
+        gc.collect()
+    return found
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -18,6 +18,7 @@ from comity.runtime.periodic import SHORTEST, periodic
 from comity.runtime.webhooks.delivery import LOOK_SECONDS
 from comity.web import counted, i18n, problems
 from comity.web.app import ReadyCheck, create_base
+from comity.web.routes import take_over
 from verifier import counter, identity, store
 from verifier.api import bridge, browser, described, openid, relying_party
 from verifier.counter import face
@@ -69,7 +70,7 @@ def create_app(settings: VerifierSettings, *, clock: Clock | None = None, fetche
     routers = [each.router(deployment) for each in (openid, relying_party, browser, bridge)]
     routers += [relying_party.answers(deployment), bridge.authorization(deployment)]
     for router in routers:
-        app.include_router(router)
+        take_over(app, router)
     routes = [route for router in routers for route in router.routes]
     counted.install(app, partial(_count, deployment), [*routes, *counter.install(app, deployment)])
     described.complete(app)

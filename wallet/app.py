@@ -14,6 +14,7 @@ from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from comity.runtime.periodic import SHORTEST, periodic
 from comity.web.app import create_base
+from comity.web.routes import take_over
 from wallet import pages
 from wallet.api import accounts, authorization, openid, read
 from wallet.deployment import Deployment, of_settings, open_deployment
@@ -71,9 +72,9 @@ def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher:
         lock_seconds=settings.session_seconds,
         contact=settings.contact,
     )
-    app.include_router(accounts.router(deployment, settings.public_url))
-    app.include_router(openid.router(deployment, settings.public_url))
-    app.include_router(authorization.router(deployment, settings.public_url))
+    take_over(app, accounts.router(deployment, settings.public_url))
+    take_over(app, openid.router(deployment, settings.public_url))
+    take_over(app, authorization.router(deployment, settings.public_url))
     pages.add(app, deployment, shown)
     return app
 

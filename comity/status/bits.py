@@ -16,6 +16,7 @@ Nothing here knows of tokens, signatures or what a number means.
 import zlib
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import cache
 
 from comity.errors import Code, Malformed
 
@@ -177,7 +178,7 @@ class StatusBits:
         # Each run of `bits` source bytes becomes one byte: the n-th of them gives `per_byte` bits, shifted by n runs.
         merged = 0
         for part in range(self._bits):
-            table = bytes(_matches(byte, value, self._bits) << part * per_byte for byte in range(256))
+            table = _matching(value, self._bits, part * per_byte)
             merged |= int.from_bytes(padded[part :: self._bits].translate(table), "big")
         return StatusBits.from_least_first(merged.to_bytes(len(padded) // self._bits, "big"), 1)
 
@@ -190,12 +191,19 @@ class StatusBits:
         return bytes(self._data).translate(_reversal(self._bits))
 
 
+@cache
+def _matching(value: int, bits: int, shift: int) -> bytes:
+    """Return the table that finds the entries with ``value`` in each byte (:func:`_matches`), moved by ``shift``."""
+    return bytes(_matches(byte, value, bits) << shift for byte in range(256))
+
+
 def _matches(byte: int, value: int, bits: int) -> int:
     """Return one bit per entry of ``byte``, least first: set where the entry is ``value``."""
     mask = (1 << bits) - 1
     return sum(1 << n for n in range(8 // bits) if byte >> n * bits & mask == value)
 
 
+@cache
 def _reversal(bits: int) -> bytes:
     """Return the table that reverses the order of the entries within a byte."""
     mask, last = (1 << bits) - 1, 8 - bits

@@ -27,6 +27,7 @@ from comity.web import counted, i18n, metrics, problems
 from comity.web.admission import ALWAYS_ANSWERED, Admission, Full
 from comity.web.metrics import Metrics
 from comity.web.pages import Pages, is_page
+from comity.web.routes import LateRoute
 
 MAX_BODY_BYTES = 1 << 20
 READY_SECONDS = 3.0
@@ -76,6 +77,7 @@ def create_base(
         openapi_url="/openapi.json",
         redirect_slashes=False,
     )
+    app.router.route_class = LateRoute
     app.add_middleware(
         _Base,
         settings=settings,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from comity.errors import Code, ComityError, Denied, Malformed
+from comity.web.routes import LateRoute
 
 Count = Callable[[Request, ComityError], None]
 """Takes note of a refusal. It neither waits nor fails: the answer comes after it."""
@@ -45,7 +45,7 @@ def hand_over(scope: Scope, error: ComityError) -> bool:
     return True
 
 
-class CountedRoute(APIRoute):
+class CountedRoute(LateRoute):
     """A route of which every refusal is counted, and then answered as ever."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -89,7 +89,7 @@ class DirectRoute(CountedRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        """Note what answers; ``options`` are those of ``APIRoute``."""
+        """Note what answers; ``options`` are those of FastAPI's ``APIRoute``."""
         super().__init__(path, endpoint, **options)
         self._answer = self.get_route_handler()
 

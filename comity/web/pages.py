@@ -10,13 +10,13 @@ What a template has: ``t``, ``lang``, ``other``, ``toggle`` (this page in the ot
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.convertors import Convertor, register_url_convertor
@@ -29,6 +29,7 @@ from comity.web.assets import PREFIX, Assets
 from comity.web.csrf import Tokens, check_origin
 from comity.web.forms import Form
 from comity.web.problems import http_status
+from comity.web.routes import LateRoute
 
 LANGUAGE_COOKIE = "comity_lang"
 _YEAR = 31_536_000
@@ -79,28 +80,17 @@ class Pages:
             max_form_bytes: larger forms are refused.
             extra: what every template of this face has besides.
         """
-        folder = Path(str(files(package)))
         self.domain = domain
         self.public_url = public_url
-        self.assets = Assets([folder / "static"])
+        self.assets, self._environment = _made_of(Path(str(files(package))))
         self._tokens = Tokens(form_key, public_url, session_cookie)
         self._sign_in = sign_in
         self._max_form_bytes = max_form_bytes
         self._extra = extra
-        loader = ChoiceLoader([FileSystemLoader(folder / "templates"), FileSystemLoader(_HERE / "templates")])
-        self._environment = Environment(
-            loader=loader,
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=_finalize,
-        )
-        self._environment.globals.update(static=self.assets.url, pick_in=i18n.pick)
 
     # --- routes
 
-    def router(self, prefix: str = "", route_class: type[APIRoute] = APIRoute) -> APIRouter:
+    def router(self, prefix: str = "", route_class: type[LateRoute] = LateRoute) -> APIRouter:
         """Return a router whose paths begin with the language; its handlers take ``request`` and no more."""
         return APIRouter(prefix="/{lang:lang}" + prefix, include_in_schema=False, route_class=route_class)
 
@@ -262,3 +252,19 @@ def _finalize(value: object) -> object:
 def _keepable(form: Form) -> Mapping[str, str]:
     """Return what may lie in a page while somebody signs in: everything typed but secrets."""
     return {name: value for name, value in form.typed().items() if "pass" not in name and "code" not in name}
+
+
+@cache
+def _made_of(folder: Path) -> tuple[Assets, Environment]:
+    """Return the files and the templates of a package, read and compiled once in a process."""
+    assets = Assets([folder / "static"])
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(folder / "templates"), FileSystemLoader(_HERE / "templates")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.globals.update(static=assets.url, pick_in=i18n.pick)
+    return assets, environment

@@ -13,6 +13,7 @@ from comity.formats.instants import date_time_stamp, to_date_time_stamp
 from comity.openid.code_flow import CODE_GRANT
 from comity.web import qr
 from comity.web.body import json_object
+from comity.web.routes import LateRoute
 from issuer import deferring, looking_up, offering, offering_once, revoking
 from issuer.api import described, paging
 from issuer.api.access import deployment_of, operator_of
@@ -25,7 +26,7 @@ from issuer.store.credentials import IssuedCredential
 from issuer.store.desk import LogFilter
 from issuer.store.offers import Decision, Offer, OfferState
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", route_class=LateRoute)
 
 _SEARCH = frozenset({"authority", "record_reference", "number", "name", "cursor", "limit"})
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from comity.web import api_docs, csrf
 from comity.web.pages import Pages
+from comity.web.routes import take_over
 from issuer.console import (
     deciding,
     entering,
@@ -57,5 +58,5 @@ def install(app: FastAPI, *, public_url: str, data_folder: Path) -> None:
     ):
         add(routes, desk)
     api_docs.add_routes(routes, pages)
-    app.include_router(routes)
+    take_over(app, routes)
     pages.install(app)

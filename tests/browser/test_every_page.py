@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from comity.demo.founding import Stage
 from comity.web import i18n
@@ -48,12 +49,13 @@ NO_PAGES = {
 
 def pages_of(app: FastAPI, no_pages: dict[str, str]) -> Iterator[str]:
     """Yield the paths, below the language, of everything that answers GET with a page."""
-    for included in app.routes:
-        for each in getattr(getattr(included, "original_router", None), "routes", ()):
-            path = each.path.removeprefix("/{lang:lang}")
-            is_page = path != each.path and "GET" in each.methods and not path.endswith("/events")
-            if is_page and path not in no_pages:
-                yield path
+    for each in app.routes:
+        if not isinstance(each, Route):
+            continue
+        path = each.path.removeprefix("/{lang:lang}")
+        is_page = path != each.path and "GET" in (each.methods or ()) and not path.endswith("/events")
+        if is_page and path not in no_pages:
+            yield path
 
 
 def apps(stage: Stage) -> Iterator[tuple[str, FastAPI]]:

@@ -10,6 +10,7 @@ from comity.errors import Code, Malformed
 from comity.web import body, i18n, live, qr
 from comity.web.counted import CountedRoute
 from comity.web.problems import language_of
+from comity.web.routes import LateRoute
 from verifier.api import described
 from verifier.deployment import Deployment
 from verifier.policies import POLICIES
@@ -22,7 +23,7 @@ TERMS = {"policy", "place", "flow", "same_holder", "redirect_uri", "transactions
 
 def router(deployment: Deployment) -> APIRouter:
     """Return the routes for relying parties."""
-    routes = APIRouter(prefix="/api/v1")
+    routes = APIRouter(prefix="/api/v1", route_class=LateRoute)
     requesting = deployment.requesting
 
     def party(request: Request) -> str:

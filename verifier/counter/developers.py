@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from comity.web import i18n
+from comity.web.routes import LateRoute
 from verifier import policies
 from verifier.counter.face import Face
 
@@ -21,7 +22,7 @@ _BUTTON = (_HERE / "static" / "button.js").read_bytes()
 
 def router(face: Face) -> APIRouter:
     """Return the developers' page and the button."""
-    routes, base = APIRouter(include_in_schema=False), face.pages.public_url
+    routes, base = APIRouter(include_in_schema=False, route_class=LateRoute), face.pages.public_url
 
     @routes.get("/{lang:lang}/developers")
     async def show(request: Request) -> Response:

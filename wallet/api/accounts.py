@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from comity import base64url
 from comity.web import body
+from comity.web.routes import LateRoute
 from wallet import portable
 from wallet.api import read
 from wallet.api.session import (
@@ -25,7 +26,7 @@ from wallet.vault import PASSPHRASE, RECOVERY
 
 def router(deployment: Deployment, public_url: str) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/api/v1")
+    routes = APIRouter(prefix="/api/v1", route_class=LateRoute)
     _add_unlocking(routes, deployment, public_url)
     _add_keeping(routes, deployment, public_url)
     return routes

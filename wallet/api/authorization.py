@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from comity.openid.authorization import AuthorizationResponse
 from comity.web.problems import language_of
+from comity.web.routes import LateRoute
 from wallet import deferred, holdings, shown
 from wallet.api import read
 from wallet.api.session import check_origin, members, wallet_of
@@ -20,7 +21,7 @@ _BROUGHT = ("code", "state", "iss", "error", "error_description")
 
 def router(deployment: Deployment, public_url: str) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter()
+    routes = APIRouter(route_class=LateRoute)
     _add_beginning(routes, deployment, public_url)
     _add_finishing(routes, deployment, public_url)
     return routes

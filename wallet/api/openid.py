@@ -6,6 +6,7 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.responses import JSONResponse, Response
 
 from comity.web.problems import language_of
+from comity.web.routes import LateRoute
 from wallet import deferred, holdings, shown
 from wallet.api import read
 from wallet.api.session import check_origin, members, wallet_of
@@ -17,7 +18,7 @@ from wallet.records import HISTORY, MESSAGE
 
 def router(deployment: Deployment, public_url: str) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/api/v1")
+    routes = APIRouter(prefix="/api/v1", route_class=LateRoute)
     _add_receiving(routes, deployment, public_url)
     _add_presenting(routes, deployment, public_url)
     _add_looking(routes, deployment, public_url)

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from comity.web.routes import take_over
 from wallet.deployment import Deployment
 from wallet.pages import (
     collecting,
@@ -44,7 +45,7 @@ def add(app: FastAPI, deployment: Deployment, shown: Shown) -> None:
     """Put the pages into the wallet's application."""
     face = Face.of(deployment, shown)
     for part in PARTS:
-        app.include_router(part.router(face))
+        take_over(app, part.router(face))
     door.add_link(face, app)
     returning.add_link(face, app)
     installing.add_worker(face, app)

@@ -17,6 +17,7 @@ from comity.runtime.settings import ServiceSettings
 from comity.web import i18n
 from comity.web.app import create_base
 from comity.web.pages import Pages
+from comity.web.routes import take_over
 
 PROBE_SECONDS = 2.0
 VERSION = "0.1.0"
@@ -64,7 +65,7 @@ def create_door(house: House, *, public_url: str, form_key: bytes, demo_host: st
             raise NotFound(Code.NOT_FOUND)
         return Response(house.authority, media_type="application/x-x509-ca-cert")
 
-    app.include_router(routes)
+    take_over(app, routes)
     pages.install(app)
     return app
 

@@ -203,7 +203,9 @@ async def test_an_offer_without_a_code_is_refused(town: Town, maya: Person) -> N
 async def test_two_people_who_race_for_one_offer(town: Town, maya: Person) -> None:
     noah = await town.arrive("noah")
     offer = await town.offer()
-    answers = await asyncio.gather(*(each.post("credentials", offer=offer["link"]) for each in (maya, noah)))
+    # By value: who had to fetch it could find it over, and would not race at all.
+    link = "openid-credential-offer://?credential_offer=" + strict_json.serialise(offer["credential_offer"]).decode()
+    answers = await asyncio.gather(*(each.post("credentials", offer=link) for each in (maya, noah)))
     assert sorted(each.status_code for each in answers) == [201, 403]
 
 
