@@ -1,6 +1,7 @@
 """A crowd that costs little: requests of ready-made bytes at a rate of its own, whatever the answers."""
 
 import asyncio
+import errno
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,20 +16,50 @@ class Told:
 
     statuses: Counter[int] = field(default_factory=Counter)
     without_retry_after: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+    """Why a connection could not be had, by the system's name for it."""
 
     def rate(self, status: int, seconds: float) -> float:
         """Return answers of this status a second."""
         return self.statuses[status] / seconds
 
 
+class _Asking(asyncio.Protocol):
+    """One request on a connection of its own."""
+
+    def __init__(self, request: bytes, answered: asyncio.Future[bytes]) -> None:
+        self._request = request
+        self._answer = b""
+        self._answered = answered
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what comes."""
+        self._answer += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The service closes when it has answered."""
+        if not self._answered.done():
+            self._answered.set_result(self._answer)
+
+
 async def ask(port: int, request: bytes, told: Told) -> int:
-    """Send one request on a connection of its own, and note what came."""
+    """Send one request on a connection of its own, and note what came.
+
+    By address and without streams: looking a name up takes a thread, and the crowd shares its processors with what it
+    tries to overwhelm.
+    """
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[bytes] = loop.create_future()
     try:
-        reader, writer = await asyncio.open_connection("localhost", port)
-        writer.write(request)
-        answer = await reader.read()
-        writer.close()
-    except OSError:
+        await loop.create_connection(lambda: _Asking(request, answered), "127.0.0.1", port)
+        answer = await answered
+    except OSError as error:
+        told.problems[errno.errorcode.get(error.errno or 0, str(error))] += 1
         answer = b""
     head = answer.partition(b"\r\n\r\n")[0]
     status = int(head.split(b" ", 2)[1]) if head else LOST

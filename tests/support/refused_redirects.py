@@ -25,7 +25,7 @@ _CONNECT = frozenset(  # OpenID Connect Core 1.0 §3.1.2.6
         *("request_uri_not_supported", "registration_not_supported"),
     }
 )
-_LONGEST_STATE = 2048
+_LONGEST_OF_WEBSITE, _LONGEST_OF_WALLET = 8192, 2048
 _BRIDGE = "/oidc"
 
 ENDINGS: Mapping[str, str] = {
@@ -123,7 +123,7 @@ def _of_website(exchange: Seen, registered: tuple[str, ...] | None) -> Asked:
     issuer = _origin(exchange) + _BRIDGE
     return Asked(
         redirect_uri=fields.get("redirect_uri", ""),
-        state=_returned(fields.get("state")),
+        state=_returned(fields.get("state"), _LONGEST_OF_WEBSITE),
         issuer=issuer,
         codes=_OAUTH | _CONNECT,
         registered=registered or (),
@@ -142,13 +142,13 @@ def _of_wallet(exchange: Seen, exchanges: Sequence[Seen]) -> Asked | None:
         return None
     fields = _fields(pushed.sent)
     issuer = _origin(pushed) + pushed.scope["path"].removesuffix("/par")
-    state = _returned(fields.get("state"))
+    state = _returned(fields.get("state"), _LONGEST_OF_WALLET)
     return Asked(redirect_uri=fields.get("redirect_uri", ""), state=state, issuer=issuer, codes=_OAUTH)
 
 
-def _returned(state: str | None) -> str | None:
+def _returned(state: str | None, longest: int) -> str | None:
     """A text that is too long or cannot be printed is refused as a state, and is not sent back."""
-    return state if state and len(state) <= _LONGEST_STATE and state.isprintable() else None
+    return state if state and len(state) <= longest and state.isprintable() else None
 
 
 def _fields(encoded: bytes) -> dict[str, str]:
