@@ -6,6 +6,9 @@ one process works on so many requests at a time, and tells the others at once to
 metrics, which tell its operators how full.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from comity.errors import Code, Unreachable
@@ -22,14 +25,35 @@ class Full(Unreachable):
         super().__init__(Code.BUSY, "too many requests at this moment", retry_after=RETRY_SECONDS)
 
 
+@dataclass(slots=True, kw_only=True)
+class Room:
+    """How many requests one process works on, and what the others are told at its very door.
+
+    Attributes:
+        most: so many at one time.
+        running: those that it works on now.
+        later: returns the whole answer *later* in a language, as bytes; see :mod:`comity.web.doorstep`.
+        count: takes note of one that was sent away there, by its method.
+    """
+
+    most: int
+    running: int = 0
+    later: Callable[[str], bytes]
+    count: Callable[[str], None]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another request has to come back later."""
+        return self.running >= self.most
+
+
 class Admission:
     """Counts the requests that one process works on."""
 
-    def __init__(self, app: ASGIApp, *, most: int) -> None:
-        """Let at most ``most`` requests into ``app`` at one time."""
+    def __init__(self, app: ASGIApp, *, room: Room) -> None:
+        """Let requests into ``app`` as long as there is ``room``."""
         self._app = app
-        self._most = most
-        self._running = 0
+        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on.
@@ -40,16 +64,16 @@ class Admission:
         if scope["type"] != "http" or scope["path"] in ALWAYS_ANSWERED:
             await self._app(scope, receive, send)
             return
-        if self._running >= self._most:
+        if self._room.is_full:
             raise Full
-        self._running += 1
+        self._room.running += 1
         is_counted = True
 
         def leave() -> None:
             nonlocal is_counted
             if is_counted:
                 is_counted = False
-                self._running -= 1
+                self._room.running -= 1
 
         async def watching_send(message: Message) -> None:
             if message["type"] == "http.response.start" and _is_stream(message):

@@ -5,6 +5,7 @@ the host of ``PUBLIC_URL`` and forwarding headers are dropped (catalogue W06).
 """
 
 import asyncio
+import functools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -24,7 +25,7 @@ from comity.runtime import failpoints
 from comity.runtime.logging import without_message
 from comity.runtime.settings import ServiceSettings
 from comity.web import counted, i18n, metrics, problems
-from comity.web.admission import ALWAYS_ANSWERED, Admission, Full
+from comity.web.admission import ALWAYS_ANSWERED, Admission, Full, Room
 from comity.web.metrics import Metrics
 from comity.web.pages import Pages, is_page
 from comity.web.routes import LateRoute
@@ -78,17 +79,21 @@ def create_base(
         redirect_slashes=False,
     )
     app.router.route_class = LateRoute
+    headers = _fixed_headers(settings, content_security_policy)
+    counts = Metrics(title, version)
+    app.state.room = Room(most=settings.max_in_flight, later=_later(headers), count=counts.turned_away)
     app.add_middleware(
         _Base,
         settings=settings,
         max_body_bytes=max_body_bytes,
         max_page_bytes=max_page_bytes,
-        headers=_fixed_headers(settings, content_security_policy),
+        headers=headers,
+        room=app.state.room,
     )
     app.exception_handler(ComityError)(_on_comity_error)
     app.exception_handler(RequestValidationError)(_on_invalid_request)
     app.exception_handler(HTTPException)(_on_http_error)
-    metrics.install(app, Metrics(title, version))
+    metrics.install(app, counts)
     _add_health(app, title, version, ready if ready is not None else {})
     return app
 
@@ -108,6 +113,19 @@ def _fixed_headers(settings: ServiceSettings, policy: str) -> dict[str, str]:
     return headers
 
 
+def _later(headers: Mapping[str, str]) -> Callable[[str], bytes]:
+    """Return what makes, once for each language, the whole answer to a program for which there is no room."""
+
+    @functools.cache
+    def later(language: str) -> bytes:
+        answer = problems.in_language(language, Full())
+        own = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw_headers]
+        head = "".join(f"{name}: {value}\r\n" for name, value in (*own, *headers.items()))
+        return f"HTTP/1.1 503 Service Unavailable\r\n{head}\r\n".encode("latin-1") + bytes(answer.body)
+
+    return later
+
+
 # --- what happens around every request -------------------------------------------------------------------------------
 
 
@@ -122,9 +140,10 @@ class _Base:
         max_body_bytes: int,
         max_page_bytes: int,
         headers: Mapping[str, str],
+        room: Room,
     ) -> None:
         parts = urlsplit(settings.public_url)
-        self._app = Admission(app, most=settings.max_in_flight)
+        self._app = Admission(app, room=room)
         self._scheme = parts.scheme
         self._host = parts.netloc.encode("ascii")
         self._max_body_bytes = max_body_bytes

@@ -51,6 +51,10 @@ class Metrics:
         self._requests.labels(route, known, f"{status // 100}xx").inc()
         self._seconds.labels(route).observe(seconds)
 
+    def turned_away(self, method: str) -> None:
+        """Count one who was told *later* before a route was looked for."""
+        self.answered(UNKNOWN, method, 503, 0.0)
+
     def text(self) -> bytes:
         """Return everything in Prometheus' text form."""
         return generate_latest(self.registry)

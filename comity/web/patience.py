@@ -13,8 +13,10 @@ from functools import partial
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
+
+from comity.web.doorstep import Doorstep
 
 HEAD_SECONDS = 15
 """From the opening of a connection, or from the first byte of a later request, to the end of the request's head."""
@@ -29,8 +31,8 @@ READ_SECONDS = 30
 """For how long the other side may read nothing while more waits for it than the system buffers."""
 
 
-class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, whose patience has an end.
+class PatientProtocol(Doorstep):
+    """The protocol of a service: uvicorn's, whose patience has an end.
 
     What we are slow at ourselves, such as taking a body that is there already, is nobody else's delay.
     """

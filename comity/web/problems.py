@@ -79,14 +79,17 @@ def document(error: ComityError, language: str, request_id: str = "") -> dict[st
 
 def problem(request: Request, error: ComityError) -> JSONResponse:
     """Answer ``request`` with ``error`` as a problem document."""
-    language = language_of(request)
+    return in_language(language_of(request), error, str(getattr(request.state, "request_id", "")))
+
+
+def in_language(language: str, error: ComityError, request_id: str = "") -> JSONResponse:
+    """Return the answer that tells ``error`` in ``language`` as a problem document."""
     status = http_status(error)
     headers = {"content-language": language, "vary": "Accept-Language"}
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     if isinstance(error, Unreachable) and error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
-    request_id = str(getattr(request.state, "request_id", ""))
     return JSONResponse(document(error, language, request_id), status, headers, MEDIA_TYPE)
 
 

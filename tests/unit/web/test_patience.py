@@ -98,9 +98,10 @@ class Connection:
 
     loop: Loop = field(default_factory=Loop)
     line: Line = field(default_factory=Line)
+    app: Any = lamp
 
     def __post_init__(self) -> None:
-        config = configuration(lamp)
+        config = configuration(self.app)
         config.load()
         made = cast("Any", config.http_protocol_class)
         self.protocol = made(config=config, server_state=ServerState(), app_state={}, _loop=self.loop)
