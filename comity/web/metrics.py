@@ -52,8 +52,8 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def turned_away(self, method: str) -> None:
-        """Count one who was told *later* before a route was looked for."""
-        self.answered(UNKNOWN, method, 503, 0.0)
+        """Count one who was told *later* before a route was looked for; it took no time worth noting."""
+        self._requests.labels(UNKNOWN, method if method in _METHODS else UNKNOWN, "5xx").inc()
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text form."""
