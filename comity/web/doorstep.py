@@ -5,7 +5,7 @@ under three times its capacity a service would spend most of its time on that (`
 what :class:`comity.web.admission.Admission` would refuse is refused when its head was read, in the same words. It still
 decides: of those who come in one breath for the last place, all but one are told by the application.
 
-Health and metrics are always let through, and so are people, who get a page.
+Health and metrics are always let through, and so are people, who get a page, and ``HEAD``, whose answer has no body.
 """
 
 from typing import Any
@@ -51,7 +51,7 @@ class Doorstep(HttpToolsProtocol):
         self.on_response_complete()
 
     def _may_be_turned_away(self) -> bool:
-        """Whether the answer is a program's, and none that came before on this connection is still owed."""
+        """Whether the answer is a program's and has a body, and none before it on this connection is still owed."""
         cycle: Any = self.cycle
         path = self.url.partition(b"?")[0]
         return (
@@ -59,6 +59,7 @@ class Doorstep(HttpToolsProtocol):
             and path not in _ALWAYS
             and not path.startswith(_PAGES)
             and b"text/html" not in self._header(b"accept")
+            and self.parser.get_method() != b"HEAD"  # RFC 9110 §9.3.2
         )
 
     def _stays(self) -> bool:
