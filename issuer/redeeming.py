@@ -1,6 +1,7 @@
 """Redeeming: a pre-authorized code, with the transaction code told apart from it, gives a token (OpenID4VCI §6)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from comity.errors import Code
 from comity.openid import dpop
@@ -71,7 +72,8 @@ async def exchange_code(
         detail = "the transaction code is wrong"
         raise attempts.refusal(Code.TRANSACTION_CODE_WRONG, detail, left=limit - redeemed.attempts)
     if not isinstance(redeemed, Redeemed):
-        raise _REFUSED_CODE[outcome]
+        refused = _REFUSED_CODE[outcome]
+        raise refused()
     return TokenResponse(
         access_token=token,
         expires_in=redeemed.token_expires_at - now,
@@ -84,16 +86,19 @@ _EFFECTIVE = {Redemption.GRANTED, Redemption.TRANSACTION_CODE_WRONG, Redemption.
 """What may have changed an offer, and so uses the proofs of the request up."""
 
 
-def _refused_code(code: Code, detail: str, error: OAuthErrorCode = _Error.INVALID_GRANT) -> OAuthError:
-    return OAuthError(code, detail, error=error)
+def _refused_code(code: Code, detail: str, error: OAuthErrorCode = _Error.INVALID_GRANT) -> Callable[[], OAuthError]:
+    return partial(OAuthError, code, detail, error=error)
 
 
-_REFUSED_CODE: Mapping[Redemption, OAuthError] = {
+_REFUSED_CODE: Mapping[Redemption, Callable[[], OAuthError]] = {
     Redemption.CODE_UNKNOWN: _refused_code(Code.OFFER_UNKNOWN, "the pre-authorized code is not known"),
     Redemption.CODE_EXPIRED: _refused_code(Code.OFFER_EXPIRED, "the pre-authorized code has ended"),
     Redemption.CODE_USED: _refused_code(Code.CODE_ALREADY_USED, "the pre-authorized code was used before"),
-    Redemption.CODE_DEAD: attempts.refusal(
-        Code.TRANSACTION_CODE_ATTEMPTS_EXHAUSTED, "too many wrong transaction codes; ask for a new offer", left=0
+    Redemption.CODE_DEAD: partial(
+        attempts.refusal,
+        Code.TRANSACTION_CODE_ATTEMPTS_EXHAUSTED,
+        "too many wrong transaction codes; ask for a new offer",
+        left=0,
     ),
     Redemption.TRANSACTION_CODE_MISSING: _refused_code(
         Code.TRANSACTION_CODE_REQUIRED, "a transaction code is needed", _Error.INVALID_REQUEST
@@ -101,5 +106,6 @@ _REFUSED_CODE: Mapping[Redemption, OAuthError] = {
     Redemption.TRANSACTION_CODE_UNEXPECTED: _refused_code(
         Code.REQUEST_INVALID, "no transaction code is expected", _Error.INVALID_REQUEST
     ),
-    Redemption.PROOF_NEEDED: dpop.refuse_missing(),  # a token that lives for days is bound to a key (VCI-24)
+    Redemption.PROOF_NEEDED: dpop.refuse_missing,  # a token that lives for days is bound to a key (VCI-24)
 }
+"""How each is made, anew for every answer: a raised exception keeps its traceback, and with it what was sent."""

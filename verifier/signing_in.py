@@ -36,11 +36,6 @@ from verifier.verifying import Verifying
 CODE = timedelta(seconds=60)
 """How long a website may take to redeem its code (RFC 6749 §4.1.2: short)."""
 
-LEFT = OAuthError(
-    Code.QUERY_NOT_SATISFIED, "the visitor did not show what was asked for", error=OAuthErrorCode.ACCESS_DENIED
-)
-"""What a website is told of a person who goes back to it without having signed in, whatever the reason."""
-
 _log = structlog.get_logger("verifier")
 
 
@@ -236,8 +231,10 @@ class SigningIn:
         told = AuthorizationResponse(code=code, state=now.sign_in.state, issuer=self.issuer)
         return Away(url=told.redirect(now.sign_in.redirect_uri))
 
-    async def leave(self, now: Standing, refusal: OAuthError = LEFT) -> Away:
+    async def leave(self, now: Standing, refusal: OAuthError | None = None) -> Away:
         """End a sign-in without a code, and return where the browser goes; the website learns nothing of why.
+
+        ``refusal`` is what it is told; None for a person who goes back without having signed in, whatever the reason.
 
         Raises:
             Denied: ``sign_in_elsewhere``: it is over already.
@@ -245,7 +242,8 @@ class SigningIn:
         end = partial(bridge_store.end_sign_in, sign_in_id=now.sign_in.id, at=self._clock.now())
         if not await self._database.write(end):
             raise _elsewhere()
-        return Away(url=self.refusal(now.sign_in.redirect_uri, now.sign_in.state, refusal), refusal=refusal)
+        told = refusal or _left()
+        return Away(url=self.refusal(now.sign_in.redirect_uri, now.sign_in.state, told), refusal=told)
 
     # --- the website fetches its token
 
@@ -352,6 +350,11 @@ class SigningIn:
 def cookie_of(sign_in_id: str) -> str:
     """Return the name of the cookie that binds a sign-in to its browser; one for each, so that two tabs do not meet."""
     return f"comity_sign_in_{sign_in_id}"
+
+
+def _left() -> OAuthError:
+    detail = "the visitor did not show what was asked for"
+    return OAuthError(Code.QUERY_NOT_SATISFIED, detail, error=OAuthErrorCode.ACCESS_DENIED)
 
 
 def _elsewhere() -> Denied:

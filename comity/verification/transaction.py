@@ -13,8 +13,6 @@ from comity.errors import Code, Malformed
 from comity.openid.presentation.transaction_data import HASHES, HASHES_ALG, SHA_256, Transaction, hash_of
 from comity.verification.checks import Check, CheckName, failed, passed
 
-_DIFFERS = Malformed(Code.TRANSACTION_DIFFERS, "the holder confirmed something other than what was asked for")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
@@ -41,7 +39,7 @@ def check_transactions(asked: Sequence[Transaction], shown: Sequence[Confirmatio
         detail = "a transaction that was asked for is not confirmed by its holder"
         return (failed(CheckName.QUERY, Code.TRANSACTION_NOT_CONFIRMED, detail),)
     if any(count > 1 for count in confirmed.values()):
-        return (failed(CheckName.QUERY, _DIFFERS.code, "a transaction is confirmed more than once"),)
+        return (failed(CheckName.QUERY, Code.TRANSACTION_DIFFERS, "a transaction is confirmed more than once"),)
     return (passed(CheckName.QUERY, transactions=[each.type for each in asked]),)
 
 
@@ -51,12 +49,16 @@ def _confirmed(shown: Confirmation, asked: Sequence[Transaction]) -> list[str]:
         return []
     hashes = shown.claims.get(HASHES)
     if not isinstance(hashes, list) or not hashes or not all(isinstance(each, str) for each in hashes):
-        raise _DIFFERS
+        raise _differs()
     mine = {hash_of(each.encoded): each for each in asked if shown.query_id in each.credential_ids}
     if any(each not in mine for each in hashes):
-        raise _DIFFERS
+        raise _differs()
     # Annex B.3.3.1: the algorithm is named if and only if the request named any, and it is one of those.
     named = any(mine[each].names_hash for each in hashes)
     if shown.claims.get(HASHES_ALG) != (SHA_256 if named else None):
-        raise _DIFFERS
+        raise _differs()
     return [mine[each].encoded for each in hashes]
+
+
+def _differs() -> Malformed:
+    return Malformed(Code.TRANSACTION_DIFFERS, "the holder confirmed something other than what was asked for")
