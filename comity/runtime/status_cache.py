@@ -285,8 +285,8 @@ def _answered(uri: str, fetched: Fetched, copy: _Copy | None) -> tuple[_Copy, So
 
 
 def _keep(table: "OrderedDict[str, Any]", key: str, value: Any) -> None:
-    """Keep the most recently used few in memory."""
+    """Keep the most recently used few in memory; what another thread takes out meanwhile is just not kept."""
+    table.pop(key, None)
     table[key] = value
-    table.move_to_end(key)
     if len(table) > _IN_MEMORY:
         table.popitem(last=False)

@@ -1,8 +1,10 @@
 import asyncio
 import threading
 import time
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -337,6 +339,18 @@ async def test_a_full_disk_costs_the_copy_but_not_the_answer(
     with pytest.raises(Misconfigured):
         cache.remember_issued_at(URI, AT)
     assert cache.newest_issued_at(URI) is None
+
+
+async def test_what_a_thread_forgets_meanwhile_harms_nobody(cache: StatusCache) -> None:
+    """A verification forgets a wrong list in a thread, maybe in the middle of another one's keeping it."""
+
+    class Contested(OrderedDict[str, Any]):
+        def __setitem__(self, key: str, value: Any) -> None:
+            super().__setitem__(key, value)
+            cache.discard(key)
+
+    cache._copies = Contested()
+    assert (await ask(cache)).source is Source.FETCHED
 
 
 async def test_memory_is_bounded(cache: StatusCache, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
