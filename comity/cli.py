@@ -83,27 +83,27 @@ def _list_own_commands(app: typer.Typer) -> bool:
 def _add_own_command(app: typer.Typer, called: str) -> bool:
     """Add what ``called`` names; say whether it names a command of the library."""
     if called in {"demo", "serve"}:
-        from comity.demo_cli import demo, serve
+        from comity.commands.demo import demo, serve
 
         app.command(called)(demo if called == "demo" else serve)
     if called in {"verify", "inspect"}:
-        from comity.verify_cli import inspect, verify
+        from comity.commands.verify import inspect, verify
 
         app.command(called)(verify if called == "verify" else inspect)
     if called == "doctor":
-        from comity.doctor_cli import doctor
+        from comity.commands.doctor import doctor
 
         app.command()(doctor)
     if called == "registry":
-        from comity.registry_cli import registry
+        from comity.commands.registry import registry
 
         app.add_typer(registry, name="registry")
     if called == "entitlement":
-        from comity.entitlement_cli import entitlement
+        from comity.commands.entitlement import entitlement
 
         app.add_typer(entitlement, name="entitlement")
     if called == "verifier-attestation":
-        from comity.verifier_attestation_cli import attestation
+        from comity.commands.attestation import attestation
 
         app.add_typer(attestation, name="verifier-attestation")
     return called in OWN

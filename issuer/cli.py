@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from comity import backup_cli, refusals_cli, strict_json, webhook_cli
+from comity import strict_json
+from comity.commands import backup, refusals, webhook
 from comity.runtime.clock import SystemClock
 from comity.runtime.loading import loading
 from comity.web import i18n
@@ -51,7 +52,7 @@ def _backup() -> "Scheme":
     )
 
 
-backup_cli.mount(cli, _backup)
+backup.mount(cli, _backup)
 
 
 def _refusals() -> "tuple[str, Tables]":
@@ -60,16 +61,16 @@ def _refusals() -> "tuple[str, Tables]":
     return _settings().database, refused.REFUSALS
 
 
-refusals_cli.mount(cli, "issuer", _refusals, by_authority=True)
+refusals.mount(cli, "issuer", _refusals, by_authority=True)
 
 
 @asynccontextmanager
-async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
+async def _webhooks() -> AsyncIterator[webhook.Desk]:
     from issuer.app import open_deployment
 
     settings = _settings()
     async with open_deployment(settings, SystemClock()) as deployment:
-        yield webhook_cli.Desk(
+        yield webhook.Desk(
             webhooks=deployment.webhooks,
             scopes=deployment.authorities.keys(),
             allow_loopback_http=settings.allow_loopback_http,
@@ -82,7 +83,7 @@ def _events() -> tuple[str, ...]:
     return webhooks.TYPES
 
 
-webhook_cli.mount(cli, _webhooks, _events, scope_option="--authority")
+webhook.mount(cli, _webhooks, _events, scope_option="--authority")
 
 _Language = Annotated[str, typer.Option("--lang", help="en | fr")]
 _Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes; several need PostgreSQL. / Processus.")]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from comity import backup_cli, refusals_cli, strict_json, webhook_cli
+from comity import strict_json
+from comity.commands import backup, refusals, webhook
 from comity.errors import Code, Malformed, NotFound
 from comity.runtime.clock import SystemClock
 from comity.runtime.loading import loading
@@ -49,7 +50,7 @@ def _backup() -> "Scheme":
     return scheme(url=_settings().database)
 
 
-backup_cli.mount(cli, _backup)
+backup.mount(cli, _backup)
 
 
 def _refusals() -> "tuple[str, Tables]":
@@ -58,11 +59,11 @@ def _refusals() -> "tuple[str, Tables]":
     return _settings().database, store.REFUSALS
 
 
-refusals_cli.mount(cli, "verifier", _refusals, by_authority=False)
+refusals.mount(cli, "verifier", _refusals, by_authority=False)
 
 
 @asynccontextmanager
-async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
+async def _webhooks() -> AsyncIterator[webhook.Desk]:
     from comity.runtime.database import open_database
     from comity.runtime.http import GuardedFetcher
     from comity.runtime.webhooks.delivery import Webhooks
@@ -77,7 +78,7 @@ async def _webhooks() -> AsyncIterator[webhook_cli.Desk]:
             own = identity.load(
                 keys_of(settings), settings.public_url, settings.client_id_prefix, settings.attestation_file
             )
-            yield webhook_cli.Desk(
+            yield webhook.Desk(
                 webhooks=Webhooks(outbox=store.OUTBOX, database=database, clock=clock, fetcher=fetcher, key=own.seal),
                 scopes={each.name for each in RelyingParties.load(settings.relying_parties_file).parties},
                 allow_loopback_http=settings.allow_loopback_http,
@@ -92,7 +93,7 @@ def _events() -> tuple[str, ...]:
     return telling.TYPES
 
 
-webhook_cli.mount(cli, _webhooks, _events, scope_option="--relying-party")
+webhook.mount(cli, _webhooks, _events, scope_option="--relying-party")
 
 LanguageOption = Annotated[str, typer.Option("--lang", help="en | fr")]
 

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from comity import backup_cli, strict_json
+from comity import strict_json
+from comity.commands import backup
 from comity.errors import Code, Malformed, Misconfigured
 from comity.runtime import installation
 from comity.runtime.clock import SystemClock
@@ -48,7 +49,7 @@ def _backup() -> "Scheme":
     return scheme(url=settings.database, pepper=pepper_of(settings.pepper_file), journal=settings.deletions_file)
 
 
-backup_cli.mount(cli, _backup)
+backup.mount(cli, _backup)
 
 FileOption = Annotated[Path, typer.Option("--file", help="The wallet file.")]
 PassphraseOption = Annotated[Path | None, typer.Option(help="File with the passphrase; absent: it is asked for.")]

@@ -32,6 +32,7 @@ PLANTS: dict[str, list[tuple[str, str]]] = {
         ("comity/web/i18n.py", "import comity.cli"),
         ("comity/leftovers.py", "import comity.errors"),
     ],
+    "commands": [("comity/commands/doctor.py", "import comity.commands.verify")],
     "core-without-io": [
         ("comity/verification/status.py", "import httpx"),
         ("comity/did/web.py", "import socket"),
@@ -56,7 +57,7 @@ PLANTS: dict[str, list[tuple[str, str]]] = {
         ("wallet/store.py", "import argon2"),
     ],
     "registry-transport": [
-        ("comity/registry_cli.py", "import tuf.api.metadata"),
+        ("comity/commands/registry.py", "import tuf.api.metadata"),
         ("verifier/verifying.py", "import tuf.ngclient"),
     ],
     "issuer-layers": [

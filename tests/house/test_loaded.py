@@ -14,8 +14,8 @@ import typer
 from typer.testing import CliRunner
 
 from comity import cli, strict_json
+from comity.commands.registry import registry
 from comity.demo.processes import environment
-from comity.registry_cli import registry
 from comity.runtime import migrations
 from comity.runtime.clock import SystemClock
 from issuer import operators
@@ -147,10 +147,10 @@ def test_the_command_line_itself_is_light() -> None:
 def test_a_list_of_commands_loads_none_of_them(called: str) -> None:
     loaded = loaded_by(help_of(*filter(None, [called])))
     assert sorted(loaded & HEAVY) == []
-    assert not {name for name in loaded if name.startswith("comity.") and name.endswith("_cli")} - MOUNTED
+    assert not {name for name in loaded if name.startswith("comity.commands.")} - MOUNTED
 
 
-MOUNTED = {"comity.backup_cli", "comity.refusals_cli", "comity.webhook_cli"}
+MOUNTED = {"comity.commands.backup", "comity.commands.refusals", "comity.commands.webhook"}
 """What every service mounts among its own commands."""
 
 

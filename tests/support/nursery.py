@@ -31,7 +31,7 @@ IMPORTED = (
     "wallet.cli",
     "verifier.app",
     "verifier.cli",
-    "comity.registry_cli",
+    "comity.commands.registry",
     "comity.web.serving",
     "comity.runtime.alembic_history",
     "comity.runtime.http",

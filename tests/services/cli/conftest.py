@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from comity import doctor_cli, verify_cli
+from comity.commands import doctor, verify
 from comity.runtime.clock import FixedClock
 from tests.services.cli.desk import Desk, Service, Told, furnish, say
 from tests.support.world import NOW
@@ -37,7 +37,7 @@ def desk(furnished: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> De
     )
     moved.save(folder / ".comity")
     monkeypatch.chdir(folder)
-    for module in (verify_cli, doctor_cli):
+    for module in (verify, doctor):
         monkeypatch.setattr(module, "SystemClock", lambda: FixedClock(NOW))
     found = socket.getaddrinfo
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from comity import doctor_cli
+from comity.commands import doctor
 from comity.errors import Code
 from comity.runtime.clock import FixedClock
 from comity.web import i18n
@@ -83,7 +83,7 @@ def test_without_a_date_the_newest_signed_instant_is_looked_at(
     told = comity("doctor", "--json")
     assert told.code == WELL
     assert "clock_unknown" in findings(told)
-    monkeypatch.setattr(doctor_cli, "SystemClock", lambda: FixedClock(NOW - timedelta(minutes=2)))
+    monkeypatch.setattr(doctor, "SystemClock", lambda: FixedClock(NOW - timedelta(minutes=2)))
     told = comity("doctor", "--json")
     assert told.code == UNWELL
     assert findings(told)["clock_behind"]["facts"]["newest"] == NOW.isoformat()
@@ -92,7 +92,7 @@ def test_without_a_date_the_newest_signed_instant_is_looked_at(
 def test_what_has_ended_is_said(desk: Desk, comity: Say, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     up(desk, service)
     later = NOW + timedelta(days=30)
-    monkeypatch.setattr(doctor_cli, "SystemClock", lambda: FixedClock(later))
+    monkeypatch.setattr(doctor, "SystemClock", lambda: FixedClock(later))
     service.date = format_datetime(later, usegmt=True)
     told = comity("doctor", "--json")
     assert told.code == UNWELL

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from comity import strict_json, verify_cli
+from comity import strict_json
+from comity.commands import verify as verify_command
 from comity.runtime import installation
 from comity.runtime.clock import FixedClock
 from tests.services.cli.conftest import Say
@@ -133,7 +134,7 @@ def test_when_what_is_at_hand_has_ended_nothing_is_accepted(
     desk: Desk, comity: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = FixedClock(NOW.replace(month=12))
-    monkeypatch.setattr(verify_cli, "SystemClock", lambda: later)
+    monkeypatch.setattr(verify_command, "SystemClock", lambda: later)
     told = comity("verify", "person.sdjwt")
     assert told.code == UNDETERMINED
     assert "registry_expired" in told.out
@@ -250,7 +251,7 @@ def test_the_command_as_a_process_of_its_own(desk: Desk) -> None:
 
 def test_an_older_copy_of_a_list_is_named_as_such(desk: Desk, comity: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     later = FixedClock(NOW.replace(hour=14))
-    monkeypatch.setattr(verify_cli, "SystemClock", lambda: later)
+    monkeypatch.setattr(verify_command, "SystemClock", lambda: later)
     told = comity("verify", "person.sdjwt")
     assert told.code == ACCEPTED
     assert "From an older copy of the list, since its host did not answer [status_stale]" in told.out

@@ -11,8 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 import schemas
+from comity.commands.registry import period, registry
 from comity.errors import ComityError, Malformed, Misconfigured, NotFound
-from comity.registry_cli import period, registry
 from comity.runtime.registry_host import RegistryHost
 from comity.web import i18n, serving
 from tests.unit.runtime.registry_world import member_edits

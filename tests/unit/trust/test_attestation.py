@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from comity import jose, keys
-from comity.entitlement_cli import entitlement
+from comity.commands.entitlement import entitlement
 from comity.errors import Code, ComityError, Malformed, NotFound
 from comity.keys import KeySigner
 from comity.trust import attestation, authoring

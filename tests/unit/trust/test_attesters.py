@@ -9,12 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from comity import keys
+from comity.commands.attestation import attestation
 from comity.errors import Code, ComityError, Malformed, NotFound
 from comity.keys import KeySigner
 from comity.openid.presentation import verifier_attestation
 from comity.trust import authoring
 from comity.trust.snapshot import RegistrySnapshot
-from comity.verifier_attestation_cli import attestation
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ISSUER = "https://chamber.example"
