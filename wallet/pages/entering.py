@@ -1,6 +1,7 @@
 """Getting in and out: a new wallet, sign-in, recovery, lock. Passkeys have their own module."""
 
 from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from comity.errors import Code, ComityError
@@ -130,7 +131,7 @@ async def let_in(face: Face, request: Request, wallet: OpenWallet, form: Form) -
     """Begin a new session, whatever session the browser brought along, and go on where the person was."""
     custody, pages = face.deployment.custody, face.pages
     await end_session(request, custody)
-    await face.deployment.receiving.recover(wallet)
+    asked = await face.patience.ask(wallet, face.deployment.receiving.recover)
     cookie = await custody.begin_session(wallet)
     target = next_path(form.values.get("next", ""), f"/{face.language(request)}/")
     typed = {name.removeprefix(_KEPT): value for name, value in form.typed().items() if name.startswith(_KEPT)}
@@ -142,6 +143,7 @@ async def let_in(face: Face, request: Request, wallet: OpenWallet, form: Form) -
         response = pages.to(request, target[3:])
     set_cookie(response, cookie, face.shown.public_url)
     await make_known(response, face.deployment.custody, wallet, face.shown.public_url)
+    response.background = BackgroundTask(asked)
     return response
 
 

@@ -1,7 +1,7 @@
 """What every page of the wallet works with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from comity.web.pages import Pages
 from wallet.api.session import COOKIE, wallet_of
 from wallet.deployment import Deployment
 from wallet.passkeys import Passkeys
+from wallet.patience import Patience
 from wallet.records import DOOR, OpenWallet
 from wallet.settings_shown import Shown
 
@@ -30,6 +31,7 @@ class Face:
     pages: Pages
     passkeys: Passkeys
     shown: Shown
+    patience: Patience = field(default_factory=Patience)
 
     @classmethod
     def of(cls, deployment: Deployment, shown: Shown) -> "Face":

@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from fastapi import APIRouter, Request
-from starlette.background import BackgroundTask
+from starlette.background import BackgroundTask, BackgroundTasks
 from starlette.responses import Response
 
 from comity.errors import NotFound
@@ -37,6 +37,8 @@ def _add_home(routes: APIRouter, face: Face) -> None:
             return pages.render(request, "welcome.html")
         wallet, language = await face.wallet(request), face.language(request)
         await deployment.watching.look_if_due(wallet)
+        # What was promised is asked after (§9.2: no sooner than the issuer says), and the page does not wait long.
+        asked = await face.patience.ask(wallet, deployment.receiving.collect)
         on_the_way = await waiting.shown(face, wallet, language)
         held, damaged = await holdings.survey(wallet)
         now, snapshot = deployment.clock.now(), face.snapshot()
@@ -53,7 +55,9 @@ def _add_home(routes: APIRouter, face: Face) -> None:
             on_the_way=on_the_way,
         )
         # Afterwards: an issuer that is down must not hold the page for what nobody waits for.
-        answer.background = BackgroundTask(deployment.refilling.refill, wallet)
+        answer.background = BackgroundTasks(
+            [BackgroundTask(asked), BackgroundTask(deployment.refilling.refill, wallet)]
+        )
         return answer
 
     @routes.post("/messages/{message_id}/seen")

@@ -31,8 +31,7 @@ def router(face: Face) -> APIRouter:
 
 
 async def shown(face: Face, wallet: OpenWallet, language: str) -> list[dict[str, Any]]:
-    """Ask after what is due (§9.2: no sooner than the issuer says), and return what is still on its way."""
-    await face.deployment.receiving.collect(wallet)
+    """Return what is still on its way."""
     return [_line(face, deferred.document(each, language), language) for each in await deferred.on_the_way(wallet)]
 
 
