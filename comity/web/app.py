@@ -258,22 +258,28 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
 
 
 def _add_health(app: FastAPI, title: str, version: str, ready: Mapping[str, ReadyCheck]) -> None:
-    @app.get("/healthz", include_in_schema=False)
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    """Add the probes as Starlette's routes, for they take nothing.
 
-    @app.get("/version", include_in_schema=False)
-    async def show_version() -> dict[str, str]:
-        return {"service": title, "version": version}
+    FastAPI analyses a route when it is first asked, and loads the whole of ``pydantic.v1`` for the first of them; a
+    probe is what a service is asked first.
+    """
 
-    @app.get("/readyz", include_in_schema=False)
-    async def readyz() -> JSONResponse:
+    async def healthz(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    async def show_version(_request: Request) -> JSONResponse:
+        return JSONResponse({"service": title, "version": version})
+
+    async def readyz(_request: Request) -> JSONResponse:
         answers = await asyncio.gather(*(_outcome(name, check) for name, check in ready.items()))
         checks: dict[str, Any] = dict(answers)
         is_ready = all(outcome == "ok" for outcome in checks.values())
         return JSONResponse(
             {"status": "ready" if is_ready else "not_ready", "checks": checks}, 200 if is_ready else 503
         )
+
+    for path, probe in (("/healthz", healthz), ("/version", show_version), ("/readyz", readyz)):
+        app.add_route(path, probe, methods=["GET"], include_in_schema=False)
 
 
 async def _outcome(name: str, check: ReadyCheck) -> tuple[str, str]:

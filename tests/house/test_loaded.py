@@ -63,6 +63,7 @@ SELDOM = frozenset(
         "comity.demo",
         "comity.runtime.backup",
         "mako",
+        "pydantic.v1",
         "pypdfium2",
         "qrcode",
         "sqlalchemy.dialects.postgresql",
