@@ -5,7 +5,6 @@ and compression never start to work (catalogue J16 to J18).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from cryptography.exceptions import InvalidTag
@@ -16,6 +15,7 @@ from joserfc.jwk import ECKey
 from comity import base64url, keys, strict_json
 from comity.errors import Code, Malformed
 from comity.ports import Jwk
+from comity.record import Discreet
 
 MAX_BYTES = 1 << 20
 """Largest token read, in characters."""
@@ -26,8 +26,7 @@ _TAG_BYTES = 16
 _PUBLIC_MEMBERS = ("kty", "crv", "x", "y")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncryptionKey:
+class EncryptionKey(Discreet, frozen=True, kw_only=True):
     """A P-256 key pair to which one answer is encrypted; made for one request and dropped with it. Never printed.
 
     Attributes:
@@ -35,9 +34,10 @@ class EncryptionKey:
         public_jwk: what the other side gets: with ``use`` ``enc``, ``alg`` ``ECDH-ES`` and ``kid``.
     """
 
+    UNPRINTED = frozenset({"private_members"})
     kid: str
     public_jwk: Jwk
-    private_members: Mapping[str, str] = field(repr=False)
+    private_members: Mapping[str, str]
 
     @classmethod
     def generate(cls, kid: str) -> "EncryptionKey":

@@ -1,8 +1,9 @@
 """Everything one verifier process holds, put together from its settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from comity.errors import Code, Misconfigured
 from comity.openid.presentation.parameters import ResponseMode
@@ -32,8 +33,7 @@ from verifier.signing_in import SigningIn
 from verifier.verifying import Verifying
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class Deployment(Struct, frozen=True, kw_only=True):
     """What the routes work with."""
 
     settings: VerifierSettings

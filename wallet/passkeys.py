@@ -11,12 +11,12 @@ a passphrase does, and is kept nowhere.
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from webauthn import (
     generate_authentication_options,
     generate_registration_options,
@@ -52,8 +52,7 @@ _DISPLAY = "comity wallet"
 _REGISTER, _SIGN_IN, _ACCOUNT = "register", "sign in", "account"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passkey:
+class Passkey(Struct, frozen=True, kw_only=True):
     """One passkey of an account, as its owner sees it."""
 
     name: str
@@ -61,8 +60,7 @@ class Passkey:
     added_on: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passkeys:
+class Passkeys(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs.
 
     Attributes:
