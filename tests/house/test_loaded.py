@@ -62,6 +62,8 @@ SELDOM = frozenset(
         "alembic",
         "comity.demo",
         "comity.runtime.backup",
+        "jinja2",
+        "joserfc",
         "mako",
         "pydantic.v1",
         "pypdfium2",
@@ -75,7 +77,7 @@ SELDOM = frozenset(
 """What a service over an SQLite file that is up to date does not need until somebody asks for it."""
 NOT_OF = {
     "issuer": {"asyncpg", "httpcore", "httpx", "issuer.reissuing", "tuf", "wallet", "webauthn"},
-    "wallet": {"asyncpg", "issuer", "verifier", "wallet.local"},
+    "wallet": {"asyncpg", "issuer", "verifier", "wallet.local", "webauthn"},
     "verifier": {"argon2", "asyncpg", "issuer", "wallet", "webauthn"},
 }
 SERVING = HEAVY & {
