@@ -22,6 +22,7 @@ from comity.web.live import Bell
 from verifier import identity, policy_file, store
 from verifier.clients import Clients
 from verifier.journal import Journal
+from verifier.keyring import keys_of
 from verifier.pairing import Pairing
 from verifier.policy_file import OwnPolicy
 from verifier.relying_parties import RelyingParties
@@ -58,11 +59,6 @@ class Deployment(Struct, frozen=True, kw_only=True):
         if isinstance(self.fetcher, GuardedFetcher):
             await self.fetcher.close()
         await self.database.close()
-
-
-def keys_of(settings: VerifierSettings) -> FileKeyStore:
-    """Return the store of the verifier's keys."""
-    return FileKeyStore(settings.data_folder / "keys")
 
 
 def bridge_of(settings: VerifierSettings) -> str:

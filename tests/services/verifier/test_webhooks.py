@@ -18,7 +18,7 @@ from tests.services.verifier.deployed import Deployed, Place
 from tests.support.world import NOW
 from verifier import app, identity
 from verifier.cli import cli
-from verifier.deployment import keys_of
+from verifier.keyring import keys_of
 
 HOOK = "https://till.example/hook"
 
