@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from functools import lru_cache
@@ -41,8 +40,7 @@ def _pascal_case(slug: str) -> str:
     return "".join(word.capitalize() for word in slug.split("-"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialType:
+class CredentialType(Struct, frozen=True, kw_only=True):
     """A credential type of the federation: a slug such as ``drivers-licence`` and a version from 1 up."""
 
     slug: str
@@ -101,8 +99,7 @@ class Kid(Struct, frozen=True, kw_only=True):
 KeyReference = X5c | Kid
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
+class Credential(Struct, frozen=True, kw_only=True):
     """What an authority is about to sign.
 
     Attributes:
@@ -128,8 +125,7 @@ class Credential:
     status: tuple[StatusEntry, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedCredential:
+class SignedCredential(Struct, frozen=True, kw_only=True):
     """The bytes as they were signed or received; never parsed and written again."""
 
     format: Format

@@ -5,17 +5,18 @@ and compression never start to work (catalogue J16 to J18).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cryptography.exceptions import InvalidTag
-from joserfc.errors import JoseError
-from joserfc.jwe import JWERegistry, decrypt_compact, encrypt_compact
-from joserfc.jwk import ECKey
 
 from comity import base64url, keys, strict_json
 from comity.errors import Code, Malformed
 from comity.ports import Jwk
+from comity.record import Discreet
+
+if TYPE_CHECKING:
+    from joserfc.jwe import JWERegistry
+    from joserfc.jwk import ECKey
 
 MAX_BYTES = 1 << 20
 """Largest token read, in characters."""
@@ -26,8 +27,7 @@ _TAG_BYTES = 16
 _PUBLIC_MEMBERS = ("kty", "crv", "x", "y")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncryptionKey:
+class EncryptionKey(Discreet, frozen=True, kw_only=True):
     """A P-256 key pair to which one answer is encrypted; made for one request and dropped with it. Never printed.
 
     Attributes:
@@ -35,13 +35,16 @@ class EncryptionKey:
         public_jwk: what the other side gets: with ``use`` ``enc``, ``alg`` ``ECDH-ES`` and ``kid``.
     """
 
+    UNPRINTED = frozenset({"private_members"})
     kid: str
     public_jwk: Jwk
-    private_members: Mapping[str, str] = field(repr=False)
+    private_members: Mapping[str, str]
 
     @classmethod
     def generate(cls, kid: str) -> "EncryptionKey":
         """Return a new random key called ``kid``."""
+        from joserfc.jwk import ECKey  # noqa: PLC0415  (comity.web.later says why)
+
         key = ECKey.generate_key("P-256")
         public = cast("dict[str, str]", key.as_dict(private=False))
         names = {"use": "enc", "alg": "ECDH-ES", "kid": kid}
@@ -70,6 +73,9 @@ def encrypt(
     Raises:
         Malformed: ``algorithm_not_allowed`` for ``enc``; as :func:`comity.keys.public_key` for the recipient's key.
     """
+    from joserfc.jwe import encrypt_compact  # noqa: PLC0415  (comity.web.later says why)
+    from joserfc.jwk import ECKey  # noqa: PLC0415
+
     keys.public_key(recipient_jwk, use="enc")
     header: dict[str, Any] = {"alg": "ECDH-ES", "enc": enc}
     _check_algorithms(header)
@@ -99,6 +105,9 @@ def decrypt(token: str, private_jwk: Mapping[str, Any]) -> bytes:
         Malformed: as :func:`header`; ``decryption_failed`` when the token was not made for this key or was changed;
             ``malformed_key`` when ``private_jwk`` is not an EC private key.
     """
+    from joserfc.errors import JoseError  # noqa: PLC0415  (comity.web.later says why)
+    from joserfc.jwe import decrypt_compact  # noqa: PLC0415
+
     protected = _opened(token)
     # A token for the key of another request is refused by name before it is refused by arithmetic.
     if "kid" in protected and "kid" in private_jwk and protected["kid"] != private_jwk["kid"]:
@@ -133,7 +142,10 @@ def _opened(token: str) -> dict[str, Any]:
     return protected
 
 
-def _private_key(private_jwk: Mapping[str, Any]) -> ECKey:
+def _private_key(private_jwk: Mapping[str, Any]) -> "ECKey":
+    from joserfc.errors import JoseError  # noqa: PLC0415  (comity.web.later says why)
+    from joserfc.jwk import ECKey  # noqa: PLC0415
+
     public: dict[str, Any] = {name: private_jwk.get(name) for name in _PUBLIC_MEMBERS}
     keys.public_key(public, use="enc")
     try:
@@ -163,8 +175,10 @@ def _check_agreement(protected: Mapping[str, Any]) -> None:
             base64url.decode(value)
 
 
-def _registry() -> JWERegistry:
+def _registry() -> "JWERegistry":
     """Return joserfc's own limits, with ours for size: its 64 KiB are less than an answer with several portraits."""
+    from joserfc.jwe import JWERegistry  # noqa: PLC0415  (comity.web.later says why)
+
     allowed = keys.allowed_algorithms("response_encryption") | keys.allowed_algorithms("content_encryption")
     registry = JWERegistry(algorithms=allowed, strict_check_header=False)
     registry.max_protected_header_length = _MAX_HEADER_LENGTH

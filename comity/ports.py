@@ -11,9 +11,10 @@ port                in production                   elsewhere
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 Jwk = Mapping[str, Any]
 """A JSON Web Key, public members only unless a function says otherwise (RFC 7517)."""
@@ -45,8 +46,7 @@ class Signer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchRequest:
+class FetchRequest(Struct, frozen=True, kw_only=True):
     """One outbound request.
 
     Attributes:
@@ -70,8 +70,7 @@ class FetchRequest:
     etag: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class Fetched(Struct, frozen=True, kw_only=True):
     """One inbound answer, of any HTTP status. ``content_type`` is lower case without parameters."""
 
     url: str

@@ -1,7 +1,8 @@
-"""Records that are made anew for every token: ``msgspec.Struct``, frozen like every record here, made in C.
+"""Records: ``msgspec.Struct``, frozen and made by names, in C.
 
-A frozen dataclass sets each of its members through a call of its own; over a verification that is a tenth of the whole
-(decision record 0040). To change a member in a copy: ``msgspec.structs.replace``.
+A frozen dataclass sets each of its members through a call of its own, which over a verification is a tenth of the whole
+(decision record 0040), and compiles its methods from text when its module is loaded, which over a start is more than
+half of what a bare application takes (0042). To change a member in a copy: ``msgspec.structs.replace``.
 """
 
 from typing import Any, ClassVar

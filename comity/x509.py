@@ -7,7 +7,6 @@ certificates (leaves are short-lived, and the registry can withdraw an anchor at
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -15,6 +14,7 @@ from cryptography import x509 as pkix
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from msgspec import Struct
 
 from comity import keys
 from comity.certificate import (
@@ -55,8 +55,7 @@ _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 # --- validating
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
+class Path(Struct, frozen=True, kw_only=True):
     """A chain that leads to an anchor. It never changes; whether it is good *now* is asked at every use.
 
     Attributes:

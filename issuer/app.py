@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
+from msgspec import Struct
 
 from comity.openid.refusal import OAuthError
 from comity.ports import ClaimsSource, Clock, Fetcher
@@ -91,8 +91,7 @@ def create_app(settings: IssuerSettings, *, clock: Clock | None = None) -> FastA
     return app
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
+class _Opened(Struct, frozen=True, kw_only=True):
     deployment: Deployment
     operators: Operators
     bulk: bulk.Runner

@@ -6,8 +6,9 @@ wallet asks for a credential nor when.
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from comity.errors import Code, Malformed
 from comity.openid import attestation_status
@@ -24,8 +25,7 @@ RENEW_SECONDS = 300
 Refuse = Callable[[Malformed], OAuthError]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttestationStatus:
+class AttestationStatus(Struct, frozen=True, kw_only=True):
     """Looks them up. ``cache`` keeps the lists."""
 
     cache: StatusCache

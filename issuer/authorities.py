@@ -6,11 +6,12 @@ authority's own anchor only, so that neither can sign as the other (catalogue gr
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 import schemas
 from comity import did, keys, strict_json, x509
@@ -21,6 +22,7 @@ from comity.openid.issuance.metadata import IssuerMetadata
 from comity.openid.key_attestation import Demand
 from comity.openid.members import Members
 from comity.openid.refusal import Refusal
+from comity.record import Discreet
 from comity.runtime.keystore import FileKeyStore
 from comity.status import bitstring_list, token_list
 
@@ -38,8 +40,7 @@ _MEMBERS = {"authority", "jurisdiction", "name", "types", "source", "key_attesta
 _REFUSE = Refusal(code=Code.MISCONFIGURED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
+class Description(Struct, frozen=True, kw_only=True):
     """An authority as the operator of the deployment describes it.
 
     Attributes:
@@ -61,8 +62,7 @@ class Description:
     revocation_approval: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authority:
+class Authority(Discreet, frozen=True, kw_only=True):
     """An authority with its keys, ready to issue.
 
     Attributes:
@@ -80,18 +80,29 @@ class Authority:
         metadata_chain: how they name that key; its leaf names their URL, so that it signs no credential.
     """
 
+    UNPRINTED = frozenset(
+        {
+            "credential_chain",
+            "credential_signer",
+            "did_signer",
+            "metadata_chain",
+            "metadata_signer",
+            "status_chain",
+            "status_signer",
+        }
+    )
     description: Description
     issuer_id: str
     did: str
     status_base: str
     anchor: x509.Certificate
-    credential_signer: KeySigner = field(repr=False)
-    credential_chain: X5c = field(repr=False)
-    did_signer: KeySigner = field(repr=False)
-    status_signer: KeySigner = field(repr=False)
-    status_chain: X5c = field(repr=False)
-    metadata_signer: KeySigner = field(repr=False)
-    metadata_chain: X5c = field(repr=False)
+    credential_signer: KeySigner
+    credential_chain: X5c
+    did_signer: KeySigner
+    status_signer: KeySigner
+    status_chain: X5c
+    metadata_signer: KeySigner
+    metadata_chain: X5c
 
     @property
     def path(self) -> str:

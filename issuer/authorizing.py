@@ -5,7 +5,8 @@ record 0019 says why requests are only ever pushed and whom a replayed code cost
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from comity.errors import Code, ComityError, Malformed, NotFound, Unreachable
 from comity.openid import authorization as messages
@@ -14,6 +15,7 @@ from comity.openid.authorization import AuthorizationRequest, AuthorizationRespo
 from comity.openid.oauth import TokenResponse
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.openid.token_request import CodeRequest
+from comity.record import Discreet
 from issuer import catalog, clients, granted, tokens, wanted
 from issuer.authorities import Authority
 from issuer.clients import Client
@@ -36,16 +38,15 @@ _SENTENCES = {
 """What a wallet is told (RFC 6749 §4.1.2.1). Why nothing was given is the person's affair: it is one sentence."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
+class Begun(Discreet, frozen=True, kw_only=True):
     """An authorization that a browser has just begun; ``browser`` is the secret for that browser's cookie."""
 
+    UNPRINTED = frozenset({"browser"})
     authorization: Authorization
-    browser: str = field(repr=False)
+    browser: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class Person(Struct, frozen=True, kw_only=True):
     """Somebody on the demo's list. ``name`` is None where the type has no names."""
 
     reference: str

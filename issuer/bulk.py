@@ -10,10 +10,10 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import structlog
+from msgspec import Struct
 
 from comity import strict_json
 from comity.credential import CredentialType
@@ -30,8 +30,7 @@ LOOK_SECONDS = 5.0
 _log = structlog.get_logger("issuer.bulk")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """A job, and how many of its rows stand where."""
 
     job: Job

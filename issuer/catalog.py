@@ -1,10 +1,11 @@
 """What an authority has on offer: types in formats, with their labels, rules and defaults from ``schemas/``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from datetime import date as Date  # noqa: N812 - a type, read as one
 from typing import Any
+
+from msgspec import Struct
 
 import schemas
 from comity.credential import CredentialType, Format
@@ -16,8 +17,7 @@ from issuer.authorities import Authority
 _END_CLAIMS = ("expires_on", "valid_until", "interim_until")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogEntry:
+class CatalogEntry(Struct, frozen=True, kw_only=True):
     """One configuration of an authority."""
 
     type: CredentialType

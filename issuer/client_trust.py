@@ -4,10 +4,11 @@ Two files of the deployment's operator say so, read at start. Nobody is trusted 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from comity import keys, strict_json, x509
 from comity.errors import Code, Malformed, Misconfigured
@@ -23,8 +24,7 @@ _MAX_FILE_BYTES = 1 << 20
 _PROVIDER = {"name", "client_ids", "keys", "anchors", "status_lists", "ignores_status"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientTrust:
+class ClientTrust(Struct, frozen=True, kw_only=True):
     """What clients of this deployment may show, and whether they must.
 
     Attributes:

@@ -5,12 +5,14 @@ Decision record 0018 says why, and what is remembered so that no proof passes tw
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.openid import client_assertion, client_attestation, dpop
 from comity.openid.refusal import OAuthErrorCode, Refusal
+from comity.record import Discreet
 from issuer.authorities import Authority
 from issuer.client_trust import LONGEST_NAME
 from issuer.deployment import Deployment
@@ -29,16 +31,14 @@ _REFUSE = Refusal(code=Code.CLIENT_NOT_AUTHENTICATED, error=OAuthErrorCode.INVAL
 _TWICE = _NAME = Refusal(code=Code.REQUEST_INVALID)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class Spent(Struct, frozen=True, kw_only=True):
     """What to remember of a proof, so that it does not pass twice."""
 
     digest: str
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Discreet, frozen=True, kw_only=True):
     """The client that sent a request.
 
     Attributes:
@@ -49,10 +49,11 @@ class Client:
         spent: what :func:`use_up` notes in the transaction of what the request brings about.
     """
 
+    UNPRINTED = frozenset({"spent"})
     client_id: str | None = None
     method: Method = "none"
     key: str | None = None
-    spent: Spent | None = field(default=None, repr=False)
+    spent: Spent | None = None
 
     @property
     def dpop_key(self) -> str | None:

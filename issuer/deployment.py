@@ -1,7 +1,8 @@
 """What one running issuer is made of; handed to every use case."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from comity.errors import Code, NotFound
 from comity.ports import ClaimsSource, Clock
@@ -19,8 +20,7 @@ from issuer.sources import Roll
 from issuer.status_lists import Publisher
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """Numbers from the settings, named as there; durations in seconds."""
 
     offer_seconds: int
@@ -38,8 +38,7 @@ class Limits:
     refresh_seconds: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class Deployment(Struct, frozen=True, kw_only=True):
     """One issuer deployment.
 
     Attributes:

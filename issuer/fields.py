@@ -6,12 +6,14 @@ text, in a form or in a spreadsheet's cell, and becomes what the type's schema s
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from msgspec import Struct, field
+
 import schemas
 from comity.credential import CredentialType
+from comity.record import Discreet
 
 LANGUAGES = ("en", "fr")
 LIST_MARK = "|"
@@ -23,8 +25,7 @@ _STARTS, _ENDS = frozenset({"issued_on", "valid_from", "completed_on"}), frozens
 _YES, _NO = frozenset({"true", "yes", "oui", "vrai", "1"}), frozenset({"false", "no", "non", "faux", "0"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(Struct, frozen=True, kw_only=True):
     """One thing to type.
 
     Attributes:
@@ -58,8 +59,7 @@ class Field:
         return words.get(language, str(value))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Discreet, frozen=True, kw_only=True):
     """What became of what was typed.
 
     Attributes:
@@ -67,7 +67,8 @@ class Reading:
         problems: what is wrong, by name of the claim: a keyword of JSON Schema, ``required``, or ``unknown``.
     """
 
-    claims: Mapping[str, Any] = field(repr=False)
+    UNPRINTED = frozenset({"claims"})
+    claims: Mapping[str, Any]
     problems: Mapping[str, str]
 
 

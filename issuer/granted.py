@@ -6,8 +6,10 @@ that is made of it and of the type.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from comity.credential import CredentialType
 from comity.errors import Code, NotFound
@@ -29,8 +31,7 @@ WALLET, PERSON = "wallet", "person"
 """The actors of what wallets and people at their browser do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """What a token gives of one offer.
 
     Attributes:

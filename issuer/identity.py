@@ -6,7 +6,6 @@ minute, whatever anybody sends (catalogue J15).
 
 import asyncio
 import base64
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
@@ -20,6 +19,7 @@ from comity.openid.authorization import AuthorizationResponse
 from comity.openid.identity_provider import ProviderMetadata
 from comity.openid.refusal import OAuthErrorCode
 from comity.ports import Clock, Fetched, Fetcher, FetchRequest, Jwk
+from comity.record import Discreet
 
 KEY = "identity-provider"
 """Name of the key for ``private_key_jwt`` in the key store."""
@@ -34,8 +34,7 @@ _MAX_REASONS = 64
 _log = structlog.get_logger("issuer")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
+class Registration(Discreet, frozen=True, kw_only=True):
     """How this issuer is known at the identity provider.
 
     Attributes:
@@ -48,22 +47,23 @@ class Registration:
         subject_claim: the claim of the ID token that is the person's file number.
     """
 
+    UNPRINTED = frozenset({"secret", "signer"})
     issuer: str
     client_id: str
     redirect_uri: str
-    secret: str | None = field(default=None, repr=False)
-    signer: KeySigner | None = field(default=None, repr=False)
+    secret: str | None = None
+    signer: KeySigner | None = None
     scope: str = "openid"
     subject_claim: str = "sub"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secrets:
+class Secrets(Discreet, frozen=True, kw_only=True):
     """What one sign-in carries: ``state`` and ``nonce`` go to the provider, the ``verifier`` follows with the code."""
 
-    state: str = field(repr=False)
-    nonce: str = field(repr=False)
-    verifier: str = field(repr=False)
+    UNPRINTED = frozenset({"nonce", "state", "verifier"})
+    state: str
+    nonce: str
+    verifier: str
 
 
 class IdentityProvider:

@@ -5,9 +5,10 @@ exists), the delivery.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from comity import jose, keys
 from comity.credential import Credential, Format, SignedCredential, StatusEntry
@@ -50,8 +51,7 @@ def new_nonce(deployment: Deployment, authority: Authority) -> str:
 # --- credentials
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class Checked(Struct, frozen=True, kw_only=True):
     """A request that may be answered: for which configuration and keys, judged at which instant."""
 
     entry: CatalogEntry
@@ -131,8 +131,7 @@ def nonces_of(deployment: Deployment, checked: Checked) -> dict[str, int]:
     return {hashed(nonce): until for proof in checked.proofs for nonce in proof.nonces}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class Intent(Struct, frozen=True, kw_only=True):
     """What is to be signed, as it is recorded before any signature exists."""
 
     entry: CatalogEntry

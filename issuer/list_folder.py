@@ -15,8 +15,9 @@ import fcntl
 import gzip
 import os
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from comity import base64url, strict_json
 from comity.errors import Code, Malformed, Unreachable
@@ -31,8 +32,7 @@ _DIGITS = 20
 _MAX_HEADER = 1 << 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListFolder:
+class ListFolder(Struct, frozen=True, kw_only=True):
     """A folder that this process may write, as long as :func:`alone_in` lasts.
 
     Attributes:

@@ -1,7 +1,6 @@
 """Offering: a clerk's wish becomes an offer that a wallet can fetch, and records can be found again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from comity.openid.issuance.offer import (
     PreAuthorizedGrant,
     TransactionCode,
 )
+from comity.record import Discreet
 from issuer import catalog
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
@@ -25,8 +25,7 @@ from issuer.store.offers import Decision, Offer, OfferState
 _TRANSACTION_CODE_LENGTH = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Discreet, frozen=True, kw_only=True):
     """What a clerk wants to offer.
 
     Attributes:
@@ -43,9 +42,10 @@ class Wanted:
         decide_later: whether the credential waits for an approval after the wallet asked for it.
     """
 
+    UNPRINTED = frozenset({"claims"})
     authority: str
     type_name: str
-    claims: Mapping[str, Any] | None = field(default=None, repr=False)
+    claims: Mapping[str, Any] | None = None
     record_reference: str | None = None
     valid_until: datetime | None = None
     formats: tuple[Format, ...] = (Format.DC_SD_JWT,)
@@ -56,12 +56,12 @@ class Wanted:
     decide_later: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreatedOffer:
+class CreatedOffer(Discreet, frozen=True, kw_only=True):
     """An offer and the code that only this answer ever holds."""
 
+    UNPRINTED = frozenset({"transaction_code"})
     offer: Offer
-    transaction_code: str | None = field(repr=False)
+    transaction_code: str | None
 
 
 async def create_offer(deployment: Deployment, wanted: Wanted, *, actor: str) -> CreatedOffer:

@@ -8,9 +8,10 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from comity import base64url, strict_json
 from comity.errors import Code, Denied, Malformed, Misconfigured
@@ -50,8 +51,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
+class Operator(Struct, frozen=True, kw_only=True):
     """One operator. ``authorities`` are paths, or ``*`` for all."""
 
     name: str

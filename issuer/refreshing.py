@@ -5,7 +5,8 @@ tell by whom: then everything that came of the sign-in ends (RFC 9700 §4.14.2).
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from comity.credential import Status
 from comity.errors import Code, Malformed, NotFound, Unreachable

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import Struct
 
 from comity import strict_json
 from comity.credential import Format
@@ -86,8 +86,7 @@ def mount(cli: typer.Typer) -> None:
             _tell(told, i18n.choose(lang))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
+class _Wish(Struct, frozen=True, kw_only=True):
     key: str
     go: bool
     again: bool

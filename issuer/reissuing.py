@@ -7,8 +7,9 @@ refused with its reason, and is for the counter. What is suspended is not given 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from comity.credential import Format, Status
 from comity.errors import Code, ComityError, Conflict, NotFound, Unreachable
@@ -25,8 +26,7 @@ Progress = Callable[[int], None]
 """Told of how many things were settled since it was told before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reissuing:
+class Reissuing(Struct, frozen=True, kw_only=True):
     """The use case for one key.
 
     Attributes:

@@ -6,8 +6,9 @@ revoked together with it, and is not issued when it was.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from comity.credential import Status
 from comity.errors import Code, ComityError, Conflict, Unreachable

@@ -5,8 +5,9 @@ loses nothing (catalogue F11).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from comity.credential import Status
 from comity.errors import Code, Conflict, Denied, NotFound
@@ -24,8 +25,7 @@ class Change(StrEnum):
     REINSTATE = "reinstate"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rule:
+class _Rule(Struct, frozen=True, kw_only=True):
     """Where a change starts and where it ends."""
 
     allowed_from: frozenset[Status]

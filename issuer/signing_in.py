@@ -9,8 +9,9 @@ stranger's dictionary, is what that costs).
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity.errors import Code, Conflict, Denied, Malformed, NotFound
 from issuer import passwords
@@ -28,8 +29,7 @@ _TOUCH_EVERY = 30
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,58}[a-z0-9]\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedIn:
+class SignedIn(Struct, frozen=True, kw_only=True):
     """What a right password gives: the token for the cookie, once, and who it is."""
 
     token: str

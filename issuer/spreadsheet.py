@@ -8,10 +8,12 @@ take for a formula gets an apostrophe in front (OWASP, CSV injection).
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from comity.credential import CredentialType
 from comity.errors import Code, Malformed
+from comity.record import Discreet
 from issuer.fields import Field, fields_of
 
 MAX_BYTES = 1 << 20
@@ -23,16 +25,15 @@ RECORD_LABELS = {"en": "File number", "fr": "Numéro de dossier"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Discreet, frozen=True, kw_only=True):
     """One row: the cells as they stand there, by claim name."""
 
+    UNPRINTED = frozenset({"cells"})
     number: int
-    cells: Mapping[str, str] = field(repr=False)
+    cells: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class Sheet(Struct, frozen=True, kw_only=True):
     """A file that was read: its rows, and which columns nobody knows."""
 
     rows: tuple[Row, ...]

@@ -7,9 +7,9 @@ A CDN or any web server can take its place: what it serves is what lies in the d
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -28,8 +28,7 @@ _TYPES: Mapping[str, str] = {
 _MAX_KEPT = 512
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Version:
+class _Version(Struct, frozen=True, kw_only=True):
     """One version of one file, read into memory."""
 
     identity: tuple[int, int, int]

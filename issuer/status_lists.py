@@ -20,12 +20,12 @@ and by one process at a time: see :mod:`issuer.list_folder`.
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import structlog
+from msgspec import Struct
 
 from comity.credential import Status
 from comity.errors import Code, Misconfigured, Unreachable
@@ -51,8 +51,7 @@ _LONGEST_PAUSE = 30.0  # a list that closed must be replaced before the other on
 _log = structlog.get_logger("issuer.status_lists")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListRules:
+class ListRules(Struct, frozen=True, kw_only=True):
     """How lists are made; durations in seconds."""
 
     directory: Path

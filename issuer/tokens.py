@@ -4,11 +4,13 @@ Decision record 0016 says why a proof is used up by what it changes, and why the
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.openid import dpop
 from comity.openid.refusal import OAuthError, OAuthErrorCode
+from comity.record import Discreet
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.secrecy import NoncePurpose, hashed
@@ -19,8 +21,7 @@ _MARGIN_SECONDS = 120
 """How much longer a used proof is remembered than its nonce holds: twice the skew that clocks of workers may have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(Discreet, frozen=True, kw_only=True):
     """What a request to a protected endpoint carries: nothing of it is checked.
 
     Attributes:
@@ -29,13 +30,13 @@ class Shown:
         proofs: the values of all ``DPoP`` header fields.
     """
 
-    token: str = field(repr=False)
+    UNPRINTED = frozenset({"proofs", "token"})
+    token: str
     is_dpop: bool = False
-    proofs: tuple[str, ...] = field(default=(), repr=False)
+    proofs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class Proof(Struct, frozen=True, kw_only=True):
     """A DPoP proof that passed, and what to remember so that it does not pass twice."""
 
     thumbprint: str
@@ -43,8 +44,7 @@ class Proof:
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class Access(Struct, frozen=True, kw_only=True):
     """A token that is alive, of this authority, and in the hands of whom it was given to.
 
     Attributes:

@@ -4,7 +4,8 @@ One authorization may be for several credential types, each in one or more forma
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from comity.errors import Code, Denied
 from comity.openid.authorization import AuthorizationRequest
@@ -21,8 +22,7 @@ _DETAILS = Refusal(code=Code.CREDENTIAL_CONFIGURATION_UNKNOWN, error=OAuthErrorC
 _OFFER = Refusal(code=Code.OFFER_UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What is asked for.
 
     Attributes:

@@ -6,11 +6,11 @@ and is erased from there in the unit in which the website fetches its token. Sec
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -91,8 +91,7 @@ assertions = Table(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Struct, frozen=True, kw_only=True):
     """A website that may let people sign in here.
 
     Attributes:
@@ -124,8 +123,7 @@ class Client:
     is_removed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
+class SignIn(Struct, frozen=True, kw_only=True):
     """One sign-in, from the website's request to its token. Instants are UTC, to the second.
 
     Attributes:
@@ -237,7 +235,7 @@ def remove_client(connection: Connection, client_id: str, at: datetime) -> bool:
 
 def save_sign_in(connection: Connection, row: SignIn) -> None:
     """Store what a browser begins."""
-    values = {name: getattr(row, name) for name in SignIn.__slots__}
+    values = {name: getattr(row, name) for name in SignIn.__struct_fields__}
     values.update({name: _seconds(values[name]) for name in _INSTANTS})
     change(connection, _SAVE_SIGN_IN, values)
 
@@ -266,8 +264,7 @@ def end_sign_in(connection: Connection, sign_in_id: str, at: datetime) -> bool:
     return change(connection, _END, {"this": sign_in_id, "at": _seconds(at)}) == 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redemption:
+class Redemption(Struct, frozen=True, kw_only=True):
     """A code as it comes to be redeemed, and everything that it was bound to. ``used`` is an assertion's digest."""
 
     code_hash: str
@@ -277,8 +274,7 @@ class Redemption:
     used: tuple[str, datetime] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redeemed:
+class Redeemed(Struct, frozen=True, kw_only=True):
     """What a code was good for. ``sealed_report`` is not stored any more."""
 
     sign_in: SignIn

@@ -68,7 +68,7 @@ async def _webhooks() -> AsyncIterator[webhook.Desk]:
     from comity.runtime.http import GuardedFetcher
     from comity.runtime.webhooks.delivery import Webhooks
     from verifier import identity, store
-    from verifier.deployment import keys_of
+    from verifier.keyring import keys_of
     from verifier.relying_parties import RelyingParties
 
     settings, clock = _settings(), SystemClock()
@@ -147,7 +147,7 @@ def check() -> None:
 def init(lang: LanguageOption = "en") -> None:
     """Make the keys and the certificate; what exists is kept."""
     from verifier import identity
-    from verifier.deployment import keys_of
+    from verifier.keyring import keys_of
 
     settings = _settings()
     identity.create(keys_of(settings), settings.public_url, SystemClock())
@@ -158,7 +158,7 @@ def init(lang: LanguageOption = "en") -> None:
 def public() -> None:
     """Print the public key that signs requests, as a JWK: whoever attests this verifier needs it."""
     from verifier import identity
-    from verifier.deployment import keys_of
+    from verifier.keyring import keys_of
 
     signer = keys_of(_settings()).signer(identity.REQUEST)
     sys.stdout.write(strict_json.serialise(dict(signer.public_jwk)).decode() + "\n")
@@ -171,7 +171,7 @@ def identifiers(
 ) -> None:
     """Print this verifier's entry for the trust registry, as JSON."""
     from verifier import identity, policies, policy_file
-    from verifier.deployment import keys_of
+    from verifier.keyring import keys_of
 
     settings = _settings()
     others = policy_file.load(settings.policies_file).values()

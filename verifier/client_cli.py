@@ -48,7 +48,8 @@ def add(
     """Register a website; print its client_id and, once, its secret."""
     from verifier import identity
     from verifier.clients import Wish
-    from verifier.deployment import bridge_of, keys_of
+    from verifier.deployment import bridge_of
+    from verifier.keyring import keys_of
 
     settings = _settings()
     wish = Wish(
@@ -134,7 +135,8 @@ def _with_clients(settings: "VerifierSettings", job: "Callable[[Clients], Awaita
     from comity.runtime.database import open_database
     from verifier import identity
     from verifier.clients import Clients
-    from verifier.deployment import bridge_of, keys_of
+    from verifier.deployment import bridge_of
+    from verifier.keyring import keys_of
 
     async def run() -> T:
         database = open_database(settings.database)

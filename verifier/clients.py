@@ -3,13 +3,13 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 
 import structlog
+from msgspec import Struct, field
 
 from comity import base64url, keys, strict_json
 from comity.errors import Code, ComityError, Malformed, NotFound
@@ -33,16 +33,14 @@ _REFUSE = Refusal(code=Code.CLIENT_NOT_AUTHENTICATED, error=OAuthErrorCode.INVAL
 _log = structlog.get_logger("verifier")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proven:
+class Proven(Struct, frozen=True, kw_only=True):
     """A website that showed who it is; ``used`` is an assertion's digest and how long it must be remembered."""
 
     client: Client
     used: tuple[str, datetime] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What the operator says of a new website; see :class:`verifier.bridge_store.Client`."""
 
     name: Mapping[str, str]
@@ -54,8 +52,7 @@ class Wish:
     subject_claim: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clients:
+class Clients(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs.
 
     Attributes:

@@ -5,10 +5,10 @@ What was shown to the person at the counter is sealed, and erased after a short 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -68,8 +68,7 @@ checks = Table(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class Device(Struct, frozen=True, kw_only=True):
     """One counter.
 
     Attributes:
@@ -91,8 +90,7 @@ class Device:
     seen_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CounterCheck:
+class CounterCheck(Struct, frozen=True, kw_only=True):
     """One thing that a counter checked, or is checking.
 
     Attributes:
@@ -129,7 +127,7 @@ class CounterCheck:
 
 
 _INSTANTS = ("started_at", "ended_at")
-_DEVICE = (*(devices.c[name] for name in Device.__slots__),)
+_DEVICE = (*(devices.c[name] for name in Device.__struct_fields__),)
 
 # Built once: to put such a statement together costs several times what SQLite needs to run it.
 _FIND_DEVICE = select(*_DEVICE).where(
@@ -145,7 +143,7 @@ _FIND_CHECK = select(checks).where(checks.c.id == bindparam("this"), checks.c.de
 
 def add_device(connection: Connection, device: Device, *, pairing_hash: str, until: datetime, at: datetime) -> None:
     """Store a device that can be paired until then."""
-    values = {name: getattr(device, name) for name in Device.__slots__ if name != "seen_at"}
+    values = {name: getattr(device, name) for name in Device.__struct_fields__ if name != "seen_at"}
     pairing = {"pairing_hash": pairing_hash, "pairing_until": _seconds(until), "created_at": _seconds(at)}
     connection.execute(insert(devices).values(**values, **pairing))
 
@@ -160,7 +158,7 @@ def pair_device(connection: Connection, pairing_hash: str, session_hash: str, at
 
 def open_device(connection: Connection, device: Device, *, session_hash: str, at: datetime) -> None:
     """Store a device that has its session from the beginning."""
-    values = {name: getattr(device, name) for name in Device.__slots__ if name != "seen_at"}
+    values = {name: getattr(device, name) for name in Device.__struct_fields__ if name != "seen_at"}
     connection.execute(
         insert(devices).values(**values, session_hash=session_hash, seen_at=_seconds(at), created_at=_seconds(at))
     )
@@ -199,7 +197,7 @@ def list_devices(connection: Connection) -> tuple[Device, ...]:
 
 def begin_check(connection: Connection, row: CounterCheck) -> None:
     """Store what a device begins, or did by a scan."""
-    values = {name: getattr(row, name) for name in CounterCheck.__slots__}
+    values = {name: getattr(row, name) for name in CounterCheck.__struct_fields__}
     values.update({name: _seconds(values[name]) for name in _INSTANTS})
     change(connection, _BEGIN_CHECK, values)
 
@@ -210,8 +208,7 @@ def find_check(connection: Connection, check_id: str, device_id: str) -> Counter
     return next(iter(_checks([row._asdict() for row in found])), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(Struct, frozen=True, kw_only=True):
     """What is stored when a check has its verdict; see :class:`CounterCheck`."""
 
     at: datetime
@@ -225,7 +222,7 @@ class Ending:
 def end_check(connection: Connection, check_id: str, ending: Ending) -> bool:
     """Store the verdict, once; False when it has one already."""
     is_open = (checks.c.id == check_id) & checks.c.ended_at.is_(None)
-    values: dict[str, Any] = {name: getattr(ending, name) for name in Ending.__slots__ if name != "at"}
+    values: dict[str, Any] = {name: getattr(ending, name) for name in Ending.__struct_fields__ if name != "at"}
     values["ended_at"] = _seconds(ending.at)
     return connection.execute(update(checks).where(is_open).values(**values)).rowcount == 1
 

@@ -1,8 +1,9 @@
 """Everything one verifier process holds, put together from its settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from comity.errors import Code, Misconfigured
 from comity.openid.presentation.parameters import ResponseMode
@@ -21,6 +22,7 @@ from comity.web.live import Bell
 from verifier import identity, policy_file, store
 from verifier.clients import Clients
 from verifier.journal import Journal
+from verifier.keyring import keys_of
 from verifier.pairing import Pairing
 from verifier.policy_file import OwnPolicy
 from verifier.relying_parties import RelyingParties
@@ -32,8 +34,7 @@ from verifier.signing_in import SigningIn
 from verifier.verifying import Verifying
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class Deployment(Struct, frozen=True, kw_only=True):
     """What the routes work with."""
 
     settings: VerifierSettings
@@ -58,11 +59,6 @@ class Deployment:
         if isinstance(self.fetcher, GuardedFetcher):
             await self.fetcher.close()
         await self.database.close()
-
-
-def keys_of(settings: VerifierSettings) -> FileKeyStore:
-    """Return the store of the verifier's keys."""
-    return FileKeyStore(settings.data_folder / "keys")
 
 
 def bridge_of(settings: VerifierSettings) -> str:

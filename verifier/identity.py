@@ -1,11 +1,12 @@
 """Who this verifier is towards wallets: its anchor, its request-signing key, and the names it can use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from comity import did, x509
 from comity import keys as public_keys
@@ -27,8 +28,7 @@ FRAGMENT = "request"
 ANCHOR_DAYS, LEAF_DAYS = 3650, 825
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(Struct, frozen=True, kw_only=True):
     """One way to sign requests.
 
     Attributes:

@@ -9,10 +9,11 @@ import csv
 import io
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+
+from msgspec import Struct, field
 
 from comity import strict_json
 from comity.errors import Code, Conflict, NotFound
@@ -32,8 +33,7 @@ MAX_EXPORT = 100_000
 COLUMNS = ("time", "counter_place", "question", "means", "signal", "verdict", "reason_code", "issuer")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """Where a check stands.
 
     Attributes:
@@ -51,8 +51,7 @@ class Standing:
     view: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
+class Journal(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs.
 
     Attributes:

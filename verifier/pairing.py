@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
+import msgspec
+from msgspec import Struct
+
 from comity import base64url
 from comity.errors import Code, Denied, Malformed
 from comity.ports import Clock
@@ -56,8 +59,7 @@ class Attempts:
         self._times.append(self.monotonic())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pairing:
+class Pairing(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs.
 
     Attributes:
@@ -68,7 +70,7 @@ class Pairing:
 
     database: Database
     clock: Clock
-    attempts: Attempts = field(default_factory=Attempts)
+    attempts: Attempts = msgspec.field(default_factory=Attempts)
 
     async def add(self, name: str, *, relying_party: str, place: str = "") -> tuple[str, str]:
         """Add a device and return its id and the code that pairs it; the code is kept as a hash only.

@@ -1,8 +1,10 @@
 """What one request asks beyond its policy: transactions to authorise, whose credentials alone, from which websites."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from comity import base64url, dcql, strict_json, x509
 from comity.credential import CredentialType, Format
@@ -15,8 +17,7 @@ from comity.trust.snapshot import RegistrySnapshot
 MAX_ORIGINS = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Particulars:
+class Particulars(Struct, frozen=True, kw_only=True):
     """The particulars of one request; stored sealed, since a transaction may say something about a person.
 
     Attributes:

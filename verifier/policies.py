@@ -5,9 +5,10 @@ DQ-5). The person sends ``age_over_19`` as it is, and check 11 judges it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
+
+from msgspec import Struct
 
 import schemas
 from comity import dcql
@@ -29,8 +30,7 @@ AGE_CLAIMS = (18, 19, 21)
 _AGE_TYPES = (PERSON, LICENCE, IDENTIFICATION)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(Struct, frozen=True, kw_only=True):
     """A policy made ready for one request.
 
     Attributes:

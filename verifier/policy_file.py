@@ -9,10 +9,11 @@ With ``counter``, ``{title, about, met}`` of ``{en, fr}`` each, every counter of
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 import schemas
 from comity import dcql, strict_json
@@ -31,8 +32,7 @@ _COUNTER = frozenset({"title", "about", "met"})
 _LONGEST_WORDS = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
+class Requirement(Struct, frozen=True, kw_only=True):
     """A claim of the credentials that answer ``query_id`` must equal a text, a number or a truth value."""
 
     query_id: str
@@ -40,8 +40,7 @@ class Requirement:
     equals: str | int | bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnPolicy:
+class OwnPolicy(Struct, frozen=True, kw_only=True):
     """One policy of the file."""
 
     name: str

@@ -5,9 +5,11 @@ the query, the rule table and the judgement.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 import schemas
 from comity.errors import Malformed
@@ -27,8 +29,7 @@ OWN = "own"
 """The kind of a question that the installation itself put into words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What one credential type is asked for.
 
     Attributes:
@@ -49,8 +50,7 @@ class Asked:
         return tuple(label(self.type_id, claim, language) for claim in self.claims)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Words(Struct, frozen=True, kw_only=True):
     """What a question of the installation's own is called, each in English and in French.
 
     Attributes:
@@ -64,8 +64,7 @@ class Words:
     met: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preset:
+class Preset(Struct, frozen=True, kw_only=True):
     """One question that a counter can ask in its place.
 
     Attributes:

@@ -3,9 +3,10 @@
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from comity import base64url, strict_json
 from comity.errors import Code, Conflict, Denied, Malformed, Misconfigured
@@ -15,16 +16,14 @@ MAX_NAME = 200
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelyingParty:
+class RelyingParty(Struct, frozen=True, kw_only=True):
     """One relying party; only the SHA-256 (hexadecimal) of its token is kept."""
 
     name: str
     token_sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelyingParties:
+class RelyingParties(Struct, frozen=True, kw_only=True):
     """Everyone who may use the relying parties' API."""
 
     parties: tuple[RelyingParty, ...]

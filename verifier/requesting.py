@@ -4,12 +4,14 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from comity import base64url, dcql, jwe, strict_json
 from comity.errors import Code, Conflict, Malformed, NotFound
@@ -47,8 +49,7 @@ class Flow(StrEnum):
     DIGITAL_CREDENTIALS = "digital_credentials"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Struct, frozen=True, kw_only=True):
     """What the relying party is told; ``transaction_id`` and ``link`` are secrets between it and its customer.
 
     ``messages`` are the requests for the Digital Credentials API, in place of a link that can be opened.
@@ -63,8 +64,7 @@ class Started:
     messages: tuple[Mapping[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """What a relying party asks for.
 
     Attributes:
@@ -89,8 +89,7 @@ class Terms:
     origins: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requesting:
+class Requesting(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs.
 
     Attributes:

@@ -6,12 +6,12 @@ that other person's browser has the third and not the first (attack P03, session
 """
 
 import secrets
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 import structlog
+from msgspec import Struct
 
 from comity import base64url, strict_json
 from comity.errors import Code, Conflict, Denied, NotFound
@@ -28,16 +28,14 @@ SESSION_MISMATCH = strict_json.serialise([Code.SESSION_MISMATCH.value]).decode()
 _log = structlog.get_logger("verifier")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
+class Begun(Struct, frozen=True, kw_only=True):
     """A browser that started: its secret, for a cookie, and the link that opens the wallet."""
 
     secret: str
     link: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SameDevice:
+class SameDevice(Struct, frozen=True, kw_only=True):
     """The use case; it works on the requests of ``requesting``."""
 
     requesting: Requesting

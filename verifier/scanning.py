@@ -5,8 +5,9 @@ Nothing binds it to the person who shows it, so that whatever the checks say the
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.formats.opened import ProcessedCredential
@@ -22,8 +23,7 @@ from verifier import policies
 from verifier.presets import Preset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scanning:
+class Scanning(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs.
 
     Attributes:

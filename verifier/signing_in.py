@@ -8,12 +8,12 @@ nothing of what was disclosed is kept a second time.
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import structlog
+from msgspec import Struct
 
 from comity import base64url
 from comity.errors import Code, Denied, Malformed, NotFound
@@ -22,6 +22,7 @@ from comity.openid.authorization import AuthorizationResponse
 from comity.openid.provider import AuthenticationRequest, CodeRequest, IdToken
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Clock, Signer
+from comity.record import Discreet
 from comity.runtime.database import Database
 from comity.verification.checks import Verdict
 from verifier import bridge_store, id_tokens, policies, same_device
@@ -39,24 +40,23 @@ CODE = timedelta(seconds=60)
 _log = structlog.get_logger("verifier")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Away:
+class Away(Discreet, frozen=True, kw_only=True):
     """Where a browser goes when its sign-in is over; ``refusal`` is what the website is told there if it is no code."""
 
-    url: str = field(repr=False)
+    UNPRINTED = frozenset({"url"})
+    url: str
     refusal: OAuthError | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Discreet, frozen=True, kw_only=True):
     """A sign-in that a browser has just begun; ``browser`` is the secret for its cookie."""
 
+    UNPRINTED = frozenset({"browser"})
     sign_in: SignIn
-    browser: str = field(repr=False)
+    browser: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Discreet, frozen=True, kw_only=True):
     """Where a sign-in stands.
 
     Attributes:
@@ -66,10 +66,11 @@ class Standing:
         link: what leads a wallet to it; empty when nothing can be answered any more.
     """
 
+    UNPRINTED = frozenset({"link"})
     sign_in: SignIn
     client: Client
     request: PresentationRequest
-    link: str = field(repr=False)
+    link: str
 
     @property
     def row(self) -> RequestRow:
@@ -82,8 +83,7 @@ class Standing:
         return self.row.flow == Flow.SAME_DEVICE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningIn:
+class SigningIn(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs.
 
     Attributes:

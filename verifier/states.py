@@ -1,39 +1,36 @@
 """The states of a request, as types; a transition is a function of the stored row and the time."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
+
+from msgspec import Struct
 
 from comity.errors import Code, Conflict
 from verifier.store import RequestRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requested:
+class Requested(Struct, frozen=True, kw_only=True):
     """Waiting for a wallet."""
 
     name: ClassVar[str] = "requested"
     row: RequestRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class Fetched(Struct, frozen=True, kw_only=True):
     """A wallet has opened it."""
 
     name: ClassVar[str] = "fetched"
     row: RequestRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(Struct, frozen=True, kw_only=True):
     """It has its verdict; nothing can change it any more."""
 
     name: ClassVar[str] = "answered"
     row: RequestRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expired:
+class Expired(Struct, frozen=True, kw_only=True):
     """Its time ended without an answer."""
 
     name: ClassVar[str] = "expired"

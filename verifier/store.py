@@ -6,10 +6,10 @@ after a short time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -71,8 +71,7 @@ REFUSALS = refusals_tables(metadata)
 """Refused requests and answers of wallets, counted (decision record 0036)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRow:
+class RequestRow(Struct, frozen=True, kw_only=True):
     """A request as it is stored. Instants are UTC, to the second.
 
     Attributes:
@@ -170,7 +169,7 @@ _TAKE_REPORT = update(requests).where(_ACCEPTED).values(**_SPENT)
 
 def save_request(connection: Connection, row: RequestRow) -> None:
     """Store a new request."""
-    values = {name: getattr(row, name) for name in RequestRow.__slots__}
+    values = {name: getattr(row, name) for name in RequestRow.__struct_fields__}
     values.update({name: _seconds(values[name]) for name in _INSTANTS})
     change(connection, _SAVE, values)
 
@@ -190,8 +189,7 @@ def mark_fetched(connection: Connection, request_id: str, at: datetime) -> None:
     change(connection, _MARK_FETCHED, {"this": request_id, "at": _seconds(at)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """What is stored when a request gets its verdict; see :class:`RequestRow`."""
 
     at: datetime

@@ -2,12 +2,12 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import structlog
+from msgspec import Struct
 
 from comity import base64url, strict_json
 from comity.errors import Code, Conflict, Denied, NotFound, Unreachable
@@ -32,8 +32,7 @@ from verifier.store import RequestRow
 _log = structlog.get_logger("verifier")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verifying:
+class Verifying(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs.
 
     Attributes:

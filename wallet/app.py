@@ -64,6 +64,7 @@ def create_app(settings: WalletSettings, *, clock: Clock | None = None, fetcher:
         ready=ready,
         max_body_bytes=read.MAX_IMPORT_BYTES,
         max_page_bytes=read.MAX_IMPORT_BYTES,
+        later=("webauthn",),
     )
     app.state.deployment = deployment
     shown = Shown(

@@ -1,8 +1,10 @@
 """Asking an issuer: for a credential, and after one that it promised. What is asked for is a line of the journal."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from comity.openid.issuance import credential_response
 from comity.openid.issuance.credential_request import CredentialRequest
@@ -21,8 +23,7 @@ from wallet.tokens import Exchange
 _NONCE, _ENCRYPTION, _PROOFS = "invalid_nonce", "invalid_encryption_parameters", "invalid_proof"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class Asking(Struct, frozen=True, kw_only=True):
     """Sends the questions, encrypted wherever the issuer offers that."""
 
     outbound: Outbound

@@ -19,6 +19,7 @@ from comity.openid.issuance.credential_request import CredentialRequest
 from comity.openid.key_attestation import BASIC
 from comity.openid.oauth import AuthorizationServerMetadata
 from comity.ports import Fetched, Signer
+from comity.record import Discreet
 from comity.runtime.keystore import FileKeyStore
 from wallet.outbound import header_of
 
@@ -30,8 +31,7 @@ ProofKind = Literal["bare", "attested", "attestation"]
 """A ``jwt`` proof, one with a key attestation in its header, or a key attestation alone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalletProvider:
+class WalletProvider(Discreet, frozen=True, kw_only=True):
     """Who vouches for the wallets of this deployment.
 
     Attributes:
@@ -41,10 +41,11 @@ class WalletProvider:
         chain: certificates of the key without the root; () where issuers know the key itself.
     """
 
-    signer: KeySigner = field(repr=False)
+    UNPRINTED = frozenset({"chain", "signer"})
+    signer: KeySigner
     name: str
     client_id: str
-    chain: tuple[str, ...] = field(default=(), repr=False)
+    chain: tuple[str, ...] = ()
 
     def entry(self) -> dict[str, Any]:
         """Return what an issuer's ``ISSUER_WALLET_PROVIDERS_FILE`` says of this provider, by its key."""

@@ -7,9 +7,11 @@ two steps lies sealed in the vault of the person who began it, so that nobody el
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from comity import base64url
 from comity.errors import Code, ComityError, Conflict, Denied, Malformed
@@ -39,16 +41,14 @@ LONGEST_USE = timedelta(minutes=1)
 _MOST_SERVERS = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Struct, frozen=True, kw_only=True):
     """A sign-in that has begun: the person's browser goes to ``url``, in the issuer's own pages."""
 
     url: str
     issuer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authorizing:
+class Authorizing(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs. ``public_url`` is None where no browser can come back to."""
 
     receiving: Receiving

@@ -5,8 +5,9 @@ none of these in common (OpenID4VCI 1.0 §15.4). The copies of one card are one 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 import schemas
 from comity.credential import CredentialType, SignedCredential
@@ -44,8 +45,7 @@ _ACCESS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class Spent(Struct, frozen=True, kw_only=True):
     """What is written and deleted when copies are shown."""
 
     put: tuple[Sheet, ...] = ()

@@ -12,10 +12,11 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from comity import base64url, strict_json
 from comity.errors import Code, ComityError, Malformed, Misconfigured
@@ -26,8 +27,7 @@ VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deletion:
+class Deletion(Struct, frozen=True, kw_only=True):
     """One line.
 
     Attributes:
@@ -47,8 +47,7 @@ class Deletion:
     digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
+class Journal(Struct, frozen=True, kw_only=True):
     """What stands in the file: its own id, its size in bytes, and its whole lines in order."""
 
     id: str

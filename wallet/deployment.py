@@ -1,8 +1,9 @@
 """Everything one wallet process holds, put together; the hosted service and the local file share it."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from comity.errors import Code, Misconfigured
 from comity.ports import Clock, Fetcher
@@ -28,8 +29,7 @@ from wallet.watching import Watching
 PEPPER_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class Deployment(Struct, frozen=True, kw_only=True):
     """What routes and commands work with."""
 
     clock: Clock
@@ -51,8 +51,7 @@ class Deployment:
         await self.database.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, kw_only=True):
     """Where a wallet stands: its files, its registry, and what it may reach."""
 
     database_url: str

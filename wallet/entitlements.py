@@ -1,9 +1,10 @@
 """What a verifier shows of its entitlement, judged against the registry before the person is asked (VP-5)."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from comity.credential import CredentialType
 from comity.errors import Code, Malformed
@@ -14,8 +15,7 @@ from comity.trust.entries import Names
 from comity.trust.snapshot import RegistrySnapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attested:
+class Attested(Struct, frozen=True, kw_only=True):
     """What came of an entitlement that was shown.
 
     Attributes:

@@ -4,8 +4,9 @@ The key is made for one request and dropped with it; nothing of it is stored (Op
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity import strict_json
 from comity.jwe import EncryptionKey
@@ -18,8 +19,7 @@ from wallet.outbound import JSON, accepted
 _KID = "answer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(Struct, frozen=True, kw_only=True):
     """How one request goes out and its answer comes back; both in the clear when ``choice`` is None."""
 
     choice: Choice | None

@@ -1,9 +1,10 @@
 """What the open wallet holds: credentials with their claims, keys, and what is known about each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
+
+from msgspec import field
 
 import schemas
 from comity import base64url, dcql, formats
@@ -13,6 +14,7 @@ from comity.formats.opened import HeldCredential, ProcessedCredential
 from comity.keys import KeySigner
 from comity.openid.issuance import display
 from comity.ports import Signer
+from comity.record import Discreet
 from comity.verification.issuer_key import authority_key_ids
 from comity.web import i18n
 from wallet.records import CREDENTIAL, GRANT, HISTORY, KEY, PENDING, Kept, OpenWallet, Sheet
@@ -21,8 +23,7 @@ NOTED = ("issuer", "issuer_name", "key", "recognised", "codes", "status", "check
 """What the wallet notes beside each credential."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Discreet, frozen=True, kw_only=True):
     """One credential in the wallet, read from its own bytes.
 
     Attributes:
@@ -34,13 +35,14 @@ class Held:
         more: what else its record holds: further copies, and what new ones are had with (:mod:`wallet.copies`).
     """
 
+    UNPRINTED = frozenset({"credential", "more", "signed"})
     id: str
     version: int
     received_at: datetime
     about: Mapping[str, Any]
-    signed: SignedCredential = field(repr=False)
-    credential: HeldCredential = field(repr=False)
-    more: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    signed: SignedCredential
+    credential: HeldCredential
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def processed(self) -> ProcessedCredential:

@@ -1,8 +1,9 @@
 """The journal: one line for each credential that is asked for, durable before the proof leaves (catalogue F06, F07)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from comity.openid.issuance.configuration import CredentialConfiguration
 from comity.openid.issuance.metadata import IssuerMetadata

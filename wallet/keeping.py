@@ -4,8 +4,9 @@ The credential is stored and its line of the journal goes in one step; a refusal
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity import formats
 from comity.credential import SignedCredential
@@ -33,16 +34,14 @@ PASSING = frozenset({Code.DID_UNRESOLVED, Code.REGISTRY_EXPIRED})
 """What cannot be told now but later: the credential stays in the journal and is judged at the next unlocking."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(Struct, frozen=True, kw_only=True):
     """One credential that was kept, and what its verification found."""
 
     credential_id: str
     report: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
+class Keeping(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs."""
 
     clock: Clock

@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from comity.errors import Code, ComityError, Misconfigured, NotFound
 from comity.ports import Clock
@@ -16,8 +17,7 @@ from wallet.records import OpenWallet
 ACCOUNT = "local"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(Struct, frozen=True, kw_only=True):
     """A local wallet, unlocked, with its engine. ``recovery_code`` is set when the file was made just now."""
 
     deployment: Deployment

@@ -6,9 +6,10 @@ whenever the wallet is open, until the issuer heard it or it is too old to matte
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from comity import strict_json
 from comity.errors import ComityError
@@ -26,8 +27,7 @@ KEPT = timedelta(days=1)
 _OF_LINE = ("issuer", "notification_endpoint", "notification_id", "token", "dpop_key", "dpop_nonces")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notifying:
+class Notifying(Struct, frozen=True, kw_only=True):
     """Writes notices, and sends them."""
 
     outbound: Outbound

@@ -1,8 +1,9 @@
 """Offers: what an issuer has for the person, read and shown before anything is taken."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity import x509
 from comity.errors import Code, Malformed, NotFound
@@ -20,8 +21,7 @@ from wallet import type_names
 from wallet.outbound import JSON, Outbound
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
+class Preview(Struct, frozen=True, kw_only=True):
     """An offer as the person sees it, before anything was taken.
 
     Attributes:
@@ -81,8 +81,7 @@ class Preview:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offers:
+class Offers(Struct, frozen=True, kw_only=True):
     """Reads offers, with what that needs."""
 
     outbound: Outbound

@@ -2,8 +2,9 @@
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from comity import base64url, dcql, x509
 from comity.credential import CredentialType
@@ -18,6 +19,7 @@ from comity.openid.presentation.proof import RequestProof, SignedByAttested, Sig
 from comity.openid.presentation.request import Needs, NeedsAttester, VerifiedRequest
 from comity.openid.presentation.wallet_metadata import opened
 from comity.ports import Clock, FetchRequest
+from comity.record import Discreet
 from comity.trust import may_ask
 from comity.trust.snapshot import RegistrySnapshot, VerifierEntry
 from wallet import attesters, entitlements
@@ -26,17 +28,16 @@ from wallet.outbound import Outbound
 REQUEST_TYPE = "application/oauth-authz-req+jwt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DigitalRequest:
+class DigitalRequest(Discreet, frozen=True, kw_only=True):
     """A request by the Digital Credentials API: ``origin`` is what the platform says, never what the request says."""
 
+    UNPRINTED = frozenset({"data"})
     origin: str
     protocol: str
-    data: Mapping[str, Any] = field(repr=False)
+    data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(Struct, frozen=True, kw_only=True):
     """A request that holds together, with the registry's entry for whoever signed it (None: not listed)."""
 
     verified: VerifiedRequest
@@ -48,8 +49,7 @@ class Opened:
         return self.verified.request
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class Opening(Struct, frozen=True, kw_only=True):
     """What opening needs.
 
     Attributes:

@@ -1,8 +1,9 @@
 """The wallet's requests to issuers and verifiers, all through the one guarded fetcher; answers read strictly."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity import strict_json
 from comity.errors import Code, Denied, Malformed, NotFound, Unreachable
@@ -14,8 +15,7 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outbound:
+class Outbound(Struct, frozen=True, kw_only=True):
     """Sends requests; knows nothing about what they mean."""
 
     fetcher: Fetcher

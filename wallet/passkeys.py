@@ -11,28 +11,12 @@ a passphrase does, and is kept nowhere.
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import parse_client_data_json
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
-from webauthn.registration.verify_registration_response import VerifiedRegistration
+from msgspec import Struct
 
 from comity import base64url, strict_json
 from comity.errors import Code, Conflict, Denied, Malformed
@@ -43,6 +27,9 @@ from wallet.custody import Custody, account_name, new_citizen
 from wallet.records import OpenWallet
 from wallet.vault import PASSKEY, Slot
 
+if TYPE_CHECKING:
+    from webauthn.registration.verify_registration_response import VerifiedRegistration
+
 CHALLENGE_BYTES = 32
 CHALLENGE_LIFE = timedelta(minutes=5)
 SECRET_BYTES = 32
@@ -52,8 +39,7 @@ _DISPLAY = "comity wallet"
 _REGISTER, _SIGN_IN, _ACCOUNT = "register", "sign in", "account"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passkey:
+class Passkey(Struct, frozen=True, kw_only=True):
     """One passkey of an account, as its owner sees it."""
 
     name: str
@@ -61,8 +47,7 @@ class Passkey:
     added_on: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passkeys:
+class Passkeys(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs.
 
     Attributes:
@@ -145,6 +130,9 @@ class Passkeys:
 
     async def begin_sign_in(self) -> dict[str, Any]:
         """Return what ``navigator.credentials.get`` is asked; whose passkey it is, the authenticator says."""
+        from webauthn import generate_authentication_options, options_to_json  # noqa: PLC0415  (comity.web.later says why)
+        from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415
+
         options = generate_authentication_options(
             rp_id=self.host,
             challenge=await self._challenge(_SIGN_IN, ""),
@@ -159,6 +147,9 @@ class Passkeys:
             Denied: ``passphrase_wrong``: no such passkey, another origin, an old or used challenge, a wrong
                 signature, a counter that went back (a copied authenticator), or a secret that opens nothing.
         """
+        from webauthn import verify_authentication_response  # noqa: PLC0415  (comity.web.later says why)
+        from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
+
         _check_secret(secret)
         challenge = await self._used(answer, _SIGN_IN, "")
         citizen, kind, text = await self._named(answer)
@@ -201,6 +192,14 @@ class Passkeys:
     # --- inside
 
     async def _question_for(self, purpose: str, citizen: str, name: str, known: list[bytes]) -> dict[str, Any]:
+        from webauthn import generate_registration_options, options_to_json  # noqa: PLC0415  (comity.web.later says why)
+        from webauthn.helpers.structs import (  # noqa: PLC0415
+            AuthenticatorSelectionCriteria,
+            PublicKeyCredentialDescriptor,
+            ResidentKeyRequirement,
+            UserVerificationRequirement,
+        )
+
         options = generate_registration_options(
             rp_id=self.host,
             rp_name=_DISPLAY,
@@ -214,7 +213,10 @@ class Passkeys:
         )
         return self._with_prf(options_to_json(options))
 
-    async def _registered(self, answer: Mapping[str, Any], purpose: str, citizen: str) -> VerifiedRegistration:
+    async def _registered(self, answer: Mapping[str, Any], purpose: str, citizen: str) -> "VerifiedRegistration":
+        from webauthn import verify_registration_response  # noqa: PLC0415  (comity.web.later says why)
+        from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
+
         challenge = await self._used(answer, purpose, citizen)
         try:
             return verify_registration_response(
@@ -227,7 +229,7 @@ class Passkeys:
         except (WebAuthnException, ValueError, KeyError, TypeError):
             raise _refused() from None
 
-    def _slot(self, wallet: OpenWallet, verified: VerifiedRegistration, secret: str, label: str) -> tuple[str, str]:
+    def _slot(self, wallet: OpenWallet, verified: "VerifiedRegistration", secret: str, label: str) -> tuple[str, str]:
         """Return kind and JSON of the slot that a verified passkey opens."""
         kind = f"{PASSKEY}.{_digest(verified.credential_id)}"
         slot = self.custody.passkey_slot(wallet, kind, secret)
@@ -270,6 +272,9 @@ class Passkeys:
 
     async def _used(self, answer: Mapping[str, Any], purpose: str, citizen: str) -> bytes:
         """Return the challenge that an answer is to, used up now whether or not the answer is any good."""
+        from webauthn.helpers import parse_client_data_json  # noqa: PLC0415  (comity.web.later says why)
+        from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
+
         try:
             response = answer["response"]
             challenge = parse_client_data_json(base64url.decode(response["clientDataJSON"])).challenge

@@ -6,8 +6,9 @@ kept even then; of a person's pages that look at once, one asks, and the others 
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from wallet.records import OpenWallet
 
@@ -15,8 +16,7 @@ SECONDS = 2.0
 """How long a page waits; most issuers have answered by then, and what they promised is on that page already."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(Struct, frozen=True, kw_only=True):
     """Who is being asked for whom, in this process; other workers are kept away by the interval that issuers say."""
 
     _running: dict[str, asyncio.Task[Any]] = field(default_factory=dict)

@@ -3,9 +3,11 @@
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from comity import base64url, dcql, formats, jcs, strict_json
 from comity.errors import Code, Conflict, Denied, Malformed, NotFound, Unreachable
@@ -16,6 +18,7 @@ from comity.openid.presentation.request import CLOCK_SKEW
 from comity.openid.presentation.response import Received
 from comity.openid.refusal import OAuthError, OAuthErrorCode
 from comity.ports import Clock
+from comity.record import Discreet
 from comity.web import i18n
 from wallet import attesters, choosing, copies, holdings, transactions
 from wallet.choosing import Selection
@@ -31,8 +34,7 @@ SCANNED, SHOWN_BEFORE = "wallet.scanned_warning", "wallet.shown_before_warning"
 SHOWN = ("who", "purposes", "stated", "transactions", "warnings", "needed", "credentials", "missing")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
+class Consent(Discreet, frozen=True, kw_only=True):
     """What the person decides about. Nothing has left the wallet yet.
 
     Attributes:
@@ -42,8 +44,9 @@ class Consent:
         digest: SHA-256 over all of it; the answer must name it, so that what is sent is what was shown.
     """
 
+    UNPRINTED = frozenset({"content"})
     id: str
-    content: Mapping[str, Any] = field(repr=False)
+    content: Mapping[str, Any]
     digest: str
 
     @property
@@ -57,17 +60,16 @@ class Consent:
         return {"id": self.id, "digest": self.digest, **shown, "expires_at": self.content["expires_at"]}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presented:
+class Presented(Discreet, frozen=True, kw_only=True):
     """What became of an answer; ``data`` is what the website gets by the Digital Credentials API."""
 
+    UNPRINTED = frozenset({"data"})
     redirect_uri: str | None
     credentials: tuple[str, ...]
-    data: Mapping[str, Any] | None = field(default=None, repr=False)
+    data: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presenting:
+class Presenting(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs."""
 
     outbound: Outbound

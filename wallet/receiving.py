@@ -6,11 +6,11 @@ journal before :mod:`wallet.keeping` judges it (catalogue F06, F07).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from msgspec import Struct
 
 import schemas
 from comity.credential import CredentialType
@@ -21,6 +21,7 @@ from comity.openid.issuance.credential_response import Deferred, Issued
 from comity.openid.issuance.notification import NotificationEvent
 from comity.openid.oauth import AuthorizationServerMetadata, TokenRequest
 from comity.ports import Clock, Signer
+from comity.record import Discreet
 from comity.runtime.evidence import EvidenceShell
 from comity.trust.snapshot import RegistrySnapshot
 from wallet import deferred, holdings, journal, wrong_codes
@@ -40,8 +41,7 @@ ASKED_FOR = timedelta(days=1)  # how long a credential is asked for whose answer
 _log = structlog.get_logger("wallet")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Discreet, frozen=True, kw_only=True):
     """How the person takes an offer.
 
     Attributes:
@@ -51,14 +51,14 @@ class Terms:
         keep_unrecognised: keep it although the registry does not vouch for the issuer, or not for this type.
     """
 
-    transaction_code: str | None = field(default=None, repr=False)
+    UNPRINTED = frozenset({"transaction_code"})
+    transaction_code: str | None = None
     configuration_ids: tuple[str, ...] = ()
     same_key_as: str | None = None
     keep_unrecognised: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receiving:
+class Receiving(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs."""
 
     outbound: Outbound

@@ -5,7 +5,6 @@ answered. What is written together is there together or not at all.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ import structlog
 from comity import strict_json
 from comity.errors import Malformed
 from comity.ports import Clock
+from comity.record import Discreet
 from comity.runtime.database import Database
 from wallet import store, vault
 from wallet.deletions import Deletions
@@ -35,32 +35,32 @@ MAX_RECORD_BYTES = 8 << 20
 _log = structlog.get_logger("wallet")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class Sheet(Discreet, frozen=True, kw_only=True):
     """A record to be written. Version 1 is new; a later one replaces the version just before it."""
 
+    UNPRINTED = frozenset({"content"})
     kind: str
     id: str
-    content: Mapping[str, Any] = field(repr=False)
+    content: Mapping[str, Any]
     version: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Discreet, frozen=True, kw_only=True):
     """One record, opened."""
 
+    UNPRINTED = frozenset({"content"})
     id: str
     version: int
     created_at: datetime
-    content: Mapping[str, Any] = field(repr=False)
+    content: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenWallet:
+class OpenWallet(Discreet, frozen=True, kw_only=True):
     """An unlocked wallet. It lives for one request; nothing of it is kept in memory afterwards."""
 
+    UNPRINTED = frozenset({"data_key"})
     citizen: str
-    data_key: bytes = field(repr=False)
+    data_key: bytes
     database: Database
     clock: Clock
     deletions: Deletions | None = None

@@ -5,10 +5,11 @@ refresh token for it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from comity import formats
 from comity.credential import SignedCredential
@@ -29,8 +30,7 @@ Renew = Callable[[OpenWallet, Held], Awaitable[Mapping[str, Any] | None]]
 _log = structlog.get_logger("wallet")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refilling:
+class Refilling(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs."""
 
     receiving: Receiving

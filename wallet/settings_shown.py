@@ -1,11 +1,11 @@
 """The part of an installation's settings that pages show or need; they read no settings themselves."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+
+class Shown(Struct, frozen=True, kw_only=True):
     """What pages know of the installation.
 
     Attributes:

@@ -5,10 +5,10 @@ Its kind and version stand in the clear, because the seal is bound to them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -93,8 +93,7 @@ records = Table(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Citizen:
+class Citizen(Struct, frozen=True, kw_only=True):
     """An account."""
 
     id: str
@@ -102,8 +101,7 @@ class Citizen:
     slots: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Struct, frozen=True, kw_only=True):
     """An unlocked wallet between two requests. It ends when idle at ``expires_at``, and at ``ends_at`` in any case."""
 
     citizen: str
@@ -112,8 +110,7 @@ class Session:
     ends_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """One sealed record."""
 
     kind: str

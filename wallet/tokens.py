@@ -5,9 +5,11 @@ A key is made for each exchange, so that no two issuers, and no two visits to on
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from comity import keys
 from comity.keys import KeySigner

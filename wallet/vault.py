@@ -14,7 +14,6 @@ import hashlib
 import hmac
 import secrets
 import unicodedata
-from dataclasses import dataclass
 from typing import Any
 
 from argon2.low_level import Type, hash_secret_raw
@@ -22,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Struct
 
 from comity import base64url
 from comity.errors import Code, Denied, Malformed
@@ -36,8 +36,7 @@ MINIMUM_PASSPHRASE = 10
 """Shortest passphrase, in characters after NFKC. Length is asked for, no mixture of signs (NIST SP 800-63B)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(Struct, frozen=True, kw_only=True):
     """What one guess of a passphrase costs (Argon2id, RFC 9106).
 
     Attributes:
@@ -71,8 +70,7 @@ PASSPHRASE, RECOVERY, PASSKEY = "passphrase", "recovery", "passkey"
 """Kinds of slots. There may be several passkeys: their kinds go on with a point and the passkey's own name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class Slot(Struct, frozen=True, kw_only=True):
     """One way to unlock: the data key, wrapped.
 
     Attributes:

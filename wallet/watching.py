@@ -8,9 +8,10 @@ about whom it concerns.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from comity.errors import Code, Conflict, Unreachable
 from comity.ports import Clock
@@ -29,8 +30,7 @@ TOLD = frozenset({Code.OK, Code.REVOKED, Code.SUSPENDED, Code.EXPIRED, Code.ISSU
 nothing in what the person was told last."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One credential whose state changed; both are codes, ``ok`` when all is well."""
 
     credential_id: str
@@ -38,8 +38,7 @@ class Change:
     now: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watching:
+class Watching(Struct, frozen=True, kw_only=True):
     """The use case, with what it needs. ``interval`` is the shortest time between two looks by itself."""
 
     clock: Clock

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from msgspec import Struct
 
 from comity import strict_json
 from comity.errors import Code, Malformed, NotFound
@@ -22,8 +22,7 @@ T = TypeVar("T")
 _MOST = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Desk(Struct, frozen=True, kw_only=True):
     """One service's webhooks, as its commands work with them.
 
     Attributes:

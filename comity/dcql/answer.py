@@ -5,17 +5,16 @@ credential sets are all judged again (catalogue P06 to P08).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from comity.dcql.match import sets_of
 from comity.dcql.path import Place
 from comity.dcql.query import CredentialQuery, Query
 from comity.dcql.selection import Asked, as_place, in_order, is_of_kind, selections
+from comity.record import Discreet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presented:
+class Presented(Discreet, frozen=True, kw_only=True):
     """A credential that was presented and verified, as far as queries ask.
 
     Attributes:
@@ -28,9 +27,10 @@ class Presented:
         authority_key_ids: base64url key identifiers of the authorities in its certificate chain.
     """
 
+    UNPRINTED = frozenset({"claims"})
     format: str
     type_names: tuple[str, ...]
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any]
     is_bound: bool
     disclosed: Collection[str | Place] = ()
     authority_key_ids: Collection[str] = ()

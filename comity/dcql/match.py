@@ -5,16 +5,17 @@ looks the same from outside as a lack (DQ-5), is for ``wallet.presenting``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from comity.dcql.path import Place
 from comity.dcql.query import CredentialQuery, CredentialSet, Query
 from comity.dcql.selection import Asked, as_place, in_order, is_of_kind, selections
+from comity.record import Discreet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Holding(Discreet, frozen=True, kw_only=True):
     """A credential in a wallet, as far as queries ask.
 
     Attributes:
@@ -28,17 +29,17 @@ class Holding:
         authority_key_ids: base64url key identifiers of the authorities in its certificate chain.
     """
 
+    UNPRINTED = frozenset({"claims"})
     id: str
     format: str
     type_names: tuple[str, ...]
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any]
     disclosable: Collection[str | Place] = ()
     can_bind: bool = True
     authority_key_ids: Collection[str] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(Struct, frozen=True, kw_only=True):
     """One holding that can answer one credential query.
 
     Attributes:
@@ -56,8 +57,7 @@ class Candidate:
     withheld: tuple[Place, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetMatch:
+class SetMatch(Struct, frozen=True, kw_only=True):
     """What the wallet can do about one credential set.
 
     Attributes:
@@ -69,8 +69,7 @@ class SetMatch:
     options: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(Struct, frozen=True, kw_only=True):
     """What a wallet can answer.
 
     Attributes:

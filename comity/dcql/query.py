@@ -6,8 +6,9 @@ options, so that every later step is linear in the query (catalogue Q07). Bytes 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
+
+from msgspec import Struct
 
 from comity.errors import Code, Malformed
 
@@ -28,8 +29,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimQuery:
+class ClaimQuery(Struct, frozen=True, kw_only=True):
     """One claim wanted.
 
     Attributes:
@@ -45,8 +45,7 @@ class ClaimQuery:
     intent_to_retain: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meta:
+class Meta(Struct, frozen=True, kw_only=True):
     """Which type of credential is wanted; all three empty accepts any type of the format.
 
     Attributes:
@@ -60,16 +59,14 @@ class Meta:
     type_values: tuple[tuple[str, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrustedAuthority:
+class TrustedAuthority(Struct, frozen=True, kw_only=True):
     """A hint at whom the verifier trusts, never a decision: ``aki``, ``etsi_tl``, ``openid_federation`` or another."""
 
     type: str
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialQuery:
+class CredentialQuery(Struct, frozen=True, kw_only=True):
     """One credential wanted.
 
     Attributes:
@@ -93,16 +90,14 @@ class CredentialQuery:
     trusted_authorities: tuple[TrustedAuthority, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialSet:
+class CredentialSet(Struct, frozen=True, kw_only=True):
     """Alternatives among credentials, by credential id, the verifier's favourite first."""
 
     options: tuple[tuple[str, ...], ...]
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(Struct, frozen=True, kw_only=True):
     """A whole query; without ``credential_sets`` every credential is wanted."""
 
     credentials: tuple[CredentialQuery, ...]

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from comity import keys, strict_json
 from comity.did.multibase import decode_key
@@ -22,8 +23,7 @@ SIGNING_RELATIONSHIPS = ("authentication", "assertionMethod", "capabilityInvocat
 _DATE_TIME_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DidDocument:
+class DidDocument(Struct, frozen=True, kw_only=True):
     """A document whose ``id`` is the DID that was asked for. What it says is only as good as how it was fetched.
 
     Attributes:
@@ -37,8 +37,7 @@ class DidDocument:
     relationships: Mapping[str, frozenset[str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerificationKey:
+class VerificationKey(Struct, frozen=True, kw_only=True):
     """The key a DID URL names, allowed for the use that was asked for.
 
     Attributes:

@@ -1,8 +1,9 @@
 """Decentralized Identifiers as text (DID Core 1.0 §3), for the three methods the house knows."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from comity.errors import Code, Malformed
 
@@ -16,8 +17,7 @@ _KEPT = 1024
 _DID_URL = re.compile(r"(did:([a-z0-9]+):([A-Za-z0-9._:%-]+))(?:#([A-Za-z0-9._~!$&'()*+,;=:@/?-]+))?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Did:
+class Did(Struct, frozen=True, kw_only=True):
     """A DID, or a DID URL that names a verification method.
 
     Attributes:

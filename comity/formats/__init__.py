@@ -6,10 +6,11 @@ key that the processed credential is bound to.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from comity import jose
 from comity.credential import Credential, Format, KeyReference, SignedCredential
@@ -68,8 +69,7 @@ class CheckHolderProof(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialFormat:
+class CredentialFormat(Struct, frozen=True, kw_only=True):
     """What can be done with credentials of one format. Each function is documented where it is defined."""
 
     name: Format

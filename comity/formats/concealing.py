@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from msgspec import Struct
+
 from comity import base64url, strict_json
 from comity.errors import Code, Malformed
 from comity.formats.opened import Path
@@ -15,8 +17,7 @@ SALT_BYTES = 18
 """Bytes of each salt: 144 bits, where RFC 9901 §9.3 asks for 128; a multiple of three, to be encoded all in one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concealed:
+class Concealed(Struct, frozen=True, kw_only=True):
     """A payload ready to be signed, and the Disclosures that go with it."""
 
     payload: dict[str, Any]

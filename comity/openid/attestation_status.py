@@ -4,8 +4,9 @@ An attester says where its lists lie before anybody shows an attestation; nothin
 list is signed by the attester itself. Whatever cannot be known is not valid.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from comity import jose
 from comity.credential import Status, StatusEntry
@@ -23,8 +24,7 @@ LONGEST = timedelta(days=1)
 """How long a list is believed whose origin does not answer, at most; its own ``ttl`` may say less."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
+class Stated(Struct, frozen=True, kw_only=True):
     """Where the status of an attestation stands, by its own word and within what its attester announced.
 
     Attributes:
@@ -56,8 +56,7 @@ def stated(claims: Members, by: Attester, refuse: Refusal) -> Stated | None:
     return Stated(uri=uri, index=index, attester=by)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class Read(Struct, frozen=True, kw_only=True):
     """A list as it came.
 
     Attributes:

@@ -5,8 +5,9 @@ Who is trusted is the caller's list, never what a token says of itself: attestat
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from comity import jose, keys, x509
 from comity.errors import Code, Malformed
@@ -15,8 +16,7 @@ from comity.ports import Jwk
 from comity.x509 import Certificate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attester:
+class Attester(Struct, frozen=True, kw_only=True):
     """A wallet provider, or the maker of a key storage, that is trusted.
 
     Attributes:
@@ -37,8 +37,7 @@ class Attester:
     ignores_status: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class Signed(Struct, frozen=True, kw_only=True):
     """A token that a trusted attester signed: its claims, who signed, and with which key."""
 
     claims: Mapping[str, object]

@@ -6,9 +6,10 @@ the credentials exist, whether anybody signed in.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Struct
 
 from comity import strict_json
 from comity.errors import Code
@@ -16,6 +17,7 @@ from comity.openid import authorization_details, form, pkce
 from comity.openid.authorization_details import CredentialDetail
 from comity.openid.members import Members
 from comity.openid.refusal import OAuthErrorCode, Refusal, description
+from comity.record import Discreet
 
 MAX_TEXT = 2048
 _REFUSE = Refusal(code=Code.REQUEST_INVALID)
@@ -31,8 +33,7 @@ _AUTHORITY = re.compile(r"(?:[A-Za-z0-9\-._~]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationRequest:
+class AuthorizationRequest(Discreet, frozen=True, kw_only=True):
     """What a wallet asks for.
 
     Attributes:
@@ -48,13 +49,14 @@ class AuthorizationRequest:
         ui_locales: languages the person prefers, best first (OpenID Connect Core §3.1.2.1).
     """
 
+    UNPRINTED = frozenset({"issuer_state"})
     client_id: str
     redirect_uri: str
     code_challenge: str
     state: str | None = None
     scope: tuple[str, ...] = ()
     details: tuple[CredentialDetail, ...] = ()
-    issuer_state: str | None = field(default=None, repr=False)
+    issuer_state: str | None = None
     resource: str | None = None
     dpop_jkt: str | None = None
     ui_locales: str | None = None
@@ -105,8 +107,7 @@ class AuthorizationRequest:
         return {name: value for name, value in fields.items() if value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationResponse:
+class AuthorizationResponse(Discreet, frozen=True, kw_only=True):
     """What the browser brings back: a code, or an error. Nothing of it is verified.
 
     Attributes:
@@ -116,7 +117,8 @@ class AuthorizationResponse:
         issuer: ``iss`` (RFC 9207); None when absent.
     """
 
-    code: str | None = field(default=None, repr=False)
+    UNPRINTED = frozenset({"code"})
+    code: str | None = None
     error: str | None = None
     error_description: str | None = None
     state: str | None = None
@@ -193,8 +195,7 @@ def parse_parameters(query: str) -> dict[str, str]:
     return form.decode(query, _REFUSE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PushedResponse:
+class PushedResponse(Struct, frozen=True, kw_only=True):
     """Where a pushed request is kept, and for how many seconds (RFC 9126 §2.2). Sent with 201, never cached."""
 
     request_uri: str

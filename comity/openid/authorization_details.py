@@ -1,8 +1,9 @@
 """``authorization_details`` of type ``openid_credential`` (RFC 9396, OpenID4VCI 1.0 §5.1.1)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity import strict_json
 from comity.errors import Code, Malformed
@@ -13,8 +14,7 @@ TYPE = "openid_credential"
 _REFUSE = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.INVALID_AUTHORIZATION_DETAILS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialDetail:
+class CredentialDetail(Struct, frozen=True, kw_only=True):
     """One credential that is asked for.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace as changed
 
 from comity import base64url, jose, keys
@@ -27,8 +27,7 @@ _MAX_BYTES = 16384
 _REFUSE = Refusal(code=Code.CLIENT_ASSERTION_INVALID, error=OAuthErrorCode.INVALID_CLIENT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedAssertion:
+class CheckedAssertion(Struct, frozen=True, kw_only=True):
     """A client assertion that passed; the caller sees to it that its ``jti`` is used once."""
 
     client_id: str

@@ -7,9 +7,10 @@ In the combined mode of -09 a DPoP proof stands in place of the proof of possess
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from comity import base64url, jose, keys
 from comity.errors import Code, Malformed
@@ -42,8 +43,7 @@ CheckChallenge = Callable[[str], bool]
 """Tells whether a challenge is one the server gave out and not too old."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedClientAttestation:
+class CheckedClientAttestation(Struct, frozen=True, kw_only=True):
     """An attestation and a proof of possession that passed.
 
     Attributes:
@@ -118,8 +118,7 @@ def prove(signer: Signer, *, client_id: str, audience: str, at: datetime, challe
     return jose.sign({"typ": POP_TYP}, claims, signer)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttestedKey:
+class AttestedKey(Struct, frozen=True, kw_only=True):
     """An attestation that passed, whose key is the one that a DPoP proof names.
 
     Attributes:

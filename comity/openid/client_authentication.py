@@ -1,7 +1,8 @@
 """What an authorization server says of client authentication: RFC 8414 §2, and the attestation draft."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.openid import client_assertion, client_attestation, endpoint
@@ -16,8 +17,7 @@ _ATTESTATION = "client_attestation_signing_alg_values_supported"
 _POP = "client_attestation_pop_signing_alg_values_supported"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientAuthentication:
+class ClientAuthentication(Struct, frozen=True, kw_only=True):
     """How clients show who they are, at the token and at the pushed authorization endpoint.
 
     Attributes:

@@ -3,8 +3,9 @@
 RFC 8414 §2, RFC 9126 §5, RFC 9207 §3, RFC 7636 §6.2 and OpenID4VCI 1.0 §12.3; profile VCI-21.
 """
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.openid import authorization_details, endpoint, pkce
@@ -15,8 +16,7 @@ CODE_GRANT, REFRESH_GRANT = "authorization_code", "refresh_token"
 _REFUSE = Refusal(code=Code.METADATA_INVALID)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeFlow:
+class CodeFlow(Struct, frozen=True, kw_only=True):
     """The endpoints and rules of the flow.
 
     Attributes:

@@ -8,9 +8,10 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from comity import base64url, jose, keys
 from comity.errors import Code, Malformed
@@ -38,8 +39,7 @@ CheckNonce = Callable[[str], bool]
 """Tells whether a nonce is one the server gave out and not too old."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedDpop:
+class CheckedDpop(Struct, frozen=True, kw_only=True):
     """A DPoP proof that passed.
 
     Attributes:

@@ -6,9 +6,10 @@ house are accepted: a provider must sign with ES256, ES384 or EdDSA.
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from comity import base64url, jose, keys
 from comity.errors import Code, Malformed
@@ -30,8 +31,7 @@ _METADATA = Refusal(code=Code.METADATA_INVALID)
 _TOKEN = Refusal(code=Code.SIGN_IN_FAILED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderMetadata:
+class ProviderMetadata(Struct, frozen=True, kw_only=True):
     """What an identity provider says of itself (Discovery 1.0 §3). ``names_issuer``: RFC 9207."""
 
     issuer: str

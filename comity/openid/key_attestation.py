@@ -5,9 +5,10 @@ Sent alone as proof of type ``attestation`` (appendix F.3), or as ``key_attestat
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from comity import jose, keys
 from comity.errors import Code, Malformed
@@ -34,8 +35,7 @@ CheckNonce = Callable[[str], bool]
 """Tells whether a nonce is one the issuer gave out, not too old and not used up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class Demand(Struct, frozen=True, kw_only=True):
     """``key_attestations_required`` of a proof type (OpenID4VCI §12.2.4).
 
     Attributes:
@@ -69,8 +69,7 @@ class Demand:
         return all(not wanted or set(wanted) & set(given) for wanted, given in stated)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """By what an issuer judges key attestations.
 
     Attributes:
@@ -84,8 +83,7 @@ class Rules:
     most_keys: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedKeyAttestation:
+class CheckedKeyAttestation(Struct, frozen=True, kw_only=True):
     """A key attestation that passed.
 
     Attributes:

@@ -5,9 +5,11 @@ OpenID4VCI 1.0 appendix F.1 (``jwt``), F.3 (``attestation``) and F.4. The issuer
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from comity import did, jose, keys
 from comity.errors import Code, Malformed
@@ -31,8 +33,7 @@ CheckNonce = Callable[[str], bool]
 """Tells whether a nonce is one the issuer gave out, not too old and not used up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedProof:
+class CheckedProof(Struct, frozen=True, kw_only=True):
     """A key proof that passed.
 
     Attributes:
@@ -135,8 +136,7 @@ def examine(
     return replace(found, attested=beside.jwks, attestation_nonce=beside.nonce, attestation_status=beside.status)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Signed:
+class _Signed(Struct, frozen=True, kw_only=True):
     jwk: Jwk
     claims: Members
     attestation: CheckedKeyAttestation | None

@@ -5,8 +5,9 @@ the transaction code is right (the issuer's store), and everything about access 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from comity.errors import Code
 from comity.openid import authorization_details, endpoint, form
@@ -15,6 +16,7 @@ from comity.openid.client_authentication import ClientAuthentication
 from comity.openid.code_flow import CODE_GRANT, CodeFlow
 from comity.openid.members import Document, Members
 from comity.openid.refusal import OAuthError, OAuthErrorCode, Refusal, description
+from comity.record import Discreet
 
 __all__ = [
     "PRE_AUTHORIZED_GRANT",
@@ -38,8 +40,7 @@ _TOKEN_RESPONSE = Refusal(code=Code.RESPONSE_INVALID)
 _METADATA = Refusal(code=Code.METADATA_INVALID)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRequest:
+class TokenRequest(Discreet, frozen=True, kw_only=True):
     """A request for an access token with a pre-authorized code (OpenID4VCI §6.1).
 
     Attributes:
@@ -50,8 +51,9 @@ class TokenRequest:
         details: which of several offered credentials; () for all (OpenID4VCI §6.1.1).
     """
 
-    pre_authorized_code: str = field(repr=False)
-    tx_code: str | None = field(default=None, repr=False)
+    UNPRINTED = frozenset({"pre_authorized_code", "tx_code"})
+    pre_authorized_code: str
+    tx_code: str | None = None
     client_id: str | None = None
     resource: str | None = None
     details: tuple[CredentialDetail, ...] = ()
@@ -91,8 +93,7 @@ class TokenRequest:
         return form.encode(fields | {name: value for name, value in optional.items() if value is not None})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrantedConfiguration:
+class GrantedConfiguration(Struct, frozen=True, kw_only=True):
     """One ``authorization_details`` entry of type ``openid_credential`` in a token response (OpenID4VCI §6.2)."""
 
     configuration_id: str
@@ -107,19 +108,19 @@ class GrantedConfiguration:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenResponse:
+class TokenResponse(Discreet, frozen=True, kw_only=True):
     """An access token (OpenID4VCI §6.2). ``expires_in`` is in seconds. Sent with ``Cache-Control: no-store``.
 
     ``is_bound`` says that it is good only with DPoP proofs by the key that asked for it (RFC 9449 §5). ``scope`` tells
     what was granted where less than was asked for, ``refresh_token`` gets the next token (RFC 6749 §5.1).
     """
 
-    access_token: str = field(repr=False)
+    UNPRINTED = frozenset({"access_token", "refresh_token"})
+    access_token: str
     expires_in: int | None = None
     is_bound: bool = False
     granted: tuple[GrantedConfiguration, ...] = ()
-    refresh_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = None
     scope: str | None = None
 
     @classmethod
@@ -168,8 +169,7 @@ class TokenResponse:
         return body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorResponse:
+class ErrorResponse(Struct, frozen=True, kw_only=True):
     """An error another party answered with; ``error`` may be a code this house does not know."""
 
     error: str
@@ -192,8 +192,7 @@ class ErrorResponse:
         return OAuthErrorCode(self.error) if self.error in set(OAuthErrorCode) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationServerMetadata:
+class AuthorizationServerMetadata(Struct, frozen=True, kw_only=True):
     """What the authorization server says of itself (RFC 8414, OpenID4VCI §12.3).
 
     Attributes:

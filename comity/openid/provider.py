@@ -6,15 +6,17 @@ clients there are, what a scope means, whether a code is good.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from comity import jose, keys
 from comity.errors import Code
 from comity.openid import client_assertion, form, pkce
 from comity.openid.refusal import OAuthErrorCode, Refusal
 from comity.ports import Signer
+from comity.record import Discreet
 
 OPENID = "openid"
 WELL_KNOWN = "/.well-known/openid-configuration"
@@ -40,8 +42,7 @@ _UNSUPPORTED: Mapping[str, OAuthErrorCode] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthenticationRequest:
+class AuthenticationRequest(Struct, frozen=True, kw_only=True):
     """What a website asks, beyond who it is and where the answer goes.
 
     Attributes:
@@ -92,13 +93,13 @@ class AuthenticationRequest:
         return asked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeRequest:
+class CodeRequest(Discreet, frozen=True, kw_only=True):
     """A token request with a code (Core §3.1.3.1). ``code_challenge`` is that of the verifier; None without one."""
 
-    code: str = field(repr=False)
+    UNPRINTED = frozenset({"code", "code_challenge"})
+    code: str
     redirect_uri: str
-    code_challenge: str | None = field(default=None, repr=False)
+    code_challenge: str | None = None
 
     @classmethod
     def parse(cls, fields: Mapping[str, str]) -> "CodeRequest":
@@ -123,8 +124,7 @@ class CodeRequest:
         return cls(code=code, redirect_uri=redirect_uri, code_challenge=challenge)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdToken:
+class IdToken(Discreet, frozen=True, kw_only=True):
     """What an ID token says (Core §2).
 
     Attributes:
@@ -138,6 +138,7 @@ class IdToken:
         claims: what was disclosed; names of :data:`RESERVED` are left out.
     """
 
+    UNPRINTED = frozenset({"claims"})
     issuer: str
     audience: str
     subject: str
@@ -145,7 +146,7 @@ class IdToken:
     acr: str
     amr: Sequence[str]
     nonce: str | None
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any]
 
     def sign(self, signer: Signer, at: datetime) -> str:
         """Return the token, signed at ``at`` and good for five minutes."""

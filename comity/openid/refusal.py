@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from comity.errors import Code, Malformed
 
@@ -114,8 +115,7 @@ class OAuthError(Malformed):
         return {"error": self.error.value, "error_description": description(self.detail), **self.more}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """How the messages of one kind are refused: our code and the protocol's."""
 
     code: Code

@@ -5,7 +5,6 @@ decided elsewhere.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from comity.errors import Code
 from comity.openid import authorization_details, form, pkce
@@ -13,18 +12,19 @@ from comity.openid.authorization_details import CredentialDetail
 from comity.openid.code_flow import CODE_GRANT, REFRESH_GRANT
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT, TokenRequest
 from comity.openid.refusal import OAuthErrorCode, Refusal
+from comity.record import Discreet
 
 _REFUSE = Refusal(code=Code.REQUEST_INVALID)
 _GRANT = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.UNSUPPORTED_GRANT_TYPE)
 _INVALID_GRANT = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.INVALID_GRANT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeRequest:
+class CodeRequest(Discreet, frozen=True, kw_only=True):
     """A request for a token with an authorization code. ``details`` may narrow what was granted."""
 
-    code: str = field(repr=False)
-    code_verifier: str = field(repr=False)
+    UNPRINTED = frozenset({"code", "code_verifier"})
+    code: str
+    code_verifier: str
     redirect_uri: str
     client_id: str | None = None
     details: tuple[CredentialDetail, ...] = ()
@@ -41,11 +41,11 @@ class CodeRequest:
         return form.encode(fields | _optional(client_id=self.client_id, resource=self.resource))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshRequest:
+class RefreshRequest(Discreet, frozen=True, kw_only=True):
     """A request for a new token with a refresh token. ``scope`` may narrow what was granted, never widen it."""
 
-    refresh_token: str = field(repr=False)
+    UNPRINTED = frozenset({"refresh_token"})
+    refresh_token: str
     client_id: str | None = None
     scope: tuple[str, ...] = ()
     resource: str | None = None

@@ -11,10 +11,10 @@ happened since the backup: see ``issuer.backup``, ``wallet.backup``, ``verifier.
 import asyncio
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import Struct, field
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -33,6 +33,7 @@ from sqlalchemy.engine import URL
 from comity import base64url
 from comity.errors import Code, Conflict, Malformed, Misconfigured, Unreachable
 from comity.ports import Clock
+from comity.record import Discreet
 from comity.runtime import migrations
 from comity.runtime.backup_file import BackupReader, BackupWriter, reading, writing
 from comity.runtime.database import is_sqlite, parse_url
@@ -46,8 +47,7 @@ PART_BYTES = 8 << 20
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class Rows(Struct, frozen=True, kw_only=True):
     """What of one table goes into a backup.
 
     Attributes:
@@ -63,8 +63,7 @@ NOTHING = Rows(only=literal(value=False))
 """The table stays out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Struct, frozen=True, kw_only=True):
     """What a backup says of itself.
 
     Attributes:
@@ -84,8 +83,7 @@ class Manifest:
     notes: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scheme:
+class Scheme(Discreet, frozen=True, kw_only=True):
     """One service's database, and how it is backed up.
 
     Attributes:
@@ -98,8 +96,9 @@ class Scheme:
         settle: makes true, in the transaction of the restore, what has happened since; its numbers are shown.
     """
 
+    UNPRINTED = frozenset({"url"})
     package: str
-    url: str = field(repr=False)
+    url: str
     metadata: MetaData
     plan: Mapping[str, Rows]
     needs: Mapping[str, str]

@@ -1,13 +1,14 @@
 """How an installation is: what ``comity doctor`` finds, as findings without words. Nothing is changed by looking."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from comity.errors import ComityError, Malformed
 from comity.ports import Clock, Fetched, Fetcher, FetchRequest
@@ -38,8 +39,7 @@ class State(StrEnum):
     UNWELL = "unwell"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One thing that was looked at.
 
     Attributes:

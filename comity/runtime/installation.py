@@ -4,9 +4,11 @@
 """
 
 import hashlib
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from comity import strict_json
 from comity.errors import Code, Malformed, Misconfigured
@@ -15,8 +17,7 @@ FOLDER = Path(".comity")
 FILE_NAME = "installation.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
+class Installation(Struct, frozen=True, kw_only=True):
     """Addresses of a running or past installation.
 
     Attributes:

@@ -6,16 +6,16 @@ authority (decision record 0024). Production refuses the setting.
 """
 
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from comity.errors import Code, Misconfigured
 
 LOOPBACK = "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
+class Neighbour(Struct, frozen=True, kw_only=True):
     """This machine under a name.
 
     Attributes:

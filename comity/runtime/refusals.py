@@ -10,11 +10,12 @@ the hour, not by the request.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import structlog
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -55,8 +56,7 @@ _NOBODYS_FAULT = frozenset({Code.NONCE_NEEDED, Code.INTERNAL})
 """A first proof, which cannot have a nonce of ours yet, and our own mistakes. A *wrong* nonce is a refusal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class Kind(Struct, frozen=True, kw_only=True):
     """What was refused, in words from short lists.
 
     Attributes:
@@ -72,8 +72,7 @@ class Kind:
     code: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Struct, frozen=True, kw_only=True):
     """How often one kind was refused within one hour. Instants are Unix seconds.
 
     Attributes:
@@ -93,8 +92,7 @@ class Refused:
     moments: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One refused request.
 
     Attributes:
@@ -150,8 +148,7 @@ class Tally:
 # --- storing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
+class Tables(Struct, frozen=True, kw_only=True):
     """What one service has of refusals: how often by the hour, and the events."""
 
     counts: Table
@@ -250,8 +247,7 @@ def _values(each: Refused) -> dict[str, object]:
 # --- what a service holds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusals:
+class Refusals(Struct, frozen=True, kw_only=True):
     """What one process counts, and how it comes into the database.
 
     Attributes:

@@ -12,11 +12,12 @@ import logging
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from tuf.api.exceptions import (
     BadVersionNumberError,
     DownloadError,
@@ -219,8 +220,7 @@ class RegistryClient:
             return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
+class _Kept(Struct, frozen=True, kw_only=True):
     """What :meth:`RegistryClient._keep` wrote."""
 
     fetched_at: datetime

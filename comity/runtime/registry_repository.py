@@ -7,11 +7,11 @@ timestamp are signed with the online keys, last. What a role cannot sign for lac
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
@@ -30,8 +30,7 @@ DAYS: Mapping[str, int] = {"root": 365, "targets": 180, "role": 180, "snapshot":
 """For how many days each kind of metadata holds. The timestamp's days are how long a reader can do without the host."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class Published(Struct, frozen=True, kw_only=True):
     """What came of an edit.
 
     Attributes:

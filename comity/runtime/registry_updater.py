@@ -12,11 +12,11 @@ import io
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from msgspec import Struct
 from tuf.api.exceptions import (
     DownloadError,
     DownloadHTTPError,
@@ -45,8 +45,7 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 """As reference time: nothing has expired yet. Used where expiry is carried along instead of being refused."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedRole:
+class VerifiedRole(Struct, frozen=True, kw_only=True):
     """A role whose signatures are verified. ``end`` is the earliest expiry on the way down to it."""
 
     listing: RoleListing
@@ -54,8 +53,7 @@ class VerifiedRole:
     end: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collected:
+class Collected(Struct, frozen=True, kw_only=True):
     """Everything that one verified state of the registry says.
 
     Attributes:

@@ -10,12 +10,13 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from comity import strict_json
 from comity.errors import Code, ComityError, Malformed, Misconfigured, Unreachable
@@ -37,8 +38,7 @@ def clamp_ttl(seconds: float) -> int:
     return int(min(max(seconds, SHORTEST_TTL_SECONDS), LONGEST_TTL_SECONDS))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Copy:
+class _Copy(Struct, frozen=True, kw_only=True):
     """One document as it lies on disk: a line of JSON about it, then its bytes."""
 
     uri: str
@@ -69,8 +69,7 @@ class _Copy:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
+class _Seen(Struct, frozen=True, kw_only=True):
     """What was accepted from an address before."""
 
     issued_at: datetime
@@ -247,8 +246,7 @@ class StatusCache:
             raise Misconfigured(Code.MISCONFIGURED, "what was seen of a status list cannot be written down") from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptCopy:
+class KeptCopy(Struct, frozen=True, kw_only=True):
     """One document that a cache keeps: where it is from, when the origin last confirmed it, and its bytes."""
 
     uri: str

@@ -6,8 +6,9 @@ Only the text of the URL is judged here (profile C4, catalogue R01, R02, R19). W
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
 
 from comity.errors import Code, Unreachable
 
@@ -19,8 +20,7 @@ _ALLOWED_TEXT = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%#]+\Z")
 _INTERNAL_SUFFIXES = (".internal", ".local", ".localdomain", ".lan", ".home.arpa", ".intranet", ".corp", ".localhost")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowedUrl:
+class AllowedUrl(Struct, frozen=True, kw_only=True):
     """A URL whose text was accepted.
 
     Attributes:

@@ -7,9 +7,9 @@ statement is SQLAlchemy's, in the words of the connection's dialect, and so is e
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
+from msgspec import Struct
 from sqlalchemy import Connection, Select, UpdateBase
 from sqlalchemy.exc import DBAPIError
 
@@ -17,8 +17,7 @@ T = TypeVar("T")
 _Process = Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
+class _Written(Struct, frozen=True, kw_only=True):
     """The text of a statement.
 
     Attributes:

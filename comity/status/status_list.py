@@ -1,9 +1,10 @@
 """What both forms of a status list are once they are opened, and once they are decoded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from comity import strict_json
 from comity.credential import KeyReference, Status, StatusEntry
@@ -25,8 +26,7 @@ _MEANING_OF_A_SET_BIT = {REVOCATION: Status.REVOKED, SUSPENSION: Status.SUSPENDE
 _LARGEST_NUMBER = 2**53  # beyond it JSON numbers are not exact (RFC 8259 §6)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedStatusList:
+class OpenedStatusList(Struct, frozen=True, kw_only=True):
     """A list token that was read but *not verified*: enough to find the key, and nothing to rely on.
 
     Attributes:
@@ -46,8 +46,7 @@ class OpenedStatusList:
     payload: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusList:
+class StatusList(Struct, frozen=True, kw_only=True):
     """A decoded list.
 
     It does not know the time, nor whether its signer may speak for anyone: the caller compares ``issued_at``,

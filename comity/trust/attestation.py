@@ -4,9 +4,10 @@ A JWT of type ``comity-entitlement+jwt``: ``iss`` is a jurisdiction of the regis
 one of the keys that *its own* document lists, ``client_ids`` whom it is for. It names no place to fetch anything from.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from comity import jose, keys
 from comity.errors import Code, Malformed
@@ -23,8 +24,7 @@ MAX_BYTES = 65_536
 _TIMES = ("iat", "exp")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attestation:
+class Attestation(Struct, frozen=True, kw_only=True):
     """A verified attestation.
 
     Attributes:

@@ -15,6 +15,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct
+
 from comity.credential import CredentialType
 from comity.errors import Code
 from comity.trust.placement import FEDERATION
@@ -30,8 +32,7 @@ class Answer(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainLink:
+class ChainLink(Struct, frozen=True, kw_only=True):
     """One document that an answer rests on: its name, its version, and what it says (with its dates)."""
 
     document: str

@@ -1,8 +1,9 @@
 """What the registry's documents say, as frozen values; made by :mod:`comity.trust.documents`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from comity.ports import Jwk
 
@@ -13,8 +14,7 @@ Names = Mapping[str, str]
 """A name by language: ``en`` and ``fr``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(Struct, frozen=True, kw_only=True):
     """A member of the federation; ``since`` and ``until`` are whole UTC days, both inclusive."""
 
     id: str
@@ -28,8 +28,7 @@ class Member:
         return self.since <= day and (self.until is None or day <= self.until)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypeRecord:
+class TypeRecord(Struct, frozen=True, kw_only=True):
     """A credential type that the federation knows; ``digest`` is the SHA-256 of its ``type.json``, hexadecimal."""
 
     id: str
@@ -37,8 +36,7 @@ class TypeRecord:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScopeGrant:
+class ScopeGrant(Struct, frozen=True, kw_only=True):
     """What one level lets the next issue: ``types`` to the jurisdiction ``to``, through the day ``until``."""
 
     to: str
@@ -50,8 +48,7 @@ class ScopeGrant:
         return self.to == jurisdiction and type_id in self.types and (self.until is None or day <= self.until)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Federation:
+class Federation(Struct, frozen=True, kw_only=True):
     """``federation.json``. ``recognition_default`` is ``members``, ``none``, or None when there is no such rule."""
 
     name: Names | None
@@ -69,8 +66,7 @@ class Federation:
         return next((record for record in self.types if record.id == type_id), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identifier:
+class Identifier(Struct, frozen=True, kw_only=True):
     """How an issuer is named and known in one credential format.
 
     Attributes:
@@ -90,8 +86,7 @@ class Identifier:
     key_thumbprints: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusSigner:
+class StatusSigner(Struct, frozen=True, kw_only=True):
     """Who signs an issuer's status lists below ``uri_prefix``; the other members as for :class:`Identifier`.
 
     ``format`` is ``statuslist+jwt`` or ``vc+jwt``; ``id`` is the signer's DID, empty when it is known by its chain.
@@ -106,8 +101,7 @@ class StatusSigner:
     key_thumbprints: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accreditation:
+class Accreditation(Struct, frozen=True, kw_only=True):
     """One type that an issuer may issue, for a span of whole UTC days.
 
     Attributes:
@@ -137,8 +131,7 @@ class Accreditation:
         return self.since <= day and (self.last_day is None or day <= self.last_day)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issuer:
+class Issuer(Struct, frozen=True, kw_only=True):
     """One entry of ``issuers.json``: an authority, how it is known, and what it is accredited for."""
 
     authority: str
@@ -148,16 +141,14 @@ class Issuer:
     status_signers: tuple[StatusSigner, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issuers:
+class Issuers(Struct, frozen=True, kw_only=True):
     """``<jurisdiction>/issuers.json``."""
 
     issuers: tuple[Issuer, ...]
     delegations: tuple[ScopeGrant, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entitlement:
+class Entitlement(Struct, frozen=True, kw_only=True):
     """What a verifier may ask: ``claims`` of ``type``, for ``purpose`` (None: for any)."""
 
     type: str
@@ -165,8 +156,7 @@ class Entitlement:
     purpose: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verifier:
+class Verifier(Struct, frozen=True, kw_only=True):
     """One entry of ``verifiers.json``; ``client_ids`` are full client identifiers with their prefix."""
 
     name: Names
@@ -177,8 +167,7 @@ class Verifier:
     may_ask: tuple[Entitlement, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attester:
+class Attester(Struct, frozen=True, kw_only=True):
     """Who may say who a verifier is (OpenID4VP 1.0 §12).
 
     Attributes:
@@ -196,8 +185,7 @@ class Attester:
     document: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecognitionRule:
+class RecognitionRule(Struct, frozen=True, kw_only=True):
     """A departure from the default; None in ``jurisdiction``, ``type`` or ``purpose`` stands for all of them."""
 
     jurisdiction: str | None

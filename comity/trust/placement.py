@@ -14,7 +14,8 @@ A document elsewhere is ignored with an alert. Pure: names in, names out; nothin
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.trust.places import is_jurisdiction
@@ -28,8 +29,7 @@ KINDS = ("issuers", "verifiers", "recognition")
 _ROLE_NAME = re.compile(r"[a-z][a-z0-9-]{0,127}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
+class Alert(Struct, frozen=True, kw_only=True):
     """Something in the registry that was ignored, for the people who operate it.
 
     Attributes:
@@ -43,8 +43,7 @@ class Alert:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleListing:
+class RoleListing(Struct, frozen=True, kw_only=True):
     """What one verified role says.
 
     Attributes:
@@ -60,8 +59,7 @@ class RoleListing:
     documents: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class Placement(Struct, frozen=True, kw_only=True):
     """Which role each accepted document is taken from, and what was ignored."""
 
     owners: Mapping[str, str]

@@ -13,6 +13,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from comity.errors import Code, ComityError, Malformed
 from comity.ports import Jwk
 from comity.trust import documents
@@ -66,8 +68,7 @@ class IssuerEntry:
     document: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifierEntry:
+class VerifierEntry(Struct, frozen=True, kw_only=True):
     """A relying party as the registry knows it; ``client_id`` is the identifier that was asked for."""
 
     client_id: str

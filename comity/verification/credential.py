@@ -9,7 +9,6 @@ entry that step 7 judges, and from nowhere else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -43,8 +42,7 @@ CLOCK_SKEW = timedelta(seconds=60)
 """Tolerance of every comparison with the clock (profile C7)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HolderDemand:
+class HolderDemand(Struct, frozen=True, kw_only=True):
     """The proof of possession that is expected.
 
     Attributes:
@@ -58,8 +56,7 @@ class HolderDemand:
     required: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class Demand(Struct, frozen=True, kw_only=True):
     """What the relying side insists on.
 
     Attributes:

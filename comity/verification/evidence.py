@@ -5,7 +5,6 @@ calls ``resume``. At most two rounds happen: DID documents, then status lists.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -51,8 +50,7 @@ class Source(StrEnum):
     """It should have been re-validated, but its host did not answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Obtained:
+class Obtained(Struct, frozen=True, kw_only=True):
     """One document in hand.
 
     Attributes:
@@ -69,8 +67,7 @@ class Obtained:
     newest_issued_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotObtained:
+class NotObtained(Struct, frozen=True, kw_only=True):
     """A document that could not be had, and why."""
 
     code: Code

@@ -5,10 +5,11 @@ As a small state machine: :func:`verify_presentation` and :func:`verify_held` re
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from msgspec import Struct
+from msgspec.structs import replace
 from msgspec.structs import replace as changed
 
 from comity import dcql
@@ -29,8 +30,7 @@ PolicyJudge = Callable[[Mapping[str, Sequence[ProcessedCredential]]], Sequence[C
 """Check 11, given by the relying side: the processed credentials by query id → checks named ``policy``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresentationDemand:
+class PresentationDemand(Struct, frozen=True, kw_only=True):
     """What the relying side asked for.
 
     Attributes:

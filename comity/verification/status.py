@@ -6,10 +6,11 @@ be had leaves the answer unknown; a list that is wrong (signature, subject, leng
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from comity import jose
 from comity.credential import Kid, Status, StatusEntry, X5c
@@ -32,8 +33,7 @@ SHORTEST_TTL_SECONDS, LONGEST_TTL_SECONDS = 60, 24 * 3600
 """Bounds within which a list's own ttl is believed (TSL §11.5; profile TSL-6)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusDemand:
+class StatusDemand(Struct, frozen=True, kw_only=True):
     """How fresh a status must be.
 
     Attributes:
@@ -260,8 +260,7 @@ def _fact(listed: StatusList, obtained: Obtained) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenList:
+class SeenList(Struct, frozen=True, kw_only=True):
     """A list whose signature was verified, for the cache to remember against roll-back."""
 
     uri: str

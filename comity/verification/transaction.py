@@ -6,20 +6,20 @@ believed but those hashes, computed again here over the text that this verifier 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from comity.errors import Code, Malformed
 from comity.openid.presentation.transaction_data import HASHES, HASHES_ALG, SHA_256, Transaction, hash_of
+from comity.record import Discreet
 from comity.verification.checks import Check, CheckName, failed, passed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmation:
+class Confirmation(Discreet, frozen=True, kw_only=True):
     """One presentation: the query it answers, and the claims of its holder's proof (empty without one)."""
 
+    UNPRINTED = frozenset({"claims"})
     query_id: str
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any]
 
 
 def check_transactions(asked: Sequence[Transaction], shown: Sequence[Confirmation]) -> tuple[Check, ...]:

@@ -1,11 +1,11 @@
 """A page that shows a service's OpenAPI description: our own, static, and without anything from another host."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, FastAPI
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,8 +17,7 @@ _FORM = "application/x-www-form-urlencoded"
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Operation(Struct, frozen=True, kw_only=True):
     """One operation as the page shows it.
 
     Attributes:

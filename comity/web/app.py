@@ -7,8 +7,8 @@ the host of ``PUBLIC_URL`` and forwarding headers are dropped (catalogue W06).
 import asyncio
 import functools
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +26,7 @@ from comity.runtime.logging import without_message
 from comity.runtime.settings import ServiceSettings
 from comity.web import counted, i18n, metrics, problems
 from comity.web.admission import ALWAYS_ANSWERED, Admission, Full, Room
+from comity.web.later import OF_EVERY_SERVICE, loading_later
 from comity.web.metrics import Metrics
 from comity.web.pages import Pages, is_page
 from comity.web.routes import LateRoute
@@ -56,6 +57,7 @@ def create_base(
     max_body_bytes: int = MAX_BODY_BYTES,
     max_page_bytes: int = MAX_BODY_BYTES,
     content_security_policy: str = CONTENT_SECURITY_POLICY,
+    later: Iterable[str] = (),
 ) -> FastAPI:
     """Return an application with everything that the services share; routes are added by the caller.
 
@@ -68,11 +70,12 @@ def create_base(
         max_body_bytes: larger request bodies are answered with 413.
         max_page_bytes: the same for pages (``/en/…``, ``/fr/…``), where people may send pictures.
         content_security_policy: for every response; pages that post to another origin name it here.
+        later: modules that this service loads once it answers, beside those of every service.
     """
     app = FastAPI(
         title=title,
         version=version,
-        lifespan=lifespan,
+        lifespan=lifespan and _and_later(lifespan, (*OF_EVERY_SERVICE, *later)),
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
@@ -96,6 +99,15 @@ def create_base(
     metrics.install(app, counts)
     _add_health(app, title, version, ready if ready is not None else {})
     return app
+
+
+def _and_later(lifespan: Lifespan, modules: tuple[str, ...]) -> Lifespan:
+    @asynccontextmanager
+    async def both(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app), loading_later(modules):
+            yield
+
+    return both
 
 
 def _fixed_headers(settings: ServiceSettings, policy: str) -> dict[str, str]:
@@ -258,22 +270,28 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
 
 
 def _add_health(app: FastAPI, title: str, version: str, ready: Mapping[str, ReadyCheck]) -> None:
-    @app.get("/healthz", include_in_schema=False)
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    """Add the probes as Starlette's routes, for they take nothing.
 
-    @app.get("/version", include_in_schema=False)
-    async def show_version() -> dict[str, str]:
-        return {"service": title, "version": version}
+    FastAPI analyses a route when it is first asked, and loads the whole of ``pydantic.v1`` for the first of them; a
+    probe is what a service is asked first.
+    """
 
-    @app.get("/readyz", include_in_schema=False)
-    async def readyz() -> JSONResponse:
+    async def healthz(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    async def show_version(_request: Request) -> JSONResponse:
+        return JSONResponse({"service": title, "version": version})
+
+    async def readyz(_request: Request) -> JSONResponse:
         answers = await asyncio.gather(*(_outcome(name, check) for name, check in ready.items()))
         checks: dict[str, Any] = dict(answers)
         is_ready = all(outcome == "ok" for outcome in checks.values())
         return JSONResponse(
             {"status": "ready" if is_ready else "not_ready", "checks": checks}, 200 if is_ready else 503
         )
+
+    for path, probe in (("/healthz", healthz), ("/version", show_version), ("/readyz", readyz)):
+        app.add_route(path, probe, methods=["GET"], include_in_schema=False)
 
 
 async def _outcome(name: str, check: ReadyCheck) -> tuple[str, str]:

@@ -8,10 +8,10 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,8 +27,7 @@ _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json",
 _LOGO_LETTERS = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asset:
+class Asset(Struct, frozen=True, kw_only=True):
     """One file: the name it is served under, its type and its bytes."""
 
     served_as: str

@@ -13,11 +13,10 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, FastAPI
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
@@ -30,6 +29,9 @@ from comity.web.csrf import Tokens, check_origin
 from comity.web.forms import Form
 from comity.web.problems import http_status
 from comity.web.routes import LateRoute
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 LANGUAGE_COOKIE = "comity_lang"
 _YEAR = 31_536_000
@@ -82,7 +84,8 @@ class Pages:
         """
         self.domain = domain
         self.public_url = public_url
-        self.assets, self._environment = _made_of(Path(str(files(package))))
+        self._folder = Path(str(files(package)))
+        self.assets = _assets_in(self._folder)
         self._tokens = Tokens(form_key, public_url, session_cookie)
         self._sign_in = sign_in
         self._max_form_bytes = max_form_bytes
@@ -120,7 +123,7 @@ class Pages:
             jinja2.TemplateError: the template is wrong, or lacks something that it uses.
         """
         language = self.language(request)
-        template = self._environment.get_template(name)
+        template = _templates_in(self._folder).get_template(name)
         values = {**self._context(request, language), **(self._extra(request) if self._extra else {}), **context}
         response = HTMLResponse(template.render(values), status, {"content-language": language})
         self._tokens.keep(request, response)
@@ -129,7 +132,7 @@ class Pages:
 
     def text(self, name: str, **context: Any) -> str:
         """Return the template ``name`` filled in without a request: something that is the same for everybody."""
-        return self._environment.get_template(name).render(context)
+        return _templates_in(self._folder).get_template(name).render(context)
 
     def to(self, request: Request, path: str) -> RedirectResponse:
         """Lead on to ``path`` in the request's language with GET, so that going back or reloading sends nothing."""
@@ -255,9 +258,16 @@ def _keepable(form: Form) -> Mapping[str, str]:
 
 
 @cache
-def _made_of(folder: Path) -> tuple[Assets, Environment]:
-    """Return the files and the templates of a package, read and compiled once in a process."""
-    assets = Assets([folder / "static"])
+def _assets_in(folder: Path) -> Assets:
+    """Return the files of a package, read once in a process."""
+    return Assets([folder / "static"])
+
+
+@cache
+def _templates_in(folder: Path) -> "Environment":
+    """Return the templates of a package, each compiled once in a process."""
+    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  (comity.web.later)
+
     environment = Environment(
         loader=ChoiceLoader([FileSystemLoader(folder / "templates"), FileSystemLoader(_HERE / "templates")]),
         autoescape=True,
@@ -266,5 +276,5 @@ def _made_of(folder: Path) -> tuple[Assets, Environment]:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.globals.update(static=assets.url, pick_in=i18n.pick)
-    return assets, environment
+    environment.globals.update(static=_assets_in(folder).url, pick_in=i18n.pick)
+    return environment

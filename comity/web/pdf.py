@@ -9,11 +9,11 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 import structlog
+from msgspec import Struct
 
 from comity import strict_json
 from comity.errors import Malformed
@@ -42,8 +42,7 @@ class Outcome(StrEnum):
     TOO_LARGE = "too_large"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """What a file holds.
 
     Attributes:

@@ -6,9 +6,10 @@ Both, with Pillow behind them, are loaded when the first code is drawn or read, 
 import asyncio
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from comity.errors import Code, Malformed
 
@@ -31,8 +32,7 @@ def png(text: str, *, pixels_per_module: int = 8) -> bytes:
     return out.getvalue()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
+class Outline(Struct, frozen=True, kw_only=True):
     """A QR code as one SVG path, for a page that draws it without a request of its own.
 
     Attributes:

@@ -1,9 +1,10 @@
 """What a scanned, pasted or clicked text is: something of ours, or one of the codes that people scan by mistake."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct
 
 from comity import formats, jose
 from comity.credential import Format
@@ -39,8 +40,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class Scan(Struct, frozen=True, kw_only=True):
     """What a text is.
 
     Attributes:

@@ -1,7 +1,6 @@
 """Bodies of the credential endpoints, in the clear or encrypted, as wallet and settings have it (OpenID4VCI §10)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
@@ -11,6 +10,7 @@ from comity.errors import Code
 from comity.openid.issuance import encryption
 from comity.openid.issuance.encryption import AnswerKey
 from comity.openid.refusal import OAuthError, OAuthErrorCode
+from comity.record import Discreet
 from comity.web.body import media_type
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
@@ -18,11 +18,11 @@ from issuer.deployment import Deployment
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Discreet, frozen=True, kw_only=True):
     """The JSON text of a request, and whether it came encrypted."""
 
-    document: bytes = field(repr=False)
+    UNPRINTED = frozenset({"document"})
+    document: bytes
     is_encrypted: bool
 
 

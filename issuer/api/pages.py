@@ -1,16 +1,20 @@
 """The pages of a sign-in: the look that all pages share, no scripts, nothing loaded from anywhere else."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fastapi.responses import HTMLResponse
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from comity.errors import ComityError
 from comity.web import i18n, problems, shown_text
 from comity.web.assets import Assets
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _OTHER = {"en": ("fr", "Français"), "fr": ("en", "English")}
 _HERE, _SHARED = Path(__file__).parent / "templates", Path(i18n.__file__).parent / "templates"
@@ -21,14 +25,19 @@ def _harmless(value: object) -> object:
     return shown_text.harmless(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-_PAGES = Environment(
-    loader=ChoiceLoader([FileSystemLoader(_HERE), FileSystemLoader(_SHARED)]),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    finalize=_harmless,
-)
-_PAGES.globals["static"] = Assets().url
+@cache
+def _templates() -> "Environment":
+    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415  (comity.web.later)
+
+    templates = Environment(
+        loader=ChoiceLoader([FileSystemLoader(_HERE), FileSystemLoader(_SHARED)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=_harmless,
+    )
+    templates.globals["static"] = Assets().url
+    return templates
 
 
 def page(
@@ -51,13 +60,17 @@ def page(
         redirect_uri: where a form of this page may lead to in the end; browsers ask ``form-action`` for that too.
     """
     other, other_name = _OTHER[language]
-    text = _PAGES.get_template(template).render(
-        t=lambda key, **given: i18n.text(key, language, **given),
-        title=title,
-        language=language,
-        other_language=other if status == 200 else None,
-        other_language_name=other_name,
-        **values,
+    text = (
+        _templates()
+        .get_template(template)
+        .render(
+            t=lambda key, **given: i18n.text(key, language, **given),
+            title=title,
+            language=language,
+            other_language=other if status == 200 else None,
+            other_language_name=other_name,
+            **values,
+        )
     )
     headers = {"content-security-policy": _policy(redirect_uri), "content-language": language}
     return HTMLResponse(text, status, headers)

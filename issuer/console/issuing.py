@@ -1,11 +1,11 @@
 """Issuing to one person: choose, fill in, review, hand over, see it collected."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from fastapi import APIRouter
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,16 +28,14 @@ MAX_RECORD = 200
 _RULES = frozenset({"required", "pattern", "format", "enum", "maxLength", "minLength"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """A field of the type, and what it is called in the form: by number, so that no name of a claim means anything."""
 
     name: str
     field: Field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
+class Filled(Struct, frozen=True, kw_only=True):
     """A form that was read: what was typed for each claim, and the claims it makes."""
 
     typed: Mapping[str, str]
@@ -128,8 +126,7 @@ def add_making(routes: APIRouter, desk: Desk) -> None:
         return desk.to(request, f"/offers/{offer_id}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """A form that was filled in, and whether an offer was made of it."""
 
     form: Form

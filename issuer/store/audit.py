@@ -1,7 +1,6 @@
 """Who did what, when: append-only, without personal data (the database refuses updates and deletes by trigger)."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from sqlalchemy import Connection, insert
 
 from comity.runtime.written import change
@@ -11,8 +10,7 @@ from issuer.store.tables import audit
 _RECORD = insert(audit).inline()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One line of the audit log.
 
     Attributes:

@@ -4,9 +4,9 @@ What changes an authorization is one ``UPDATE … RETURNING`` that names the sta
 callers exactly one succeeds. Codes, request names and tokens are stored as hashes.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from comity.credential import Status
@@ -29,8 +29,7 @@ class State(StrEnum):
     REVOKED = "revoked"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authorization:
+class Authorization(Struct, frozen=True, kw_only=True):
     """One stored authorization.
 
     Attributes:

@@ -1,12 +1,13 @@
 """Files of many rows: the job, its rows, and which offer came of which row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 
+from msgspec import Struct
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from comity.credential import CredentialType
+from comity.record import Discreet
 from issuer.store.console_tables import bulk_jobs, bulk_rows
 from issuer.store.insert import insert_if_absent
 from issuer.store.offers import ERASED, OfferState
@@ -30,8 +31,7 @@ class RowState(StrEnum):
     OFFERED = "offered"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """One file of one authority for one type."""
 
     id: str
@@ -44,8 +44,7 @@ class Job:
     erase_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRow:
+class StoredRow(Discreet, frozen=True, kw_only=True):
     """One row of a job.
 
     Attributes:
@@ -57,10 +56,11 @@ class StoredRow:
         offer_id: what came of it.
     """
 
+    UNPRINTED = frozenset({"sealed_cells"})
     number: int
     state: RowState
     problems: tuple[str, ...]
-    sealed_cells: bytes | None = field(repr=False)
+    sealed_cells: bytes | None
     row_digest: str
     offer_id: str | None = None
 

@@ -1,15 +1,13 @@
 """Clerks and their sessions. Passwords are hashed, session tokens too; what was searched for is sealed."""
 
-from dataclasses import dataclass, field
-
 from sqlalchemy import BigInteger, Connection, Row, case, delete, insert, literal, or_, select, update
 
+from comity.record import Discreet
 from issuer.store.console_tables import clerk_sessions, clerks
 from issuer.store.insert import insert_if_absent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clerk:
+class Clerk(Discreet, frozen=True, kw_only=True):
     """One account at the console.
 
     Attributes:
@@ -23,25 +21,26 @@ class Clerk:
         created_at: Unix seconds.
     """
 
+    UNPRINTED = frozenset({"password_hash"})
     id: str
     name: str
     authority: str
     role: str
-    password_hash: str = field(repr=False)
+    password_hash: str
     locked_until: int = 0
     is_disabled: bool = False
     created_at: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Discreet, frozen=True, kw_only=True):
     """A clerk who is signed in."""
 
+    UNPRINTED = frozenset({"sealed_draft", "sealed_search"})
     token_hash: str
     clerk: Clerk
     seen_at: int
-    sealed_search: bytes | None = field(repr=False)
-    sealed_draft: bytes | None = field(repr=False)
+    sealed_search: bytes | None
+    sealed_draft: bytes | None
 
 
 def add(connection: Connection, clerk: Clerk) -> bool:

@@ -2,9 +2,9 @@
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
 from sqlalchemy import (
     CompoundSelect,
     Connection,
@@ -33,8 +33,7 @@ _ATTEMPTS = 64
 """Draws of a free index before giving up; a list closes long before it is so full that this could happen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class Slot(Struct, frozen=True, kw_only=True):
     """One credential that is about to be signed, recorded before the signature exists."""
 
     credential_id: str
@@ -42,8 +41,7 @@ class Slot:
     index: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
+class Reservation(Struct, frozen=True, kw_only=True):
     """What :func:`reserve` answers.
 
     Attributes:
@@ -61,8 +59,7 @@ class Reservation:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedCredential:
+class IssuedCredential(Struct, frozen=True, kw_only=True):
     """The record of one credential: no claims, no holder key, no signature."""
 
     id: str

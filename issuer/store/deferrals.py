@@ -1,11 +1,11 @@
 """Requests that wait for a decision: for whose keys, of which offer and configuration. Nothing is signed yet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from comity.errors import Code, Conflict
+from comity.record import Discreet
 from issuer.store.insert import insert_if_absent
 from issuer.store.offers import Decision, Offer, OfferState, of_row
 from issuer.store.tables import deferrals, nonces, offers
@@ -13,14 +13,14 @@ from issuer.store.tables import deferrals, nonces, offers
 _MOST = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deferral:
+class Deferral(Discreet, frozen=True, kw_only=True):
     """One request. ``sealed_keys`` are the holder keys; None once they are erased."""
 
+    UNPRINTED = frozenset({"sealed_keys"})
     offer_id: str
     configuration_id: str
     holder_digests: tuple[str, ...]
-    sealed_keys: bytes | None = field(repr=False)
+    sealed_keys: bytes | None
     created_at: int
     delivered_at: int | None = None
 

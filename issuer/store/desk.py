@@ -1,8 +1,8 @@
 """What a desk reads: what was offered lately, what ends soon, what happened to one record, and who did what."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from comity.credential import CredentialType, Status
@@ -12,8 +12,7 @@ from issuer.store.offers import OfferState
 from issuer.store.tables import audit, credentials, issuances, offers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferLine:
+class OfferLine(Struct, frozen=True, kw_only=True):
     """An offer as a list shows it. ``state`` is as it is seen, not only as it is stored."""
 
     id: str
@@ -24,16 +23,14 @@ class OfferLine:
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
+class LogLine(Struct, frozen=True, kw_only=True):
     """A line of the audit log with its number, which a next page begins after."""
 
     number: int
     event: Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogFilter:
+class LogFilter(Struct, frozen=True, kw_only=True):
     """Which lines of the audit log are wanted; None is no wish. Instants are Unix seconds, ``until`` excluded."""
 
     actor: str | None = None

@@ -1,21 +1,20 @@
 """Keys of encrypted requests: one for each authority and period of time, sealed, gone when it is read no longer."""
 
-from dataclasses import dataclass, field
-
 from sqlalchemy import ColumnElement, Connection, select
 
+from comity.record import Discreet
 from issuer.store.insert import insert_if_absent
 from issuer.store.tables import encryption_keys
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredKey:
+class StoredKey(Discreet, frozen=True, kw_only=True):
     """One key. ``expires_at`` is the first second, in Unix time, at which nothing is decrypted with it any more."""
 
+    UNPRINTED = frozenset({"sealed"})
     kid: str
     authority: str
     period: int
-    sealed: bytes = field(repr=False)
+    sealed: bytes
     expires_at: int
 
 

@@ -1,8 +1,8 @@
 """Offers, their codes and their access tokens: one row from the clerk's click to the erasure of the claims."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
 from sqlalchemy import (
     Connection,
     Row,
@@ -57,8 +57,7 @@ class Decision(StrEnum):
     DENIED = "denied"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Struct, frozen=True, kw_only=True):
     """One stored offer.
 
     Attributes:

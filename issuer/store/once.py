@@ -1,15 +1,13 @@
 """What was wished before under the same key, so that a wish sent twice is granted once."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from sqlalchemy import Connection, delete, select
 
 from issuer.store.console_tables import once
 from issuer.store.insert import insert_if_absent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """What is known of a key: the digest of what was sent with it, and the id of what came of it."""
 
     body_digest: str

@@ -1,10 +1,10 @@
 """Redemption: a pre-authorized code for an access token, by one statement."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -40,16 +40,14 @@ class Redemption(StrEnum):
     PROOF_NEEDED = "proof_needed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redeemed:
+class Redeemed(Struct, frozen=True, kw_only=True):
     """What a code gave: an access token for this offer, with its last second."""
 
     offer_id: str
     token_expires_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Missed:
+class Missed(Struct, frozen=True, kw_only=True):
     """A transaction code that was wrong: how many were by now, this one included."""
 
     attempts: int

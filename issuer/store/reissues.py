@@ -5,10 +5,10 @@ before the issuer wrote down which key signed them count as signed by any key of
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -70,16 +70,14 @@ class ItemState(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True):
     """Credentials of one authority in one format."""
 
     authority: str
     format: Format
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanLine:
+class PlanLine(Struct, frozen=True, kw_only=True):
     """How much is to be given out anew, of one type.
 
     Attributes:
@@ -103,8 +101,7 @@ class PlanLine:
     suspended: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(Struct, frozen=True, kw_only=True):
     """One thing to be given out anew. ``problem`` is the code of why it could not be."""
 
     key_thumbprint: str

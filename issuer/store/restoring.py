@@ -5,8 +5,8 @@ is kept; what cannot be known is closed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, case, exists, insert, select, update
 
 from comity.credential import Status
@@ -21,8 +21,7 @@ _MARGIN_SECONDS = 60
 """How much younger than the backup a list must be before its *valid* ends a suspension that the backup knows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class Published(Struct, frozen=True, kw_only=True):
     """A list as the world sees it.
 
     Attributes:

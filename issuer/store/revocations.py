@@ -1,8 +1,8 @@
 """Revocations that take more than one moment or more than one person; at most one is open for a credential."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
 from sqlalchemy import Connection, Row, select, update
 
 from comity.credential import Status
@@ -24,8 +24,7 @@ class RevocationState(StrEnum):
 OPEN = (RevocationState.WAITING, RevocationState.UNDOABLE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revocation:
+class Revocation(Struct, frozen=True, kw_only=True):
     """One revocation.
 
     Attributes:

@@ -4,9 +4,9 @@ The truth about one credential is its row; a list is the sum of its rows. So two
 lose one another, and a list can always be written again.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select, true, update
 
 from comity.credential import Status
@@ -15,8 +15,7 @@ from issuer.store.insert import insert_if_absent
 from issuer.store.tables import carried_statuses, credentials, status_lists
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenList:
+class OpenList(Struct, frozen=True, kw_only=True):
     """A published list with room. ``number`` is its name within the authority, from 1."""
 
     id: int
@@ -24,8 +23,7 @@ class OpenList:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListState:
+class ListState(Struct, frozen=True, kw_only=True):
     """A list as the publisher sees it.
 
     Attributes:

@@ -21,7 +21,7 @@ from comity.runtime.clock import SystemClock
 from issuer import operators
 from tests.services.issuer.deployed import AUTHORITIES
 from verifier import identity, relying_parties
-from verifier.deployment import keys_of
+from verifier.keyring import keys_of
 from verifier.settings import VerifierSettings
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,10 @@ SELDOM = frozenset(
         "alembic",
         "comity.demo",
         "comity.runtime.backup",
+        "jinja2",
+        "joserfc",
         "mako",
+        "pydantic.v1",
         "pypdfium2",
         "qrcode",
         "sqlalchemy.dialects.postgresql",
@@ -74,7 +77,7 @@ SELDOM = frozenset(
 """What a service over an SQLite file that is up to date does not need until somebody asks for it."""
 NOT_OF = {
     "issuer": {"asyncpg", "httpcore", "httpx", "issuer.reissuing", "tuf", "wallet", "webauthn"},
-    "wallet": {"asyncpg", "issuer", "verifier", "wallet.local"},
+    "wallet": {"asyncpg", "issuer", "verifier", "wallet.local", "webauthn"},
     "verifier": {"argon2", "asyncpg", "issuer", "wallet", "webauthn"},
 }
 SERVING = HEAVY & {
@@ -168,6 +171,15 @@ def test_commands_about_keys_load_nothing_that_serves(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "keys" / AUTHORITIES[1]["authority"]).is_dir()
 
 
+def test_the_verifiers_commands_about_keys_load_nothing_that_serves(tmp_path: Path) -> None:
+    called = (("keys", "init"), ("keys", "public"), ("identifiers", "--name-en", "A", "--name-fr", "B"))
+    code = "\n".join(code_of(("verifier", *each)) for each in called)
+    loaded = loaded_by(code, named("verifier", tmp_path, of_a_registry(tmp_path) | FOR_A_VERIFIER))
+    assert {"cryptography", "verifier.keyring"} <= loaded
+    assert sorted(loaded & SERVING) == []
+    assert (tmp_path / "data" / "keys").is_dir()
+
+
 def test_an_option_before_a_command_runs_nothing() -> None:
     with pytest.raises(typer.exceptions.TyperException, match="No such option"):
         cli.build(["--loud", "demo"])(["--loud", "demo"], standalone_mode=False)
@@ -202,14 +214,21 @@ def prepared(service: str, folder: Path) -> dict[str, str]:
     return made
 
 
+FOR_A_VERIFIER = {"PLACE": "ca-on", "RELYING_PARTIES_FILE": "parties.json"}
+
+
+def of_a_registry(folder: Path) -> dict[str, str]:
+    """Return where nothing listens: the registry is down, and who reads it starts all the same."""
+    return {"REGISTRY_URL": "http://localhost:1", "REGISTRY_ROOT_FILE": str(folder / "registry" / "root.json")}
+
+
 def of_reader(service: str, folder: Path) -> dict[str, str]:
     """Make what the wallet or the verifier needs: a registry, which both read; return the environment."""
     done = CliRunner().invoke(registry, ["init", str(folder / "registry"), "--name-en", "A", "--name-fr", "B"])
     assert done.exit_code == 0, done.output
-    # Nothing listens on port 1: the registry is down, and the service starts all the same.
-    values = {"REGISTRY_URL": "http://localhost:1", "REGISTRY_ROOT_FILE": str(folder / "registry" / "root.json")}
+    values = of_a_registry(folder)
     if service == "verifier":
-        values |= {"PLACE": "ca-on", "RELYING_PARTIES_FILE": str(folder / "parties.json")}
+        values |= FOR_A_VERIFIER | {"RELYING_PARTIES_FILE": str(folder / "parties.json")}
         said = named("", folder, values)
         settings = VerifierSettings(**{each.lower().strip("_"): value for each, value in said.items()})  # type: ignore[arg-type]
         identity.create(keys_of(settings), settings.public_url, SystemClock())

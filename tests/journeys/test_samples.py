@@ -1,10 +1,10 @@
 """What the demo leaves behind is judged as the README says, also when no service answers any more."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from comity import formats
 from comity.demo import samples

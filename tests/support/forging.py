@@ -3,11 +3,11 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from comity import base64url, jose, strict_json
 from comity.credential import Format, SignedCredential

@@ -1,6 +1,6 @@
 """A small federation in memory: real keys, certificates, DID documents, lists and registry documents, no sockets.
 
-Tests start from something that is accepted and change exactly one thing (``dataclasses.replace``, a mutated document,
+Tests start from something that is accepted and change exactly one thing (``replace``, a mutated document,
 a flipped byte): the unchanged twin is always verified too.
 """
 

@@ -1,8 +1,10 @@
 """Records that are made in C are frozen all the same, and print no more than the others."""
 
+import ast
 import pkgutil
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -41,6 +43,43 @@ def test_every_record_is_frozen_and_made_by_names_alone(record: Any) -> None:
     assert record.__struct_config__.frozen
     assert record.__match_args__ == ()
     assert set(getattr(record, "UNPRINTED", ())) <= set(record.__struct_fields__)
+
+
+ROOT = Path(comity.__file__).parents[1]
+
+
+@pytest.mark.parametrize("package", ["comity", "issuer", "verifier", "wallet"])
+def test_every_record_of_a_service_says_so_too(package: str) -> None:
+    found = list(_classes_in(ROOT / package))
+    assert len(found) > 20
+    for name, record in found:
+        said = {each.arg: ast.unparse(each.value) for each in record.keywords}
+        assert (name, said) == (name, {"frozen": "True", "kw_only": "True"})
+        members = {ast.unparse(each.target) for each in record.body if isinstance(each, ast.AnnAssign)}
+        assert (name, _unprinted(record) - members) == (name, set())
+
+
+def _classes_in(folder: Path) -> Iterator[tuple[str, ast.ClassDef]]:
+    for file in sorted(folder.rglob("*.py")):
+        source = file.read_text(encoding="utf-8")
+        if file.name != "record.py" and ("(Struct" in source or "(Discreet" in source):
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.ClassDef) and {ast.unparse(base) for base in node.bases} & {
+                    "Struct",
+                    "Discreet",
+                }:
+                    yield f"{file.relative_to(ROOT)}: {node.name}", node
+
+
+def _unprinted(record: ast.ClassDef) -> set[str]:
+    """Return what a record hides: a name that it does not have would hide nothing."""
+    for each in record.body:
+        if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "UNPRINTED":
+            assert isinstance(each.value, ast.Call)
+            hidden: set[str] = ast.literal_eval(each.value.args[0])
+            assert hidden
+            return hidden
+    return set()
 
 
 def test_a_member_cannot_be_changed() -> None:

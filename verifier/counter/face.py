@@ -1,9 +1,9 @@
 """What every page of the counter has: its device, its place, its presets, and how things are worded."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,8 +24,7 @@ MAX_FORM_BYTES = 9 << 20
 """A photo of a code is the largest thing that is sent here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Face:
+class Face(Struct, frozen=True, kw_only=True):
     """The counter's pages and what they work with."""
 
     deployment: Deployment

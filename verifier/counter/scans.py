@@ -1,8 +1,7 @@
 """Scanning a code that somebody shows: by camera, as a picture, or typed by a handheld scanner."""
 
-from dataclasses import dataclass
-
 from fastapi import APIRouter
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,8 +14,7 @@ from verifier.counter_store import Device
 _CREDENTIALS = {Kind.CREDENTIAL, Kind.PRESENTATION}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Other:
+class _Other(Struct, frozen=True, kw_only=True):
     """Words about something that was scanned and is no credential."""
 
     title: str

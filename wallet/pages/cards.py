@@ -1,10 +1,11 @@
 """How credentials are drawn: cards, badges, claims, in the citizen's language."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 import schemas
 from comity.credential import CredentialType
@@ -21,8 +22,7 @@ _HOLDER = ("given_names", "family_name")
 _BAD_UNTIL_CHANGED = {Code.SUSPENDED.value}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class Card(Struct, frozen=True, kw_only=True):
     """What is drawn of one credential."""
 
     id: str

@@ -1,11 +1,11 @@
 """What every page of the wallet works with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
+from msgspec import Struct, field
 
 from comity.errors import Unreachable
 from comity.trust.snapshot import RegistrySnapshot
@@ -23,8 +23,7 @@ DOOR_OPEN = timedelta(hours=1)
 SIGN_IN = "/sign-in"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Face:
+class Face(Struct, frozen=True, kw_only=True):
     """The pages with the deployment behind them."""
 
     deployment: Deployment

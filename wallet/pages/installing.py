@@ -4,6 +4,7 @@ The service worker keeps static files and one page without anybody's data. Cards
 kept by a script of the pages, sealed (:mod:`wallet.pages.offline`).
 """
 
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -27,10 +28,13 @@ def router(face: Face) -> APIRouter:
 
 def add_worker(face: Face, app: FastAPI) -> None:
     """Serve the service worker at the top, so that it may answer for every page."""
-    content = face.pages.text("worker.js", shell=_shell(face), version=face.pages.assets.url("look.css"))
+
+    @cache
+    def content() -> str:
+        return face.pages.text("worker.js", shell=_shell(face), version=face.pages.assets.url("look.css"))
 
     async def worker(_request: Request) -> Response:
-        return Response(content, media_type="text/javascript", headers={"cache-control": "no-cache"})
+        return Response(content(), media_type="text/javascript", headers={"cache-control": "no-cache"})
 
     app.add_route("/worker.js", worker, methods=["GET"], include_in_schema=False)
 

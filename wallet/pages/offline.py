@@ -6,11 +6,11 @@ reading: it holds no holder key, nothing signed, and nothing that a verifier wou
 """
 
 import hashlib
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
+from msgspec.structs import asdict
 from starlette.responses import JSONResponse, Response
 
 from comity.trust.snapshot import RegistrySnapshot

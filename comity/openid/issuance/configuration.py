@@ -5,8 +5,9 @@ the same. ``vc+jwt`` is this federation's own format profile: OpenID4VCI 1.0 has
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 import schemas
 from comity import keys
@@ -30,8 +31,7 @@ def configuration_id(credential_type: CredentialType, credential_format: Format)
     return f"{credential_type.slug}.{credential_type.version}.{_SUFFIX[credential_format]}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialConfiguration:
+class CredentialConfiguration(Struct, frozen=True, kw_only=True):
     """One entry of ``credential_configurations_supported`` in a format this house speaks.
 
     Attributes:

@@ -1,7 +1,8 @@
 """The credential request (OpenID4VCI 1.0 §8.2)."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.openid.issuance.encryption import AnswerKey
@@ -15,8 +16,7 @@ RESPONSE_ENCRYPTION = "credential_response_encryption"
 PROOF_TYPES = frozenset({"jwt", "di_vp", "attestation"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialRequest:
+class CredentialRequest(Struct, frozen=True, kw_only=True):
     """A request for one or more copies of one credential. Exactly one of the two identifiers is set.
 
     Attributes:

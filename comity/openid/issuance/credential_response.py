@@ -1,17 +1,18 @@
 """The credential response (OpenID4VCI 1.0 §8.3). Sent with ``Cache-Control: no-store``."""
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.openid.members import Document, Members
 from comity.openid.refusal import Refusal
+from comity.record import Discreet
 
 _REFUSE = Refusal(code=Code.RESPONSE_INVALID)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
+class Issued(Discreet, frozen=True, kw_only=True):
     """Credentials, exactly as the issuer encoded them.
 
     Attributes:
@@ -19,7 +20,8 @@ class Issued:
         notification_id: to be named in notifications; None when the issuer wants none.
     """
 
-    credentials: tuple[str, ...] = field(repr=False)
+    UNPRINTED = frozenset({"credentials"})
+    credentials: tuple[str, ...]
     notification_id: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -30,8 +32,7 @@ class Issued:
         return body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deferred:
+class Deferred(Struct, frozen=True, kw_only=True):
     """The issuer needs time: ask again with ``transaction_id`` after ``interval`` seconds (HTTP 202)."""
 
     transaction_id: str

@@ -1,6 +1,5 @@
 """The deferred credential request (OpenID4VCI 1.0 §9.1). Its answers are those of the credential endpoint (§9.2)."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from comity.errors import Code
@@ -8,12 +7,12 @@ from comity.openid.issuance.credential_request import RESPONSE_ENCRYPTION
 from comity.openid.issuance.encryption import AnswerKey
 from comity.openid.members import Document, Members
 from comity.openid.refusal import OAuthErrorCode, Refusal
+from comity.record import Discreet
 
 _REFUSE = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.INVALID_CREDENTIAL_REQUEST)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeferredRequest:
+class DeferredRequest(Discreet, frozen=True, kw_only=True):
     """A request for what was promised under a transaction id.
 
     Attributes:
@@ -21,7 +20,8 @@ class DeferredRequest:
         answer_key: how the answer is to be encrypted; from this request only, whatever the first one said (VCI-50).
     """
 
-    transaction_id: str = field(repr=False)
+    UNPRINTED = frozenset({"transaction_id"})
+    transaction_id: str
     answer_key: AnswerKey | None = None
 
     @classmethod

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.openid.members import Members
@@ -17,8 +18,7 @@ PathElement = str | int | None
 """A claims path element: a member name, an array index from 0, or None for every element of an array."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Display:
+class Display(Struct, frozen=True, kw_only=True):
     """How something is shown in one language. ``locale`` is a BCP 47 tag; None where the issuer named none.
 
     Colours are ``#rrggbb`` or ``#rgb``; any other notation is dropped, as is a logo that is not https or ``data:``.
@@ -48,8 +48,7 @@ class Display:
         return body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimDescription:
+class ClaimDescription(Struct, frozen=True, kw_only=True):
     """One claim: where it is in the credential, whether it is always there, and its label by language."""
 
     path: tuple[PathElement, ...]

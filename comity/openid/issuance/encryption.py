@@ -5,8 +5,9 @@ response is encrypted only if the request was, and an error response never is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity import jwe, keys, strict_json
 from comity.errors import Code, Malformed
@@ -30,8 +31,7 @@ _ANSWER = Refusal(code=Code.RESPONSE_NOT_ENCRYPTED)
 # --- issuer metadata
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestEncryption:
+class RequestEncryption(Struct, frozen=True, kw_only=True):
     """``credential_request_encryption`` of the issuer metadata (§12.2.4).
 
     Attributes:
@@ -70,8 +70,7 @@ class RequestEncryption:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseEncryption:
+class ResponseEncryption(Struct, frozen=True, kw_only=True):
     """``credential_response_encryption`` of the issuer metadata (§12.2.4)."""
 
     alg_values: tuple[str, ...] = (ALGORITHM,)
@@ -96,8 +95,7 @@ class ResponseEncryption:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """How a wallet encrypts its requests to one issuer, and asks for the answers.
 
     Attributes:
@@ -170,8 +168,7 @@ def _is_usable(jwk: Jwk) -> bool:
 # --- one exchange
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerKey:
+class AnswerKey(Struct, frozen=True, kw_only=True):
     """``credential_response_encryption`` of a request: how its answer is to be encrypted (§8.2)."""
 
     jwk: Jwk

@@ -1,8 +1,9 @@
 """Credential issuer metadata (OpenID4VCI 1.0 §12.2); for the signed form see :mod:`.signed_metadata`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.openid import endpoint
@@ -25,8 +26,7 @@ _OFFER = Refusal(code=Code.OFFER_INVALID)
 _CONFIGURATION = Refusal(code=Code.CREDENTIAL_CONFIGURATION_UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuerMetadata:
+class IssuerMetadata(Struct, frozen=True, kw_only=True):
     """What a credential issuer says of itself.
 
     Attributes:
@@ -55,7 +55,7 @@ class IssuerMetadata:
     batch_size: int = 1
     request_encryption: RequestEncryption | None = None
     response_encryption: ResponseEncryption | None = None
-    display: tuple[Display, ...] = field(default=())
+    display: tuple[Display, ...] = ()
 
     @staticmethod
     def url(credential_issuer: str) -> str:

@@ -1,7 +1,8 @@
 """Notifications: the wallet tells the issuer what became of a credential (OpenID4VCI 1.0 §11)."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from comity.errors import Code
 from comity.openid.members import Document, Members
@@ -18,8 +19,7 @@ class NotificationEvent(StrEnum):
     DELETED = "credential_deleted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
+class Notification(Struct, frozen=True, kw_only=True):
     """One notification; the same one may come again and is then answered the same way (VCI-51)."""
 
     notification_id: str

@@ -3,9 +3,10 @@
 An offer is never signed: whoever receives one treats it as untrusted. Nothing in it is evidence of who issues.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from comity import strict_json
 from comity.errors import Code
@@ -14,6 +15,7 @@ from comity.openid.code_flow import CODE_GRANT
 from comity.openid.members import Document, Members
 from comity.openid.oauth import PRE_AUTHORIZED_GRANT
 from comity.openid.refusal import Refusal
+from comity.record import Discreet
 
 SCHEMES = ("openid-credential-offer", "haip-vci")
 MAX_DESCRIPTION = 300
@@ -21,8 +23,7 @@ MAX_DESCRIPTION = 300
 _REFUSE = Refusal(code=Code.OFFER_INVALID)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransactionCode:
+class TransactionCode(Struct, frozen=True, kw_only=True):
     """What the wallet should ask the person for: a code told to them apart from the offer.
 
     Attributes:
@@ -45,11 +46,11 @@ class TransactionCode:
         return body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreAuthorizedGrant:
+class PreAuthorizedGrant(Discreet, frozen=True, kw_only=True):
     """The right to a token, held by whoever holds the code (and types the transaction code, if one is asked for)."""
 
-    code: str = field(repr=False)
+    UNPRINTED = frozenset({"code"})
+    code: str
     transaction_code: TransactionCode | None = None
     authorization_server: str | None = None
 
@@ -63,11 +64,11 @@ class PreAuthorizedGrant:
         return body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationCodeGrant:
+class AuthorizationCodeGrant(Discreet, frozen=True, kw_only=True):
     """The person signs in. ``issuer_state`` goes back in the authorization request; it is the issuer's own."""
 
-    issuer_state: str | None = field(default=None, repr=False)
+    UNPRINTED = frozenset({"issuer_state"})
+    issuer_state: str | None = None
     authorization_server: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,8 +77,7 @@ class AuthorizationCodeGrant:
         return {name: value for name, value in members.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialOffer:
+class CredentialOffer(Struct, frozen=True, kw_only=True):
     """A credential offer.
 
     Attributes:
@@ -145,8 +145,7 @@ class CredentialOffer:
         return f"{SCHEMES[0]}://?{form.encode({'credential_offer': text})}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferReference:
+class OfferReference(Struct, frozen=True, kw_only=True):
     """An offer by reference: fetch ``url`` with GET, application/json, no redirects, after the person said yes."""
 
     url: str

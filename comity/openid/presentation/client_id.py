@@ -8,8 +8,9 @@ only where the registry lists it with the key that signed.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from comity import did, x509
 from comity.errors import Code, Malformed
@@ -47,8 +48,7 @@ _ATTESTED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~/-]{0,254}\Z")
 _PRE_REGISTERED = re.compile(r"[A-Za-z0-9._~-]{1,255}\Z")  # unreserved characters; any of them may come first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientId:
+class ClientId(Struct, frozen=True, kw_only=True):
     """A client identifier: ``text`` is ``<prefix>:<identifier>``, or the identifier alone of a pre-registered one."""
 
     prefix: Prefix

@@ -4,8 +4,9 @@ The keys in it encrypt the answer. They never verify the request: that key comes
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from comity import keys
 from comity.credential import Format
@@ -36,8 +37,7 @@ def formats_supported() -> dict[str, dict[str, list[str]]]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientMetadata:
+class ClientMetadata(Struct, frozen=True, kw_only=True):
     """A verifier's metadata.
 
     Attributes:
@@ -48,7 +48,7 @@ class ClientMetadata:
 
     jwks: tuple[Jwk, ...] = ()
     encryption_methods: tuple[str, ...] = _DEFAULT_ENCRYPTION
-    formats: Formats | None = field(default=None)
+    formats: Formats | None = None
 
     @classmethod
     def parse(cls, members: Members) -> "ClientMetadata":

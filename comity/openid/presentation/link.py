@@ -1,10 +1,11 @@
 """How a request reaches the wallet: a link or QR code, and the POST that may fetch it (OpenID4VP §5.7, §5.10)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from comity import keys, strict_json
 from comity.errors import Code
@@ -29,8 +30,7 @@ class RequestUriMethod(StrEnum):
     POST = "post"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestLink:
+class RequestLink(Struct, frozen=True, kw_only=True):
     """A link that asks for a presentation.
 
     Exactly one of ``request_uri`` (fetch it, no redirects, after the person said yes), ``request`` (a signed request
@@ -97,8 +97,7 @@ def _method(fields: Mapping[str, str]) -> RequestUriMethod:
     return RequestUriMethod(name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestUriPost:
+class RequestUriPost(Struct, frozen=True, kw_only=True):
     """What the wallet posts to ``request_uri``: a nonce to be echoed, and what it can do. Nothing about the person.
 
     Attributes:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from comity import dcql
 from comity.errors import Code, Malformed
@@ -49,8 +50,7 @@ class ResponseMode(StrEnum):
         return self in {ResponseMode.DIRECT_POST, ResponseMode.DIRECT_POST_JWT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestObject:
+class RequestObject(Struct, frozen=True, kw_only=True):
     """A request for a presentation.
 
     Attributes:

@@ -1,21 +1,20 @@
 """How a request was signed: by which certificate chain or key, or not at all. Who that is, the registry says."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from comity.openid.presentation.verifier_attestation import VerifierAttestation
 from comity.ports import Jwk
+from comity.record import Discreet
 from comity.x509 import Certificate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedByCertificate:
+class SignedByCertificate(Struct, frozen=True, kw_only=True):
     """Signed by the key in ``chain[0]``. Whether the chain leads to an anchor of the registry is not yet checked."""
 
     chain: tuple[Certificate, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedByDid:
+class SignedByDid(Struct, frozen=True, kw_only=True):
     """Signed by the key ``did_url`` of ``did``. Whether the registry lists that DID and key is not checked."""
 
     did: str
@@ -23,22 +22,20 @@ class SignedByDid:
     jwk: Jwk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedByAttested:
+class SignedByAttested(Struct, frozen=True, kw_only=True):
     """Signed by the key in ``attestation``, which was verified with keys that the caller got from the registry."""
 
     attestation: VerifierAttestation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttestationKey:
+class AttestationKey(Discreet, frozen=True, kw_only=True):
     """How a verifier names its key under ``verifier_attestation``: by the attestation that it was given."""
 
-    encoded: str = field(repr=False)
+    UNPRINTED = frozenset({"encoded"})
+    encoded: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsigned:
+class Unsigned(Struct, frozen=True, kw_only=True):
     """Not signed: nothing is known of the verifier but where the answer goes: an address, or an origin."""
 
     response_uri: str

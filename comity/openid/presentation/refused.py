@@ -4,7 +4,7 @@ Nothing is posted from here. Whether the key that signed belongs to the verifier
 first (attack P15), and whether the person wants the verifier told at all (DQ-5).
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from comity.openid.members import Members
 from comity.openid.presentation import client_id
@@ -15,8 +15,7 @@ from comity.openid.refusal import OAuthError
 _POSTED = frozenset({"direct_post", "direct_post.jwt"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyAddress:
+class ReplyAddress(Struct, frozen=True, kw_only=True):
     """Where an error answer goes, and who would read it.
 
     Attributes:

@@ -5,9 +5,10 @@ with exactly this :data:`RequestProof`; nothing else in the request, its ``clien
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from comity import did, jose, keys, strict_json, x509
 from comity.credential import KeyReference, X5c
@@ -39,16 +40,14 @@ CLOCK_SKEW = timedelta(seconds=60)
 _RELATIONSHIPS = ("authentication", "assertionMethod")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedRequest:
+class VerifiedRequest(Struct, frozen=True, kw_only=True):
     """A request whose parameters hold together, and the proof of who made it."""
 
     request: RequestObject
     proof: RequestProof
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeedsDocument:
+class NeedsDocument(Struct, frozen=True, kw_only=True):
     """The request is by a DID whose document must be fetched first.
 
     Attributes:
@@ -62,8 +61,7 @@ class NeedsDocument:
     resume: Callable[[bytes], VerifiedRequest]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeedsAttester:
+class NeedsAttester(Struct, frozen=True, kw_only=True):
     """The request shows an attestation; whether its issuer may attest verifiers is for the registry to say.
 
     Attributes:
@@ -157,8 +155,7 @@ def read_unsigned(link: RequestLink) -> VerifiedRequest:
     return VerifiedRequest(request=request, proof=Unsigned(response_uri=client.identifier))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _Asked(Struct, frozen=True, kw_only=True):
     """A request on its way through the steps; nothing in it is verified."""
 
     jws: jose.Jws

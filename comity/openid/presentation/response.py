@@ -6,9 +6,10 @@ which a verifier judges an answer (profile 6.7) is :func:`parse`, then :func:`se
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from comity import dcql, jwe, strict_json
 from comity.errors import Code, Malformed
@@ -16,6 +17,7 @@ from comity.openid import form
 from comity.openid.members import Document, Members
 from comity.openid.presentation.parameters import RequestObject, ResponseMode
 from comity.openid.refusal import OAuthErrorCode, Refusal, description
+from comity.record import Discreet
 
 _REFUSE = Refusal(code=Code.RESPONSE_INVALID)
 _QUERY_ID = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -73,24 +75,23 @@ def build_error(error: OAuthErrorCode, *, state: str | None, detail: str = "") -
 # --- verifier: parse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlainAnswer:
+class PlainAnswer(Discreet, frozen=True, kw_only=True):
     """Presentations, and the state they came with. Nothing about them is verified."""
 
-    vp_token: VpToken = field(repr=False)
+    UNPRINTED = frozenset({"vp_token"})
+    vp_token: VpToken
     state: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncryptedAnswer:
+class EncryptedAnswer(Discreet, frozen=True, kw_only=True):
     """An answer still encrypted. ``kid`` names the key of the one request it was encrypted for; None when absent."""
 
-    token: str = field(repr=False)
+    UNPRINTED = frozenset({"token"})
+    token: str
     kid: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorAnswer:
+class ErrorAnswer(Struct, frozen=True, kw_only=True):
     """The wallet says no. ``error`` may be a code this house does not know."""
 
     error: str
@@ -234,8 +235,7 @@ def _check_shape(vp_token: VpToken, query: dcql.Query) -> None:
 # --- the verifier's reply to the wallet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(Struct, frozen=True, kw_only=True):
     """What the verifier replies, with 200 and application/json, to accepted answers and error answers alike (VP-21).
 
     ``redirect_uri`` is where the wallet sends the person next: absolute, with a fresh secret in it; None to stay.

@@ -8,8 +8,9 @@ credential set (drafts of §6.2), of ``client_metadata`` (with the language tags
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity.openid.members import Members
 
@@ -22,8 +23,7 @@ UNTAGGED = ""
 _TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}\Z", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatedPurpose:
+class StatedPurpose(Struct, frozen=True, kw_only=True):
     """One purpose: pairs of a language tag in lower case, or :data:`UNTAGGED`, and the words. Never empty."""
 
     words: tuple[tuple[str, str], ...]

@@ -6,13 +6,13 @@ read and written again. Which types exist, and in which words a person sees them
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from comity import base64url, dcql, strict_json
 from comity.errors import Code, Malformed
 from comity.openid.members import Members
 from comity.openid.refusal import OAuthErrorCode, Refusal
+from comity.record import Discreet
 from schemas import transactions
 
 HASHES, HASHES_ALG = "transaction_data_hashes", "transaction_data_hashes_alg"
@@ -24,8 +24,7 @@ MAX_TRANSACTIONS, MAX_LENGTH = 16, 8192
 REFUSE = Refusal(code=Code.TRANSACTION_DATA_INVALID, error=OAuthErrorCode.INVALID_TRANSACTION_DATA)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
+class Transaction(Discreet, frozen=True, kw_only=True):
     """One transaction to be authorised.
 
     Attributes:
@@ -36,10 +35,11 @@ class Transaction:
         names_hash: whether the request names hash algorithms; then the proof says which one was used.
     """
 
+    UNPRINTED = frozenset({"fields"})
     encoded: str
     type: str
     credential_ids: tuple[str, ...]
-    fields: Mapping[str, Any] = field(repr=False)
+    fields: Mapping[str, Any]
     names_hash: bool = False
 
 

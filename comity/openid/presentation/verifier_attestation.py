@@ -5,9 +5,10 @@ such a thing is asked of the registry by ``iss``; the keys of whoever that is co
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from comity import jose, keys
 from comity.errors import Code, Malformed
@@ -24,8 +25,7 @@ MAX_LENGTH, MAX_ADDRESSES = 16_384, 64
 _REFUSE = Refusal(code=Code.VERIFIER_ATTESTATION_INVALID)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifierAttestation:
+class VerifierAttestation(Struct, frozen=True, kw_only=True):
     """What an attestation says.
 
     Attributes:
@@ -49,8 +49,7 @@ class VerifierAttestation:
         return self.redirect_uris is None or address in self.redirect_uris
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     """An attestation as it was shown; nothing about it is verified.
 
     Attributes:

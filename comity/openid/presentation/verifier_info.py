@@ -1,11 +1,11 @@
 """What others attest of the verifier, inside its request (OpenID4VP 1.0 §5.1 ``verifier_info``; VP-5)."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from comity.errors import Code
 from comity.openid.members import Members
 from comity.openid.refusal import Refusal
+from comity.record import Discreet
 
 ENTITLEMENT = "comity-entitlement+jwt"
 """The one format read here: :mod:`comity.trust.attestation`. Others are ignored, as §5.1 says."""
@@ -14,12 +14,12 @@ MAX_ENTRIES, MAX_LENGTH = 16, 65_536
 _REFUSE = Refusal(code=Code.REQUEST_INVALID)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifierInfo:
+class VerifierInfo(Discreet, frozen=True, kw_only=True):
     """One attestation, as text; ``credential_ids`` are the queries it speaks of, empty for all. Nothing is verified."""
 
+    UNPRINTED = frozenset({"data"})
     format: str
-    data: str = field(repr=False)
+    data: str
     credential_ids: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

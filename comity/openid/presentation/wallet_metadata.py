@@ -1,8 +1,9 @@
 """What a wallet that posts to ``request_uri`` says it can do, as the verifier reads it (OpenID4VP 1.0 §5.10, §10)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from comity import jwe
 from comity.errors import Code, Malformed
@@ -17,8 +18,7 @@ _FORMATS = Refusal(code=Code.REQUEST_INVALID, error=OAuthErrorCode.VP_FORMATS_NO
 _ENCRYPTIONS = "request_object_encryption_enc_values_supported"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalletMetadata:
+class WalletMetadata(Struct, frozen=True, kw_only=True):
     """What one wallet supports; an empty tuple where it does not say, which limits nothing.
 
     Attributes:

@@ -7,7 +7,6 @@ never keeps others waiting.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -16,6 +15,7 @@ import structlog
 from comity import base64url, strict_json
 from comity.errors import Code, ComityError, NotFound
 from comity.ports import Clock, Fetcher, FetchRequest
+from comity.record import Discreet
 from comity.runtime.database import Database
 from comity.runtime.keystore import seal, unseal
 from comity.runtime.webhooks import signature
@@ -43,8 +43,7 @@ def pause_after(attempt: int) -> int:
     return min(5 << 2 * (attempt - 1), _LONGEST)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Webhooks:
+class Webhooks(Discreet, frozen=True, kw_only=True):
     """The webhooks of one service.
 
     Attributes:
@@ -56,11 +55,12 @@ class Webhooks:
         allow_loopback_http: whether this machine may be told; development only.
     """
 
+    UNPRINTED = frozenset({"key"})
     outbox: Outbox
     database: Database
     clock: Clock
     fetcher: Fetcher
-    key: bytes = field(repr=False)
+    key: bytes
     allow_loopback_http: bool = False
 
     async def add(self, url: str, *, scope: str, types: Sequence[str]) -> tuple[Endpoint, str]:

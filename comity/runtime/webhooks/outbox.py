@@ -5,10 +5,10 @@ that is committed is told at least once. Instants are whole Unix seconds.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -33,6 +33,7 @@ from sqlalchemy import (
     update,
 )
 
+from comity.record import Discreet
 from comity.runtime.webhooks.state import EVERYONE, State
 from comity.runtime.written import change
 
@@ -40,8 +41,7 @@ LEASE_SECONDS = 60
 """How long a process may take to send one event before another one sends it again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """Something that happened.
 
     Attributes:
@@ -59,8 +59,7 @@ class Event:
     body: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(Discreet, frozen=True, kw_only=True):
     """Somebody who is told.
 
     Attributes:
@@ -72,16 +71,16 @@ class Endpoint:
         created_at: when it was added.
     """
 
+    UNPRINTED = frozenset({"sealed_secret"})
     id: str
     scope: str
     url: str
     types: tuple[str, ...]
-    sealed_secret: bytes = field(repr=False)
+    sealed_secret: bytes
     created_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """The telling of one event to one endpoint.
 
     Attributes:
@@ -109,8 +108,7 @@ class Delivery:
     settled_at: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outbox:
+class Outbox(Struct, frozen=True, kw_only=True):
     """The two tables of one service."""
 
     endpoints: Table
@@ -120,7 +118,7 @@ class Outbox:
 
     def add(self, connection: Connection, endpoint: Endpoint) -> None:
         """Store a new endpoint; it is told of what happens from now on."""
-        values = {name: getattr(endpoint, name) for name in Endpoint.__slots__}
+        values = {name: getattr(endpoint, name) for name in Endpoint.__struct_fields__}
         connection.execute(insert(self.endpoints).values(values | {"types": _words(endpoint.types)}))
 
     def all(self, connection: Connection) -> tuple[Endpoint, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from comity.commands import doctor, verify
 from comity.runtime.clock import FixedClock
@@ -28,7 +29,7 @@ def desk(furnished: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> De
     folder = tmp_path / "here"
     shutil.copytree(furnished.folder, folder)
     made = furnished.installation
-    moved = replace(
+    moved = structs.replace(
         made,
         registry_root_file=str(folder / "registry" / "root.json"),
         registry_cache=str(folder / "cache" / "registry"),

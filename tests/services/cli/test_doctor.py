@@ -1,12 +1,12 @@
 """``comity doctor``: what is well, what is not, and what a code or a scanned text means."""
 
-from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from comity.commands import doctor
 from comity.errors import Code

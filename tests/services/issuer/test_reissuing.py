@@ -4,12 +4,12 @@ import asyncio
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, func, select, update
 from typer.testing import CliRunner
 

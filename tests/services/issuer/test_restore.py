@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import select
 
 from comity.errors import Code, ComityError, Conflict, Denied, Malformed, Misconfigured
@@ -336,7 +337,7 @@ class TestRefused:
 
     async def test_when_nobody_decided_about_a_table(self, place: Place) -> None:
         async with running(place):
-            undecided = replace(of(place), plan={name: rule for name, rule in PLAN.items() if name != "audit"})
+            undecided = structs.replace(of(place), plan={name: rule for name, rule in PLAN.items() if name != "audit"})
             with pytest.raises(Misconfigured, match="audit"):
                 await asyncio.to_thread(backup.create, undecided, place.folder / "x", PASSPHRASE, FixedClock(NOW))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from jsonschema_rs import Draft202012Validator
+from msgspec import structs
 from typer.testing import CliRunner
 
 from comity.errors import ComityError
@@ -48,7 +49,7 @@ class Receiver(Fetcher):
 
 
 def of_issuer(issuer: Deployed, receiver: Receiver) -> Webhooks:
-    return replace(issuer.deployment.webhooks, fetcher=receiver)
+    return structs.replace(issuer.deployment.webhooks, fetcher=receiver)
 
 
 async def change(issuer: Deployed, credential_id: str, verb: str) -> None:

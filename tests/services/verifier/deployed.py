@@ -24,7 +24,8 @@ from tests.services.verifier.federation import LICENCE, PERSON, REGISTRY_URL, Fe
 from tests.support.world import NOW
 from verifier import identity, relying_parties
 from verifier.app import create_app
-from verifier.deployment import Deployment, keys_of
+from verifier.deployment import Deployment
+from verifier.keyring import keys_of
 from verifier.settings import VerifierSettings
 
 PUBLIC_URL = "http://localhost:8103"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from typer.testing import CliRunner
 
 from comity import strict_json
@@ -79,7 +80,7 @@ async def test_what_cannot_be_registered_is_not(verifier: Deployed) -> None:
         {"subject_claim": "family_name", "policies": ("server-and-person",)},
     ]
     for changes in wrong:
-        wish = replace(WISH, **changes)
+        wish = structs.replace(WISH, **changes)
         with pytest.raises(Malformed):
             await clients.add(wish, asks_of(verifier.settings, "ca-on"))
     assert await clients.every() == ()
@@ -102,7 +103,9 @@ async def test_nobody_signs_in_by_what_anybody_could_show(place: Place) -> None:
             await registered(verifier, policies=("age-alcohol", "members"))
         # The file may say something else than when the website was registered.
         before = {"members": asks_of(verifier.settings, "ca-on")["age-alcohol"]}
-        client, secret = await verifier.deployment.signing_in.clients.add(replace(WISH, policies=("members",)), before)
+        client, secret = await verifier.deployment.signing_in.clients.add(
+            structs.replace(WISH, policies=("members",)), before
+        )
         website = Website(verifier, client, secret)
         answer = await verifier.client.get(website.ask("openid members"))
         assert website.told(answer.headers["location"])["error"] == "invalid_scope"

@@ -25,7 +25,7 @@ from tests.support.world import NOW
 from verifier import identity, relying_parties
 from verifier.app import create_app
 from verifier.cli import cli
-from verifier.deployment import keys_of
+from verifier.keyring import keys_of
 from verifier.store import requests
 
 

@@ -1,12 +1,12 @@
 """What a verifier tells by webhooks: verdict and codes to the party that asked, and on one device no verdict."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from jsonschema_rs import Draft202012Validator
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from comity.errors import ComityError
@@ -18,7 +18,7 @@ from tests.services.verifier.deployed import Deployed, Place
 from tests.support.world import NOW
 from verifier import app, identity
 from verifier.cli import cli
-from verifier.deployment import keys_of
+from verifier.keyring import keys_of
 
 HOOK = "https://till.example/hook"
 

@@ -7,13 +7,14 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from msgspec.structs import replace
 
 from tests.services.verifier.deployed import PUBLIC_URL, Deployed, Disclosed
 from tests.services.verifier.till import Till

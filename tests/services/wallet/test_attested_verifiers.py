@@ -12,8 +12,8 @@ from comity.openid.presentation import verifier_attestation
 from comity.trust import attestation as entitlements
 from comity.web import i18n
 from tests.services.wallet.town import NOW, VERIFIER, Ground, Person, Town, running
-from verifier.deployment import keys_of
 from verifier.identity import REQUEST
+from verifier.keyring import keys_of
 from wallet import attesters
 from wallet.pages import consent_words
 

@@ -301,7 +301,7 @@ async def test_a_token_that_has_ended_leaves_the_last_copy(ground: Ground) -> No
 
 async def test_a_renewed_grant_takes_the_place_of_the_token(town: Town, maya: Person) -> None:
     """The seam for refresh tokens: whatever it returns is used and kept."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     await take(town, maya)
     for _ in range(copies.COPIES):

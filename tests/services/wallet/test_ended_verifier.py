@@ -8,7 +8,7 @@ from comity import x509
 from tests.services.wallet.test_requests import refused
 from tests.services.wallet.town import NOW, VERIFIER, Ground, running
 from verifier import identity
-from verifier.deployment import keys_of
+from verifier.keyring import keys_of
 
 
 def certify_again(ground: Ground, *, until: timedelta) -> None:

@@ -11,7 +11,7 @@ from comity.keys import KeySigner
 from comity.ports import Fetched, FetchRequest
 from tests.services.wallet.town import CANARY, NOW, VERIFIER, Ground, Person, Town, running
 from tests.support.in_process import Change, fetched
-from verifier.deployment import keys_of
+from verifier.keyring import keys_of
 
 REQUESTS = "/openid/requests/"
 MEDIA = "application/oauth-authz-req+jwt"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from comity.errors import Code, Unreachable
 from tests.services.wallet.test_receiving import opened
@@ -108,7 +109,7 @@ async def test_without_a_registry_the_list_is_shown_all_the_same(ground: Ground)
         def unavailable() -> None:
             raise Unreachable(Code.REGISTRY_UNAVAILABLE, "never seen")
 
-        object.__setattr__(town.wallet.watching, "snapshot", unavailable)
+        structs.force_setattr(town.wallet.watching, "snapshot", unavailable)
         assert len(await maya.credentials()) == 1
         answer = await maya.post("status-refresh")
         assert (answer.status_code, answer.json()["code"]) == (503, "registry_unavailable")

@@ -30,7 +30,7 @@ from issuer.settings import IssuerSettings
 from issuer.status_host import StatusHost
 from tests.support.in_process import InProcess
 from verifier import identity, policies, relying_parties
-from verifier.deployment import keys_of
+from verifier.keyring import keys_of
 from verifier.settings import VerifierSettings
 from wallet.deployment import Deployment
 from wallet.settings import WalletSettings

@@ -1,10 +1,10 @@
 """Request objects as the tests of this folder sign, change and judge them."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from comity import jose, strict_json
 from comity.errors import Code
@@ -65,7 +65,7 @@ def needed(text: str) -> NeedsDocument:
 
 def unsigned(verifier: Verifier, **change: str | None) -> RequestLink:
     client = ClientId(prefix=Prefix.REDIRECT_URI, identifier="https://verifier.example/r")
-    claims = dataclasses.replace(verifier.request(), client_id=client, response_uri=client.identifier).to_dict()
+    claims = structs.replace(verifier.request(), client_id=client, response_uri=client.identifier).to_dict()
     fields = {
         name: value if isinstance(value, str) else strict_json.serialise(value).decode()
         for name, value in claims.items()

@@ -1,11 +1,11 @@
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from comity.errors import Code
 from comity.openid import authorization, authorization_details, form, pkce, token_request

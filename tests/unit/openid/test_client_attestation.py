@@ -2,13 +2,13 @@
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from comity import jose, strict_json, x509
 from comity.errors import Code, Malformed

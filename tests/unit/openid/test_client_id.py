@@ -1,8 +1,7 @@
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from comity import base64url
 from comity.errors import Code
@@ -104,7 +103,7 @@ def test_x509_san_dns_is_a_name_in_the_leaf(verifier: Verifier) -> None:
     client_id.check_certificate(named, (verifier.leaf,))
     for other in ("example", "sub.verifier.example", "verifier.example.evil.example"):
         with pytest.raises(OAuthError):
-            client_id.check_certificate(dataclasses.replace(named, identifier=other), (verifier.leaf,))
+            client_id.check_certificate(structs.replace(named, identifier=other), (verifier.leaf,))
 
 
 @pytest.mark.parametrize(

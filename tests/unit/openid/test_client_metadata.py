@@ -1,9 +1,9 @@
-import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from comity.credential import Format
 from comity.errors import Code
@@ -114,7 +114,7 @@ def test_what_the_house_supports() -> None:
     for algorithm in ("ES256", "ES384", "EdDSA"):
         for known in Format:
             assert accepts(metadata, known, algorithm, algorithm)
-    assert dataclasses.replace(metadata).formats is not None
+    assert structs.replace(metadata).formats is not None
 
 
 JSON = st.recursive(

@@ -1,9 +1,9 @@
 """The Digital Credentials API: who asks is the website, and it is the audience (VP-24)."""
 
-import dataclasses
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from comity import jose, strict_json
 from comity.errors import Code
@@ -19,7 +19,7 @@ SITE, OTHER = "https://shop.example", "https://attacker.example"
 
 
 def asked(verifier: Verifier, mode: ResponseMode = ResponseMode.DC_API_JWT) -> RequestObject:
-    return dataclasses.replace(
+    return structs.replace(
         verifier.request(), response_mode=mode, response_uri=None, state=None, expected_origins=(SITE,)
     )
 
@@ -94,7 +94,7 @@ def test_an_origin_that_is_none(verifier: Verifier, origin: str) -> None:
     refused(digital_credentials.unsigned(asked(verifier)), Code.ORIGIN_MISMATCH, origin)
     with pytest.raises(OAuthError):
         digital_credentials.signed(
-            dataclasses.replace(asked(verifier), expected_origins=(origin,)), verifier.signer, verifier.chain
+            structs.replace(asked(verifier), expected_origins=(origin,)), verifier.signer, verifier.chain
         )
 
 

@@ -1,12 +1,12 @@
 """Key attestations (OpenID4VCI 1.0 appendices D and F; VCI-42), alone and inside a proof, each check with its twin."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from comity import keys, strict_json
 from comity.errors import Code

@@ -1,11 +1,11 @@
 """Signed request objects under a certificate: what is read, and every way to be refused."""
 
 import copy
-import dataclasses
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from comity import base64url, jose, strict_json, x509
 from comity.credential import X5c
@@ -38,7 +38,7 @@ def test_wire_form(verifier: Verifier) -> None:
     assert claims["client_metadata"]["encrypted_response_enc_values_supported"] == ["A128GCM", "A256GCM"]
     assert "redirect_uri" not in claims
     assert "wallet_nonce" not in claims
-    bare = dataclasses.replace(
+    bare = structs.replace(
         verifier.request(), state=None, client_metadata=None, issued_at=None, expires_at=None
     ).to_dict()
     assert {"state", "client_metadata", "iat", "exp"}.isdisjoint(bare)

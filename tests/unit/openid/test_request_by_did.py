@@ -1,8 +1,7 @@
 """Request objects under ``decentralized_identifier``: the document is asked for, then judged."""
 
-import dataclasses
-
 import pytest
+from msgspec import structs
 
 from comity import did, strict_json
 from comity.credential import Kid
@@ -24,7 +23,7 @@ def document(verifier: Verifier, *relationships: str, identifier: str = DID) -> 
 @pytest.mark.parametrize("relationship", ["authentication", "assertionMethod"])
 @pytest.mark.clause("6-2-decentralized_identifier")
 def test_did_web(verifier: Verifier, relationship: str) -> None:
-    asked = dataclasses.replace(verifier.request(), client_id=client_id.of_did(DID))
+    asked = structs.replace(verifier.request(), client_id=client_id.of_did(DID))
     needs = needed(request.sign(asked, verifier.signer, Kid(did_url=KID)))
     assert (needs.did, needs.url) == (DID, "https://verifier.example/bar/did.json")
     found = needs.resume(document(verifier, relationship))

@@ -1,12 +1,12 @@
 """Unsigned requests name nobody; and no input at all escapes as another error."""
 
 import contextlib
-import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from comity import base64url
 from comity.errors import Code
@@ -48,7 +48,7 @@ def test_unsigned_refused(verifier: Verifier, change: dict[str, str | None], cod
 
 
 def test_unsigned_under_a_prefix_that_signs(verifier: Verifier) -> None:
-    link = dataclasses.replace(unsigned(verifier), client_id=verifier.client.text)
+    link = structs.replace(unsigned(verifier), client_id=verifier.client.text)
     with pytest.raises(OAuthError, match="does not say who asks"):
         request.read_unsigned(link)
 

@@ -1,10 +1,10 @@
 import contextlib
-import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from comity import base64url, dcql, jwe, strict_json
 from comity.errors import Code
@@ -22,7 +22,7 @@ DIRECT, JWT = ResponseMode.DIRECT_POST, ResponseMode.DIRECT_POST_JWT
 
 
 def plain(verifier: Verifier) -> RequestObject:
-    return dataclasses.replace(verifier.request(), response_mode=DIRECT)
+    return structs.replace(verifier.request(), response_mode=DIRECT)
 
 
 def settle(verifier: Verifier, answer: response.Answer, **change: Any) -> PlainAnswer | ErrorAnswer:
@@ -50,7 +50,7 @@ def test_direct_post(verifier: Verifier) -> None:
 
 
 def test_without_state(verifier: Verifier) -> None:
-    asked = dataclasses.replace(plain(verifier), state=None)
+    asked = structs.replace(plain(verifier), state=None)
     answer = response.parse(response.build(asked, TOKEN))
     assert settle(verifier, answer, mode=DIRECT, state=None) == PlainAnswer(vp_token=TOKEN)
 
@@ -67,9 +67,9 @@ def test_direct_post_jwt(verifier: Verifier) -> None:
 
 
 def test_answer_without_a_usable_key(verifier: Verifier) -> None:
-    for metadata in (None, ClientMetadata(), dataclasses.replace(verifier.metadata, encryption_methods=("X",))):
+    for metadata in (None, ClientMetadata(), structs.replace(verifier.metadata, encryption_methods=("X",))):
         with pytest.raises(OAuthError):
-            response.build(dataclasses.replace(verifier.request(), client_metadata=metadata), TOKEN)
+            response.build(structs.replace(verifier.request(), client_metadata=metadata), TOKEN)
 
 
 @pytest.mark.parametrize("token", [{}, {"person": ()}, {"person": ("a",), "many": ()}])

@@ -1,12 +1,12 @@
 """Requests under ``verifier_attestation:`` (OpenID4VP 1.0 §5.9.3, §12): what is believed, and every refusal."""
 
-import dataclasses
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from comity import base64url, jose
 from comity.errors import Code
@@ -45,7 +45,7 @@ def attested(verifier: Verifier, **change: Any) -> str:
 def asked(verifier: Verifier, attestation: Any, **change: Any) -> str:
     """A request object that shows ``attestation``."""
     signer = change.pop("signer", verifier.signer)
-    own = dataclasses.replace(verifier.request(), client_id=CLIENT)
+    own = structs.replace(verifier.request(), client_id=CLIENT)
     claims = {**own.to_dict(), **change}
     shown = {} if attestation is ... else {"jwt": attestation}
     return jose.sign({"typ": request.TYP, **shown}, claims, signer)
@@ -71,7 +71,7 @@ def refused(text: str, code: Code, *trusted: KeySigner, **options: Any) -> OAuth
 
 @pytest.mark.clause("6-2-verifier_attestation")
 def test_what_an_attested_verifier_signs_is_what_the_wallet_reads(verifier: Verifier) -> None:
-    own = dataclasses.replace(verifier.request(), client_id=CLIENT)
+    own = structs.replace(verifier.request(), client_id=CLIENT)
     text = request.sign(own, verifier.signer, AttestationKey(encoded=attested(verifier)))
     assert set(jose.parse(text).header) == {"alg", "typ", "jwt"}
     assert needed(text).issuer == ISSUER
@@ -196,7 +196,7 @@ def test_nobody_outside_the_attestation_is_told_of_a_refusal(verifier: Verifier)
 
 def test_by_the_browser_the_origin_counts_and_no_address(verifier: Verifier) -> None:
     origin = "https://shop.example"
-    own = dataclasses.replace(
+    own = structs.replace(
         verifier.request(), client_id=CLIENT, response_uri=None, state=None, expected_origins=(origin,)
     )
     claims = {**own.to_dict(), "response_mode": "dc_api.jwt"}

@@ -1,6 +1,6 @@
 """A place may recognise a credential for one purpose and not for another (check 8)."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from comity.credential import Format
 from comity.verification.checks import CheckName, Verdict

@@ -1,12 +1,12 @@
 """Taking a wallet along."""
 
-import dataclasses
 import json
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from comity import base64url, strict_json
 from comity.errors import Code, ComityError, Malformed
@@ -126,4 +126,4 @@ def test_any_bytes_are_an_export_or_malformed(exported: bytes) -> None:
 
 
 async def test_a_wallet_that_is_open_is_one_citizen(wallet: OpenWallet) -> None:
-    assert dataclasses.replace(wallet, citizen="noah") != wallet
+    assert structs.replace(wallet, citizen="noah") != wallet

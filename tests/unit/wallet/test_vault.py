@@ -1,12 +1,12 @@
 """The vault: what opens it, what does not, and what is noticed when somebody changes what lies in the database."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from comity.errors import Code, Denied, Malformed
 from wallet import vault
@@ -67,7 +67,7 @@ def test_a_slot_put_in_place_of_another_gains_nothing() -> None:
 def test_a_slot_of_another_kind_does_not_open() -> None:
     slot = slot_of(vault.new_data_key())
     with pytest.raises(Denied):
-        vault.unlock(dataclasses.replace(slot, kind=RECOVERY), SECRET, citizen="maya", pepper=PEPPER)
+        vault.unlock(structs.replace(slot, kind=RECOVERY), SECRET, citizen="maya", pepper=PEPPER)
 
 
 @pytest.mark.parametrize("spell", [str, str.lower, lambda code: code.replace("-", ""), lambda c: f" {c} "])
@@ -167,13 +167,13 @@ def test_any_changed_bit_of_a_wrapped_key_is_noticed(position: int, bit: int) ->
     wrapped = bytearray(slot.wrapped)
     wrapped[position] ^= 1 << bit
     with pytest.raises(Denied):
-        vault.unlock(dataclasses.replace(slot, wrapped=bytes(wrapped)), "CODE", citizen="maya", pepper=None)
+        vault.unlock(structs.replace(slot, wrapped=bytes(wrapped)), "CODE", citizen="maya", pepper=None)
 
 
 def test_a_wrapped_key_that_was_cut_does_not_open() -> None:
     slot = slot_of(vault.new_data_key())
     with pytest.raises(Denied):
-        vault.unlock(dataclasses.replace(slot, wrapped=b"short"), SECRET, citizen="maya", pepper=PEPPER)
+        vault.unlock(structs.replace(slot, wrapped=b"short"), SECRET, citizen="maya", pepper=PEPPER)
 
 
 # --- records
