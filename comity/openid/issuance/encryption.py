@@ -205,8 +205,12 @@ class AnswerKey(Struct, frozen=True, kw_only=True):
         return cls(jwk=dict(jwk.value), enc=enc)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {"jwk": dict(self.jwk), "enc": self.enc}
+        """Return the JSON object.
+
+        ``alg`` stands in the JWK (§8.2, §10). The drafts until 15 had it beside the JWK, and EUDIPLO refuses a request
+        without it there; so it is said twice, and :meth:`parse` reads the one in the JWK.
+        """
+        return {"jwk": dict(self.jwk), "alg": self.jwk["alg"], "enc": self.enc}
 
     def seal(self, body: Mapping[str, Any]) -> str:
         """Return a response encrypted to the key; its ``kid`` goes into the header (§10)."""

@@ -148,21 +148,24 @@ class IssuerMetadata(Struct, frozen=True, kw_only=True):
     def authorization_server(self, hint: str | None = None) -> str:
         """Return the identifier of the authorization server to use (VCI-11).
 
+        An issuer with one server must not give a hint (OpenID4VCI 1.0, 4.1.1). EUDIPLO does in every offer; one that
+        names the server that is used anyway chooses nothing, and is no reason to refuse the person the credential.
+
         Args:
             hint: ``authorization_server`` of the offer's grant.
 
         Raises:
-            OAuthError: ``offer_invalid`` when there is a hint and the metadata do not list several servers with it
-                among them; ``metadata_invalid`` when several are listed and nothing chooses.
+            OAuthError: ``offer_invalid`` when the hint is none of the issuer's servers; ``metadata_invalid`` when
+                several are listed and nothing chooses.
         """
-        servers = self.authorization_servers
+        servers = self.authorization_servers or (self.credential_issuer,)
         if hint is not None:
-            if len(servers) < 2 or hint not in servers:
+            if hint not in servers:
                 raise _OFFER("the credential offer names an authorization server that the issuer does not list")
             return hint
         if len(servers) > 1:
             raise _REFUSE("issuer metadata: several authorization servers and no hint which one to use")
-        return servers[0] if servers else self.credential_issuer
+        return servers[0]
 
 
 def _endpoints(members: Members, issuer: str) -> dict[str, str]:

@@ -35,6 +35,7 @@ def test_what_is_written_is_read_back() -> None:
     assert (choice.request_enc, choice.response_enc) == ("A256GCM", "A256GCM")
     key = AnswerKey(jwk=KEY.public_jwk, enc="A128GCM")
     assert AnswerKey.parse(members(key.to_dict()), is_encrypted=True) == key
+    assert key.to_dict()["alg"] == key.jwk["alg"] == "ECDH-ES"  # where issuers of the drafts until 15 look for it
 
 
 def test_an_answer_is_encrypted_to_a_key_on_the_one_curve_only() -> None:

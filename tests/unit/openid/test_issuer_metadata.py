@@ -313,9 +313,13 @@ def test_choice_of_authorization_server() -> None:  # VCI-11
     assert metadata().authorization_server() == ISSUER
     assert metadata(one).authorization_server() == one
     assert metadata(one, two).authorization_server(two) == two
+    # an issuer with one server must not name it; where it does all the same, nothing is chosen by it
+    assert metadata().authorization_server(ISSUER) == ISSUER
+    assert metadata(one).authorization_server(one) == one
     for servers, hint, code in (
-        ((), ISSUER, Code.OFFER_INVALID),
-        ((one,), one, Code.OFFER_INVALID),
+        ((), one, Code.OFFER_INVALID),
+        ((one,), two, Code.OFFER_INVALID),
+        ((one,), ISSUER, Code.OFFER_INVALID),
         ((one, two), "https://evil.example", Code.OFFER_INVALID),
         ((one, two), None, Code.METADATA_INVALID),
     ):
