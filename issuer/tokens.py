@@ -121,9 +121,7 @@ async def require(deployment: Deployment, authority: Authority, shown: Shown, en
             (RFC 9449 §7.1, §7.2); ``invalid_dpop_proof``, ``use_dpop_nonce``.
     """
     now, token_hash = deployment.now(), hashed(shown.token)
-    offer = await deployment.database.read(
-        lambda connection: offers.by_token(connection, authority=authority.path, token_hash=token_hash, now=now)
-    )
+    offer = await offers.look_by_token(deployment.database, authority=authority.path, token_hash=token_hash, now=now)
     if offer is None or shown.is_dpop != (offer.token_key is not None):
         raise refuse()
     if deployment.require_dpop and not shown.is_dpop:  # given out before the setting was made

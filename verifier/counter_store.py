@@ -65,6 +65,7 @@ checks = Table(
     Column("issuer", String(200), nullable=True),
     Column("sealed_view", LargeBinary, nullable=True),
     Index("counter_checks_by_party", "relying_party", "started_at"),
+    Index("counter_checks_by_end", "ended_at"),
 )
 
 

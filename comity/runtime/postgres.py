@@ -7,11 +7,12 @@ stands in it, newcomers with a unit of the same kind join it, so that they do no
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -22,6 +23,7 @@ from sqlalchemy.util import greenlet_spawn
 from comity.errors import Code, ComityError, Malformed, Unreachable
 from comity.runtime import failpoints
 from comity.runtime.unit import Database, T, Unit
+from comity.runtime.written import rows
 
 POOL = 10
 """Connections to PostgreSQL that are kept; as many again are opened when needed."""
@@ -130,6 +132,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: URL) -> None:
         self._url = url
         self._engine = postgres_engine(url)
+        self._looks = self._engine.sync_engine.execution_options(isolation_level="AUTOCOMMIT")  # of the same pool
         self._losers: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
@@ -159,6 +162,15 @@ class PostgresDatabase(Database):
                 connection.execution_options(postgresql_readonly=True)
                 with connection.begin():
                     return _before_commit(unit, connection)
+
+        return await retry_serialization(_over_another(partial(greenlet_spawn, attempt)))
+
+    async def look(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, object]) -> list[Any]:
+        """See :meth:`Database.look`."""
+
+        def attempt() -> list[Any]:
+            with self._looks.connect() as connection:
+                return _before_commit(lambda connection: rows(connection, statement, values), connection)
 
         return await retry_serialization(_over_another(partial(greenlet_spawn, attempt)))
 

@@ -5,12 +5,13 @@ import contextlib
 import os
 import queue
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
@@ -18,6 +19,7 @@ from comity.errors import Code, Misconfigured, Unreachable
 from comity.runtime import failpoints
 from comity.runtime.files import make_private_folder
 from comity.runtime.unit import Database, T, Unit
+from comity.runtime.written import rows
 
 MAX_GROUP = 256
 """Units in one SQLite transaction at most."""
@@ -148,6 +150,10 @@ class SqliteDatabase(Database):
             self._readers.submit(self._read, job)
         result: T = await job.future
         return result
+
+    async def look(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, object]) -> list[Any]:
+        """See :meth:`Database.look`."""
+        return await self.read(lambda connection: rows(connection, statement, values))
 
     async def close(self) -> None:
         """See :meth:`Database.close`."""

@@ -5,10 +5,10 @@ A unit is atomic. It may run more than once (a serialization failure is retried)
 the database, and it returns plain values, never open cursors.
 """
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 from sqlalchemy.engine import URL
 
 T = TypeVar("T")
@@ -36,6 +36,14 @@ class Database(Protocol):
 
     async def read(self, unit: Unit[T]) -> T:
         """Run ``unit`` over one consistent snapshot and return its result; an attempt to write raises."""
+        ...
+
+    async def look(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, object]) -> list[Any]:
+        """Run one ``SELECT`` that is built once, as :func:`comity.runtime.written.rows` does, and return its rows.
+
+        It sees what was committed before it began, as :meth:`read` does; but no unit is around it: PostgreSQL is not
+        told where a transaction begins and ends, which would cost twice as much again as the question itself.
+        """
         ...
 
     async def close(self) -> None:

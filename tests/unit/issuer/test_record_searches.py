@@ -1,16 +1,16 @@
 """What is wanted is found by indexes, however many records there are, on both databases."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, event, insert, select, text
+from sqlalchemy import Connection, insert, select
 
 from comity.credential import CredentialType, Format
 from comity.runtime.database import open_database
 from issuer.store import bulk, console_tables, credentials, deferrals, desk, metadata, reissues
 from issuer.store.offers import ERASED
 from issuer.store.tables import issuances
+from tests.support.plans import plans
 
 ON = "ca-on/services"
 THING = reissues.Item(
@@ -48,7 +48,7 @@ async def test_what_is_wanted_is_searched_for_and_nothing_is_read_through(databa
     try:
         await database.write(metadata.create_all)
         for search, indexes in SEARCHES.items():
-            found = await database.write(lambda connection, search=search: _plans(connection, search))  # type: ignore[misc]
+            found = await database.write(lambda connection, search=search: plans(connection, search))  # type: ignore[misc]
             assert [name for name in indexes if name not in found] == [], found
             assert "SCAN " not in found
             assert "Seq Scan" not in found
@@ -86,32 +86,3 @@ async def test_a_file_that_was_erased_is_not_looked_at_again(database_url: str) 
         await database.close()
     assert before == too_early
     assert (after.erase_at, after.state, after.file_digest) == (ERASED, bulk.JobState.DONE, "a file")
-
-
-def _plans(connection: Connection, search: Callable[[Connection], object]) -> str:
-    """Return how the database does what a search asks of it."""
-    with _heard(connection) as statements:
-        search(connection)
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL enable_seqscan = off"))  # an empty table is read through otherwise
-        asked, column = "EXPLAIN", 0
-    else:
-        asked, column = "EXPLAIN QUERY PLAN", 3
-    assert statements
-    rows = [row for told, values in statements for row in connection.exec_driver_sql(f"{asked} {told}", values)]
-    return "\n".join(row[column] for row in rows)
-
-
-@contextmanager
-def _heard(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
-    """Write down what is asked of the database, with the values."""
-    heard: list[tuple[str, Any]] = []
-
-    def note(_connection: object, _cursor: object, statement: str, values: Any, *_more: object) -> None:
-        heard.append((statement, values))
-
-    event.listen(connection, "before_cursor_execute", note)
-    try:
-        yield heard
-    finally:
-        event.remove(connection, "before_cursor_execute", note)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from comity.errors import Code, Unreachable
@@ -39,6 +39,16 @@ async def test_readers_cannot_write(database: Database) -> None:
     with pytest.raises(DBAPIError):
         await database.read(put(1))
     assert await database.read(numbers) == set()
+
+
+async def test_a_look_sees_what_was_committed_and_nothing_else(database: Database) -> None:
+    by_id = select(ROWS.c.id, ROWS.c.word).where(ROWS.c.id == bindparam("this"))
+    await database.write(put(1, word="a"))
+    assert await database.look(by_id, {"this": 1}) == [(1, "a")]
+    assert await database.look(by_id, {"this": 2}) == []
+    with pytest.raises(IntegrityError):  # the connection of a look is lent to units again, with their isolation
+        await database.write(put(2, parent=9))
+    assert await database.look(by_id, {"this": 2}) == []
 
 
 async def test_a_failing_unit_leaves_nothing(database: Database) -> None:
