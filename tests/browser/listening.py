@@ -36,6 +36,9 @@ async def require_told(at: Visitor, heading: str) -> str:
     assert heading in headings[0], f"{at.path}: {headings[0]!r} does not name the step"
     language = at.path[1:3]
     assert await at.page.locator("html").get_attribute("lang") == f"{language}-CA"
+    # An empty field with "required" is told as invalid by Firefox before anything was typed (Orca, 2026-11-23).
+    early = await at.page.locator("input[required]:not([type=file]), textarea[required], select[required]").count()
+    assert early == 0, f"{at.path}: {early} fields are told as wrong before anybody typed"
     nameless = [kind for kind, name in _LINE.findall(tree) if not name.strip()]
     assert nameless == [], f"{at.path}: {nameless}"
     foreign = {name for _, name in _LINE.findall(tree)} & _only_in("fr" if language == "en" else "en")

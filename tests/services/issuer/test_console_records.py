@@ -105,6 +105,8 @@ async def test_a_change_without_a_good_reason_changes_nothing(
     refused = await desk.post(f"/records/{record}/revoke", fields)
     assert refused.status_code == 422
     assert says in words(refused)
+    if 'id="e-why"' in refused.text:  # said with the question, not only above the form
+        assert 'aria-describedby="e-why" aria-invalid="true"' in refused.text
     assert await statuses(issuer) == {"valid"}
 
 
