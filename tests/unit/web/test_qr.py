@@ -40,7 +40,7 @@ async def test_both_directions_work_beside_an_event_loop(monkeypatch: pytest.Mon
     drawn = await qr.png_async(LINK, pixels_per_module=3)
     assert await qr.read_async(drawn) == LINK
     assert await qr.read_all_async(drawn) == (LINK,)
-    assert await qr.outline_async(LINK)
+    assert (await qr.outline_async(LINK)).path.startswith("M")
     assert len(where) >= 4
     assert threading.current_thread() not in where
 
