@@ -245,6 +245,7 @@ async def test_large_rows_are_parted_so_that_the_backup_can_be_read_again(
 async def test_a_backup_holds_no_claims_and_no_secrets(place: Place) -> None:
     async with running(place) as issuer:
         await issuer.offer(record_reference="canary-file")
+        assert (await issuer.receive(await issuer.offer())).status_code == 200
         file = await back_up(place)
     with backup_file.reading(file, PASSPHRASE) as opened:
         parts = [part for part, _ in opened.parts()]
