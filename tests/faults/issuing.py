@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import httpx
@@ -12,11 +13,11 @@ from fastapi import FastAPI
 from comity import strict_json
 from comity.base64url import decode
 from comity.demo.processes import Process, free_ports
-from comity.keys import KeySigner
+from comity.keys import KeySigner, thumbprint
 from comity.runtime.clock import FixedClock, SystemClock
 from comity.status import token_list
 from tests.faults.harness import Flow, Service, both, client
-from tests.services.issuer.deployed import ON, Deployed, Place
+from tests.services.issuer.deployed import ON, PERSON, Deployed, Place
 from tests.services.issuer.test_workers import settings
 from tests.support.nursery import Grown
 
@@ -57,11 +58,16 @@ def deployed(place: Place, connection: httpx.AsyncClient) -> Deployed:
     return Deployed(app=FastAPI(), client=connection, settings=place.settings(), clock=clock, tokens=place.tokens)
 
 
+_NUMBERS = count(1)
+"""Everybody has a name of their own, so that what is another's is seen."""
+
+
 @dataclass
 class Walk:
     """What one person and one clerk were told."""
 
     key: KeySigner = field(default_factory=KeySigner.generate)
+    name: str = field(default_factory=lambda: f"Maya {next(_NUMBERS)}")
     offer: dict[str, Any] | None = None
     token: str | None = None
     is_lost: bool = False
@@ -112,6 +118,7 @@ class Issuing(Flow[Walk]):
                 assert by_id[walk.record["id"]]["status"] == "revoked", "an acknowledged revocation was lost (B)"
                 place = (walk.record["status_list"], walk.record["status_index"])
                 assert status_place(walk.credential) == place, "a repeated request got another index (E)"
+                assert _whose(walk.credential) == (walk.key.thumbprint, walk.name), "what is another's was given (G)"
         per_offer = [await self._issued(walk) for walk in self.walks if walk.offer is not None]
         assert max(per_offer) == 1, "more than one live credential for one grant and key (A)"
         await self._published([walk.record for walk in self.walks if walk.is_revoked and walk.record])
@@ -154,7 +161,7 @@ def lists(place: Place) -> Iterator[tuple[str, Any]]:
 async def _step(issuer: Deployed, walk: Walk) -> None:
     """Do the next thing, or find out that it has been done."""
     if walk.offer is None:
-        walk.offer = await _made(issuer)
+        walk.offer = await _made(issuer, walk.name)
     elif walk.token is None:
         await _redeem(issuer, walk)
     elif walk.credential is None:
@@ -172,9 +179,9 @@ async def _step(issuer: Deployed, walk: Walk) -> None:
         walk.is_revoked = answer.status_code == 200
 
 
-async def _made(issuer: Deployed) -> dict[str, Any] | None:
+async def _made(issuer: Deployed, name: str) -> dict[str, Any] | None:
     try:
-        return await issuer.offer(formats=["dc+sd-jwt"])
+        return await issuer.offer(formats=["dc+sd-jwt"], claims={**PERSON, "given_names": name})
     except AssertionError:
         return None
 
@@ -231,3 +238,12 @@ def status_place(credential: str) -> tuple[str, int]:
     payload = strict_json.parse_object(decode(credential.partition("~")[0].split(".")[1]))
     found = payload["status"]["status_list"]
     return found["uri"], found["idx"]
+
+
+def _whose(credential: str) -> tuple[str, str]:
+    """Return the thumbprint of the key that a credential is bound to, and the name that it gives."""
+    jwt, *disclosures, _ = credential.split("~")
+    bound = strict_json.parse_object(decode(jwt.split(".")[1]))["cnf"]["jwk"]
+    disclosed = [strict_json.parse(decode(each)) for each in disclosures]
+    (name,) = [value for _salt, claim, value in disclosed if claim == "given_names"]
+    return thumbprint(bound), name

@@ -9,15 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.faults import issuing
+from tests.faults import issuing, revoking
 from tests.faults.harness import Service, client
 from tests.faults.matrix import LONG
-from tests.services.issuer import test_workers
 from tests.services.issuer.deployed import Deployed, Place, running
 
 ROUNDS = int(os.environ.get("COMITY_ROUNDS", "200")) if LONG else 2
 REVOKING_ROUNDS = ROUNDS if LONG else 1
 REVOKED = 504 if LONG else 48
+"""Requests to revoke, of which this many pairs are for one card, one at each process:"""
+TWICE = REVOKED // 8
 GUESSES = 500 if LONG else 50
 
 
@@ -62,7 +63,7 @@ async def _guessed(issuer: Deployed, offer: dict[str, Any], wrong: str) -> httpx
     return answer
 
 
-@pytest.mark.fault("F11", "F37")
+@pytest.mark.fault("F11", "F37", "F38")
 @pytest.mark.both_databases
 async def test_of_many_revocations_in_two_processes_what_was_acknowledged_is_published(place: Place) -> None:
     """Two processes of one issuer take revocations; one of them is killed in the middle."""
@@ -80,39 +81,17 @@ async def test_of_many_revocations_in_two_processes_what_was_acknowledged_is_pub
 async def _revoke_at_once(place: Place, first: Service, second: Service, reference: str) -> None:
     assert first.process is not None
     assert second.process is not None
+    *asked, untouched = [await revoking.laid(place, reference, count) for count in (TWICE, REVOKED - 2 * TWICE, TWICE)]
     limits = httpx.Limits(max_connections=100)
     async with (
         client(first.process.url, timeout=300, limits=limits) as one,
         client(second.process.url, timeout=300, limits=limits) as other,
     ):
         workers = issuing.deployed(place, one), issuing.deployed(place, other)
-        records = await test_workers.issued(workers[1:], reference, REVOKED // test_workers.BATCH)
-        acknowledged: list[dict[str, Any]] = []
-
-        async def end(number: int, record: dict[str, Any]) -> None:
-            if await _is_revoked(workers[number % 2], record):
-                acknowledged.append(record)
-            if len(acknowledged) == REVOKED // 4 and not first.is_dead():
-                running: Any = first.process
-                running._process.kill()
-
-        await asyncio.gather(*(end(number, record) for number, record in enumerate(records)))
-        assert len(acknowledged) >= REVOKED // 2  # at least what the other process was asked
-        async with asyncio.timeout(120):
-            while {test_workers.listed(place, each) for each in acknowledged} != {1}:
-                await asyncio.sleep(0.05)
-        offers = range(REVOKED // test_workers.BATCH)
-        again = [
-            each for number in offers for each in await workers[1].records(record_reference=f"{reference}-{number}")
-        ]
-        stands = {each["id"]: each["status"] for each in again}
-        assert set(stands) == {each["id"] for each in records}
-        assert {stands[each["id"]] for each in acknowledged} == {"revoked"}
-
-
-async def _is_revoked(worker: Deployed, record: dict[str, Any]) -> bool:
-    """Say whether the revocation was acknowledged; told to come back later, it is asked once more."""
-    for _ in range(3):
-        if await test_workers.revoked(worker, record):
-            return True
-    return False
+        storm = revoking.Storm(place, workers, first, dies_after=REVOKED // 8)
+        at_both, at_one = asked
+        once = [(number % 2, card) for number, card in enumerate(at_one)]
+        await storm.revoke([*once, *((which, card) for card in at_both for which in (0, 1))])
+        assert first.is_dead()
+        assert storm.told[1] == {card for which, card in once if which} | set(at_both)  # nobody hindered this one
+        await storm.judge(reference, [*at_both, *at_one], untouched)

@@ -33,6 +33,7 @@ async def test_requests_say_nothing_about_us(fetcher: GuardedFetcher, monkeypatc
     assert names == {b"host", b"accept", b"accept-encoding", b"user-agent", b"connection", b"if-none-match"}
     assert first == second, "cookies are not kept"
     assert b"accept-encoding: identity\r\n" in first.lower()
+    assert b"user-agent: comity\r\n" in first.lower(), "the same words from every wallet of every version"
     assert f"host: localhost:{server.port}\r\n".encode() in first.lower()
     assert server.connections == 1, "the connection is reused"
 

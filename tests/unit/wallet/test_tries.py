@@ -2,13 +2,16 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from comity.errors import Code
 from comity.runtime.clock import FixedClock
 from comity.runtime.database import Database
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.unit.wallet.conftest import PEPPER
 from tests.unit.wallet.test_custody import SECRET, WRONG, code_of
 from wallet import vault
@@ -26,13 +29,25 @@ async def test_passphrases_are_tried_beside_the_loop_few_at_a_time(
     for name in names:
         await custody.create(name, SECRET)
     where: list[str] = []
+    waiting, all_came = 0, threading.Event()
 
     def unlock(slot: vault.Slot, secret: str, *, citizen: str, pepper: bytes | None) -> bytes:
         where.append(threading.current_thread().name)
+        assert all_came.wait(PATIENCE_SECONDS)  # nobody is done before everybody has come: each takes a thread it finds
         return real(slot, secret, citizen=citizen, pepper=pepper)
 
-    real = vault.unlock
+    async def in_thread(work: Callable[[], Any]) -> Any:
+        nonlocal waiting
+        waiting += 1
+        begun = asyncio.ensure_future(hashed(work))
+        await asyncio.sleep(0)  # now it waits for a thread
+        if waiting == len(names):
+            all_came.set()
+        return await begun
+
+    real, hashed = vault.unlock, custody.in_thread
     monkeypatch.setattr(vault, "unlock", unlock)
+    monkeypatch.setattr(custody, "in_thread", in_thread)
     opened = await asyncio.gather(*(custody.unlock(name, SECRET) for name in names))
     assert len({each.citizen for each in opened}) == len(where) == len(names)
     assert {name.rpartition("_")[0] for name in where} == {"unlock"}

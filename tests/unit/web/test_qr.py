@@ -1,6 +1,9 @@
 import io
 import struct
+import threading
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import qrcode
@@ -22,8 +25,24 @@ def test_what_is_drawn_is_read_back(text: str) -> None:
 
 
 @pytest.mark.good_twin("Q10")
-async def test_both_directions_work_beside_an_event_loop() -> None:
-    assert await qr.read_async(await qr.png_async(LINK, pixels_per_module=3)) == LINK
+async def test_both_directions_work_beside_an_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    where: list[threading.Thread] = []
+
+    def watched(work: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any, **named: Any) -> Any:
+            where.append(threading.current_thread())
+            return work(*given, **named)
+
+        return noted
+
+    for name in ("png", "outline", "read", "read_all"):
+        monkeypatch.setattr(qr, name, watched(getattr(qr, name)))
+    drawn = await qr.png_async(LINK, pixels_per_module=3)
+    assert await qr.read_async(drawn) == LINK
+    assert await qr.read_all_async(drawn) == (LINK,)
+    assert (await qr.outline_async(LINK)).path.startswith("M")
+    assert len(where) >= 4
+    assert threading.current_thread() not in where
 
 
 def test_the_drawing_has_a_quiet_zone_of_four_modules() -> None:
