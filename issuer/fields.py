@@ -64,7 +64,8 @@ class Reading(Discreet, frozen=True, kw_only=True):
 
     Attributes:
         claims: as the schema wants them, also where something is wrong.
-        problems: what is wrong, by name of the claim: a keyword of JSON Schema, ``required``, or ``unknown``.
+        problems: what is wrong, by name of the claim: a keyword of JSON Schema, ``required``, ``unknown``, or
+            ``future`` for somebody who is not born yet.
     """
 
     UNPRINTED = frozenset({"claims"})
@@ -117,7 +118,16 @@ def read(credential_type: CredentialType, typed: Mapping[str, str], *, today: da
         if text:
             claims[each.name] = _value(each, text)
     claims |= _ages(credential_type, claims, today)
-    return Reading(claims=claims, problems=_problems(credential_type, claims))
+    return Reading(claims=claims, problems=_unborn(claims, today) | _problems(credential_type, claims))
+
+
+def _unborn(claims: Mapping[str, Any], today: date) -> dict[str, str]:
+    """Return a problem for a date of birth after ``today``; a date that is none is the schema's to tell."""
+    try:
+        born = date.fromisoformat(str(claims.get(_BIRTHDATE, "")))
+    except ValueError:
+        return {}
+    return {_BIRTHDATE: "future"} if born > today else {}
 
 
 def _problems(credential_type: CredentialType, claims: Mapping[str, Any]) -> dict[str, str]:

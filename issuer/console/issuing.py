@@ -25,7 +25,7 @@ from issuer.store.clerks import Clerk, Session
 RECORD = "record"
 NOW, LATER = "now", "later"
 MAX_RECORD = 200
-_RULES = frozenset({"required", "pattern", "format", "enum", "maxLength", "minLength"})
+_RULES = frozenset({"required", "pattern", "format", "enum", "maxLength", "minLength", "future"})
 
 
 class Entry(Struct, frozen=True, kw_only=True):

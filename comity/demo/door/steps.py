@@ -5,13 +5,14 @@ Some need the operator of the registry or of a host, or a program, and are told 
 
 from collections.abc import Mapping
 
-CONSOLE, WALLET, COUNTER, SHOP = "console", "wallet", "counter", "shop"
+CONSOLE, WALLET, COUNTER, SHOP, DEVELOPERS = "console", "wallet", "counter", "shop", "developers"
 
 PATHS: Mapping[str, tuple[str, str]] = {
     CONSOLE: ("issuer", "/"),
     WALLET: ("wallet", "/"),
     COUNTER: ("verifier", "/counter"),
     SHOP: ("verifier", "/shop"),
+    DEVELOPERS: ("verifier", "/developers"),
 }
 """Face → service and path below the language."""
 

@@ -38,9 +38,11 @@ async def test_the_page_leads_to_every_face(language: str) -> None:
             f"https://laptop.local:8101/{language}/",
             f"https://laptop.local:8102/{language}/",
             f"https://laptop.local:8103/{language}/counter",
+            f"https://laptop.local:8103/{language}/developers",
         ):
             assert f'href="{link}"' in page.text
-        assert "amira" in page.text
+        assert page.text.count("amira") == 2, "beside the button, and in the list of names"
+        assert page.text.count(account.password) == 2
         assert office(PEI)[language] in html.unescape(page.text), "who visits reads whose desk it is"
         assert "badge-bad" in page.text, "a service that does not answer is told as such"
         assert "strict-transport-security" not in page.headers, "a laptop's name outlives its demonstration"

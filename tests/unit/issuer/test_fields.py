@@ -65,3 +65,10 @@ def test_what_does_not_fit_is_named_by_claim_and_rule_and_never_by_value() -> No
 def test_only_a_type_that_can_be_suspended_may_be_undone(kind: CredentialType) -> None:
     is_suspendable = schemas.type_metadata(kind.slug, kind.version)["comity"]["suspendable"]
     assert is_suspendable or schemas.undo_minutes(kind.slug) == 0
+
+
+@pytest.mark.parametrize(
+    ("born", "problem"), [("2026-11-23", None), ("2026-11-24", "future"), ("2091-07-04", "future")]
+)
+def test_nobody_is_offered_a_credential_before_they_are_born(born: str, problem: str | None) -> None:
+    assert fields.read(LICENCE, {"birthdate": born}, today=TODAY).problems.get("birthdate") == problem
