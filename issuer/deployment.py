@@ -18,6 +18,7 @@ from issuer.identity import IdentityProvider
 from issuer.secrecy import Secrecy
 from issuer.sources import Roll
 from issuer.status_lists import Publisher
+from issuer.store.open_lists import OpenLists
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -51,6 +52,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
         secrecy: everything derived from the deployment's secret.
         publisher: writes status lists.
         limits: numbers.
+        open_lists: which status lists take entries, as last read.
         request_keys: the keys of encrypted requests.
         refusals: counts what wallets are refused.
         webhooks: whoever is told what happens.
@@ -81,6 +83,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     identity_provider: IdentityProvider | None = None
     demo_sign_in: bool = False
     client_trust: ClientTrust = field(default_factory=ClientTrust)
+    open_lists: OpenLists = field(default_factory=OpenLists)
     wallet_url: str | None = None
 
     def can_sign_in(self, authority: Authority) -> bool:

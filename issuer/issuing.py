@@ -33,6 +33,7 @@ from issuer.secrecy import hashed
 from issuer.store import Connection, audit, authorizations, credentials, deferrals, offers, webhooks
 from issuer.store.credentials import Noted, Reservation, Slot
 from issuer.store.offers import Offer
+from issuer.store.open_lists import OpenLists
 from issuer.tokens import Access
 
 _Error = OAuthErrorCode
@@ -138,6 +139,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     digests: tuple[str, ...]
     nonces: Mapping[str, int]
     signed_by: str
+    open_lists: OpenLists
     at: int
 
     @classmethod
@@ -148,6 +150,7 @@ class Intent(Struct, frozen=True, kw_only=True):
             digests=digests_of(deployment, access, checked),
             nonces=nonces_of(deployment, checked),
             signed_by=authority.signer_of(checked.entry.format).thumbprint,
+            open_lists=deployment.open_lists,
             at=int(checked.at.timestamp()),
         )
 
@@ -165,6 +168,7 @@ class Intent(Struct, frozen=True, kw_only=True):
             holder_digests=self.digests,
             nonce_digests=self.nonces,
             signed_by=self.signed_by,
+            open_lists=self.open_lists,
             now=self.at,
         )
         if reservation.is_new:

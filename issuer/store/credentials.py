@@ -26,6 +26,7 @@ from comity.runtime.written import change
 from issuer.store import status_lists
 from issuer.store.insert import insert_if_absent
 from issuer.store.offers import Offer, of_row
+from issuer.store.open_lists import OpenLists
 from issuer.store.tables import credentials, issuances, nonces, offers
 from issuer.store.tables import status_lists as lists
 
@@ -96,6 +97,7 @@ def reserve(
     holder_digests: Sequence[str],
     nonce_digests: Mapping[str, int],
     signed_by: str,
+    open_lists: OpenLists,
     now: int,
 ) -> Reservation:
     """Record the intent to sign one credential for each holder digest, each at its own random free index.
@@ -128,7 +130,7 @@ def reserve(
     if not all(fresh):
         raise Conflict(Code.NONCE_INVALID, "the nonce of the key proof was used before")
     records = _intents(offer, issuance_id, credential_format=credential_format, holder_digests=holder_digests, now=now)
-    slots = _place(connection, offer.authority, records)
+    slots = _place(connection, offer.authority, records, open_lists, now=now)
     return Reservation(
         issuance_id=issuance_id, notification_id=notification_id, issued_at=now, slots=slots, is_new=True
     )
@@ -180,11 +182,11 @@ def _again(connection: Connection, earlier: "Row[tuple[object, ...]]", holder_di
     )
 
 
-def _place(connection: Connection, authority: str, records: Sequence[Mapping[str, object]]) -> tuple[Slot, ...]:
+def _place(
+    connection: Connection, authority: str, records: Sequence[Mapping[str, object]], open_lists: OpenLists, *, now: int
+) -> tuple[Slot, ...]:
     """Insert each record at a random free index of a random open list."""
-    choices = status_lists.open_lists(connection, authority)
-    if not choices:
-        raise Conflict(Code.STATUS_LISTS_FULL, "no status list has room; try again in a moment")
+    choices = open_lists.of(connection, authority, now=now)
     taken: dict[int, int] = {}
     slots = []
     for record in records:
@@ -192,7 +194,8 @@ def _place(connection: Connection, authority: str, records: Sequence[Mapping[str
         taken[chosen.id] = taken.get(chosen.id, 0) + 1
         slots.append(Slot(credential_id=str(record["id"]), list_number=chosen.number, index=index))
     for list_id in sorted(taken):  # one order for all, so that two transactions never wait for each other
-        status_lists.count(connection, list_id, taken[list_id])
+        if not status_lists.count(connection, list_id, taken[list_id]):
+            open_lists.forget(authority)
     return tuple(slots)
 
 

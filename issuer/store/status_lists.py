@@ -7,7 +7,7 @@ lose one another, and a list can always be written again.
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, or_, select, true, update
 
 from comity.credential import Status
 from comity.runtime.written import change, rows
@@ -55,7 +55,8 @@ _ALLOCATED = status_lists.c.allocated + bindparam("added")
 _COUNT = (
     update(status_lists)
     .where(status_lists.c.id == bindparam("this"))
-    .values(allocated=_ALLOCATED, is_open=status_lists.c.size * 3 > _ALLOCATED * 4)
+    .values(allocated=_ALLOCATED, is_open=and_(status_lists.c.is_open, status_lists.c.size * 3 > _ALLOCATED * 4))
+    .returning(status_lists.c.is_open)
 )
 _MARK_CHANGED = (
     update(status_lists).where(status_lists.c.id == bindparam("this")).values(changes=status_lists.c.changes + 1)
@@ -93,12 +94,13 @@ def open_lists(connection: Connection, authority: str) -> tuple[OpenList, ...]:
     return tuple([OpenList(id=row.id, number=row.number, size=row.size) for row in found])
 
 
-def count(connection: Connection, list_id: int, added: int) -> None:
-    """Add to the number of entries taken; at three quarters of its size a list closes for good.
+def count(connection: Connection, list_id: int, added: int) -> bool:
+    """Add to the number of entries taken, and say whether the list takes more; at three quarters it closes for good.
 
     An index drawn at random is then free in one of four draws at worst, and the published list still hides in a crowd.
     """
-    change(connection, _COUNT, {"this": list_id, "added": added})
+    found = rows(connection, _COUNT, {"this": list_id, "added": added})
+    return any(row.is_open for row in found)
 
 
 def mark_changed(connection: Connection, list_id: int) -> None:

@@ -24,6 +24,7 @@ from issuer.authorities import CREDENTIAL, STATUS, key_name
 from issuer.keyring import open_keys
 from issuer.store import Connection, credentials, offers
 from issuer.store.offers import ERASED, Offer, OfferState
+from issuer.store.open_lists import OpenLists
 from issuer.store.tables import audit
 from issuer.store.tables import credentials as table
 from tests.faults.harness import Service
@@ -80,6 +81,7 @@ def _card(connection: Connection, reference: str, signed_by: str, now: int) -> s
         holder_digests=[credentials.new_id()],
         nonce_digests={},
         signed_by=signed_by,
+        open_lists=OpenLists(),
         now=now,
     )
     credentials.mark_delivered(connection, reserved.issuance_id, now=now)
