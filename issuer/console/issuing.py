@@ -25,6 +25,7 @@ from issuer.store.clerks import Clerk, Session
 RECORD = "record"
 NOW, LATER = "now", "later"
 MAX_RECORD = 200
+_PERSON = ("family_name", "given_names", "latin_name", "birthdate")
 _RULES = frozenset({"required", "pattern", "format", "enum", "maxLength", "minLength", "future"})
 
 
@@ -184,8 +185,14 @@ async def _make(
 
 
 def entries_of(chosen: CredentialType) -> tuple[Entry, ...]:
-    """Return the fields of a type with their names in the form."""
-    return tuple(Entry(name=f"c{number}", field=each) for number, each in enumerate(fields.fields_of(chosen), start=1))
+    """Return the fields of a type with their names in the form: whom it is about first, then as the metadata has it."""
+    numbered = [Entry(name=f"c{number}", field=each) for number, each in enumerate(fields.fields_of(chosen), start=1)]
+    return tuple(sorted(numbered, key=lambda entry: _rank(entry.field.name)))
+
+
+def _rank(name: str) -> int:
+    """Return where a claim stands for people who read a form; the credential keeps its own order."""
+    return _PERSON.index(name) if name in _PERSON else len(_PERSON)
 
 
 def _read(request: Request, chosen: CredentialType, form: Form) -> Filled:
@@ -197,7 +204,7 @@ def _read(request: Request, chosen: CredentialType, form: Form) -> Filled:
     problems = dict(reading.problems)
     for entry in entries:  # in the order of the page
         if (rule := problems.pop(entry.field.name, None)) is not None:
-            form.fail(entry.name, _words(rule))
+            form.fail(entry.name, _words("enum" if rule == "required" and entry.field.options else rule))
     for rule in problems.values():
         form.fail("", _words(rule))
     photo = form.values.get(photos.DRAWN, "") if photos.is_wanted(chosen) else ""
@@ -294,7 +301,7 @@ def _review_page(request: Request, desk: Desk, chosen: CredentialType, form: For
 
 
 def shown_claims(chosen: CredentialType, claims: Mapping[str, Any], language: str) -> list[dict[str, Any]]:
-    """Return claims as people read them; yes and no are left to the page."""
+    """Return claims as people read them, whom they are about first; yes and no are left to the page."""
     known = {each.name: each for each in fields.fields_of(chosen)}
     return [
         {
@@ -303,7 +310,7 @@ def shown_claims(chosen: CredentialType, claims: Mapping[str, Any], language: st
             "words": known[name].shown(value, language) if name in known else None,
             "is_day": name in known and known[name].kind == "date",
         }
-        for name, value in claims.items()
+        for name, value in sorted(claims.items(), key=lambda claim: _rank(claim[0]))
     ]
 
 

@@ -137,6 +137,7 @@ async def test_the_review_shows_what_will_be_signed_in_the_clerks_language(desk:
         ({"licence_number": "<script>"}, "not written as expected"),
         ({"postal_code": "12345"}, "not written as expected"),
         ({"class": "Z"}, "Choose one"),
+        ({"class": ""}, "Choose one"),
         ({"locality": "x" * 101}, "too long"),
         ({"expires_on": "2020-01-01"}, "would end before"),
     ],
@@ -149,6 +150,13 @@ async def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(
     assert says in words(answer)
     assert 'value="Élise"' in answer.text
     assert await issuer.records(record_reference="F-1") == []
+
+
+async def test_form_and_review_begin_with_whom_they_are_about(desk: AtDesk) -> None:
+    for page in (await desk.get(FORM), await desk.post(FORM, typed(CLAIMS))):
+        said = words(page)
+        labels = ("Family name", "Given names", "Date of birth", "Licence number")
+        assert sorted(labels, key=said.index) == list(labels)
 
 
 async def test_the_same_form_sent_twice_gives_one_offer(desk: AtDesk, issuer: Deployed) -> None:
