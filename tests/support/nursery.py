@@ -79,7 +79,7 @@ class Child:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._end = os.pidfd_open(pid)  # readable when it has ended, whoever reaps it
+        self._end = _end_of(pid)
 
     def poll(self) -> int | None:
         """Return 0 when it has ended, however; None while it runs."""
@@ -102,6 +102,16 @@ class Child:
 
     def __del__(self) -> None:
         os.close(self._end)
+
+
+def _end_of(pid: int) -> int:
+    """Return a descriptor that is readable when a process has ended, whoever reaps it; it may be gone already."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        ended, nobody = os.pipe()
+        os.close(nobody)
+        return ended
 
 
 class Grown(Process):
