@@ -16,6 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from msgspec import Struct
 from tuf.api.exceptions import (
     DownloadError,
@@ -312,10 +315,18 @@ def _has_repeated_key(keyids: list[str], keys: Mapping[str, Key]) -> bool:
     return len(set(material)) != len(material)
 
 
-def _material(key: Key) -> str:
-    """Return the public key itself, however it is written: hexadecimal in either case, PEM with any line breaks."""
-    public = "".join(str(key.to_dict()["keyval"]["public"]).split())
-    return public.lower() if key.keytype == "ed25519" else public
+def _material(key: Key) -> bytes:
+    """Return the public key itself, however it is written: hexadecimal in either case, a point compressed or not.
+
+    What cannot be read as a key verifies nothing, so its own text will do.
+    """
+    public = str(key.to_dict()["keyval"]["public"])
+    try:
+        raw = bytes.fromhex(public) if key.keytype == "ed25519" else None
+        read = Ed25519PublicKey.from_public_bytes(raw) if raw else load_pem_public_key(public.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        return public.encode()
+    return read.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _ignored(name: str, why: str) -> Alert:

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import os
 import queue
+import sqlite3
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -52,7 +54,7 @@ def sqlite_engine(url: URL, *, read_only: bool = False, pool_size: int = 1) -> E
         try:
             cursor = connection.cursor()
             for pragma in pragmas:
-                cursor.execute(pragma)
+                _set(cursor, pragma)
             cursor.close()
         except BaseException:  # a file that is no database: SQLAlchemy forgets a connection whose set-up failed
             connection.close()
@@ -63,6 +65,20 @@ def sqlite_engine(url: URL, *, read_only: bool = False, pool_size: int = 1) -> E
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _set(cursor: Any, pragma: str) -> None:
+    """Run ``pragma``, patiently: SQLite's own timeout is not heeded while two make a new file WAL."""
+    ends = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            cursor.execute(pragma)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= ends:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 @dataclass(slots=True)

@@ -24,7 +24,8 @@ def may_issue(
 
     Passed when it was accredited on the stated issue day and now either is accredited or was withdrawn with effect
     ``keep`` (then ``withdrawn_keeps_effect``). A credential issued on the day of withdrawal counts as issued before;
-    the withdrawal itself holds from the start of that day. A compromised key loses everything it can have signed.
+    the withdrawal itself holds from the start of that day. A compromised key loses everything it can have signed: every
+    issue day up to that of the withdrawal, also those of an earlier accreditation, since whoever has it writes any day.
 
     An accreditation counts only while every level above, from the federation down, has the type in the scope that it
     passes on, and while its jurisdiction is a member. The issue day is as stated by the issuer; that it is true is NOT
@@ -92,9 +93,9 @@ def _outside_scope(chain: Chain, jurisdiction: str, wanted: str, today: date) ->
 def _judge_issue_day(
     chain: Chain, entry: IssuerEntry, accreditations: list[Accreditation], issued_on: date | None, today: date
 ) -> Decision:
-    """Judge the accreditations for the type; the best answer counts, but a compromise that can reach the issue day."""
+    """Judge the accreditations for the type; the best answer counts, except within reach of a compromise."""
     compromised = [each for each in accreditations if each.reason == COMPROMISED]
-    if any(issued_on is None or each.covers_issue_on(issued_on) for each in compromised):
+    if any(issued_on is None or each.is_within_reach(issued_on) for each in compromised):
         return chain.fail(Code.ISSUER_WITHDRAWN, f"{entry.authority} was withdrawn because its key was compromised")
     if issued_on is None:
         lost = [each for each in accreditations if _is_lost(each, today)]

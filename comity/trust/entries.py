@@ -130,6 +130,10 @@ class Accreditation(Struct, frozen=True, kw_only=True):
         """Say whether a credential issued on ``day`` was issued under it; the day of withdrawal counts as before."""
         return self.since <= day and (self.last_day is None or day <= self.last_day)
 
+    def is_within_reach(self, day: date) -> bool:
+        """Say whether its key, once lost, can have signed what states ``day``: any day up to that of the withdrawal."""
+        return self.withdrawn_at is None or day <= self.withdrawn_at
+
 
 class Issuer(Struct, frozen=True, kw_only=True):
     """One entry of ``issuers.json``: an authority, how it is known, and what it is accredited for."""

@@ -1,6 +1,10 @@
 """Which databases are opened, and what a failing PostgreSQL means to a caller."""
 
 import asyncio
+import contextlib
+import functools
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +68,28 @@ def test_a_connection_that_is_not_durable_is_refused(tmp_path: Path, monkeypatch
     with pytest.raises(Misconfigured) as refused:
         open_database(f"sqlite:///{tmp_path}/x.sqlite3")
     assert "durably" in refused.value.detail
+
+
+@pytest.mark.fault("F30")
+def test_several_processes_open_one_new_file(tmp_path: Path) -> None:
+    code = """
+import sys, time
+from comity.runtime.sqlite import sqlite_engine
+from sqlalchemy.engine import make_url
+for number in range(40):
+    engine = sqlite_engine(make_url(f"sqlite:///{sys.argv[1]}/{number}.sqlite3"))
+    sys.stdin.readline()
+    engine.connect().close()
+    print("opened", flush=True)
+"""
+    with contextlib.ExitStack() as running:
+        command = [sys.executable, "-c", code, str(tmp_path)]
+        piped = functools.partial(subprocess.Popen, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        started = [running.enter_context(piped(command)) for _ in range(3)]
+        for _ in range(40):
+            for each in started:
+                print(file=each.stdin, flush=True)
+            assert [each.stdout.readline() for each in started if each.stdout] == ["opened\n"] * 3
 
 
 # --- PostgreSQL's part that needs no server

@@ -1,5 +1,6 @@
 """Attacks on the registry, against the real client (catalogue group T): the last good state stays, and it is said."""
 
+import base64
 import copy
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuf.api.metadata import Key, TargetFile, Targets
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from securesystemslib.signer import CryptoSigner
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Key, Root, TargetFile, Targets
 
 from comity import strict_json, trust
 from comity.errors import Code, Malformed, Misconfigured
 from comity.runtime.registry_client import RegistryClient
 from comity.runtime.registry_folder import read_snapshot
+from comity.runtime.registry_updater import require_distinct_keys
 from tests.unit.runtime.registry_world import (
     BC_DID,
     NOW,
@@ -120,6 +126,28 @@ async def test_t02_one_key_under_two_ids_is_one_key(world: World, written: Calla
     world.forge("targets", lambda signed: twice(signed, "ca-bc", written), announce=False)
     sign_under_two_ids(world, "ca-bc")
     await refused(client, Code.REGISTRY_INVALID, before)
+
+
+def written_otherwise(key: Key) -> str:
+    """Return the PEM of the same P-256 key, its point compressed."""
+    public = load_pem_public_key(key.keyval["public"].encode())
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    point = public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    der = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200") + point
+    return f"-----BEGIN PUBLIC KEY-----\n{base64.b64encode(der).decode()}\n-----END PUBLIC KEY-----\n"
+
+
+@pytest.mark.attack("T02")
+def test_t02_one_key_in_two_notations_is_one_key() -> None:
+    first, other = (CryptoSigner.generate_ecdsa().public_key for _ in range(2))
+    again = Key.from_dict("again", {**first.to_dict(), "keyval": {"public": written_otherwise(first)}})
+    root = Root(consistent_snapshot=True)
+    root.add_key(first, "timestamp")
+    root.add_key(other, "timestamp")
+    require_distinct_keys(root)
+    root.add_key(again, "timestamp")
+    with pytest.raises(RepositoryError):
+        require_distinct_keys(root)
 
 
 @pytest.mark.attack("T02")

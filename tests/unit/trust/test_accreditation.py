@@ -155,6 +155,31 @@ def test_after_a_compromise_a_new_accreditation_counts_from_its_own_first_day() 
     assert outcome(decide(overlapping, issued_on=None)) == WITHDRAWN
 
 
+@pytest.mark.parametrize("reason", ["key_compromise", "mandate_ended"])
+def test_who_has_the_key_cannot_date_back_into_an_earlier_accreditation(reason: str) -> None:
+    def earlier(documents: Documents) -> None:
+        accreditations = documents["ca-on/issuers.json"]["issuers"][0]["accreditations"]
+        before = accreditation("person/1", "2026-01-01")
+        before |= {"withdrawn_at": "2026-01-31", "effect": "keep", "reason": "renewed"}
+        accreditations.append(before)
+
+    of = snapshot(withdrawn("keep", reason), earlier)
+    expected = WITHDRAWN if reason == "key_compromise" else KEEPS
+    assert outcome(decide(of, issued_on=date(2026, 1, 20), at=W + timedelta(days=30))) == expected
+
+
+def test_a_compromise_reaches_the_days_between_an_end_and_the_withdrawal() -> None:
+    def ended(documents: Documents) -> None:
+        first = documents["ca-on/issuers.json"]["issuers"][0]["accreditations"][0]
+        first |= {"until": "2026-03-01", "withdrawn_at": "2026-06-10", "effect": "lose", "reason": "key_compromise"}
+        renewed = accreditation("person/1", "2026-03-02")
+        documents["ca-on/issuers.json"]["issuers"][0]["accreditations"].append(renewed)
+
+    of = snapshot(ended)
+    assert outcome(decide(of, issued_on=date(2026, 4, 1))) == WITHDRAWN
+    assert outcome(decide(of, issued_on=date(2026, 6, 11))) == PASSED
+
+
 def test_the_best_of_several_accreditations_counts() -> None:
     def renew(documents: Documents) -> None:
         accreditations = documents["ca-on/issuers.json"]["issuers"][0]["accreditations"]
