@@ -1,4 +1,4 @@
-"""The private keys with which a registry is signed: PEM files, one folder for each role, readable by their owner only.
+"""The keys with which a registry is signed; private ones are PEM files by role, readable by their owner only.
 
 They never lie below the published folder. A role whose keys are kept elsewhere simply has no files here; what it would
 sign then waits (``staged``) until its keeper signs.
@@ -8,6 +8,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Key
 
@@ -79,3 +82,17 @@ def _write_private(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def material(key: Key) -> bytes:
+    """Return the public key itself, however it is written: hexadecimal in either case, a point compressed or not.
+
+    What cannot be read as a key verifies nothing, so its own text will do.
+    """
+    public = str(key.to_dict()["keyval"]["public"])
+    try:
+        raw = bytes.fromhex(public) if key.keytype == "ed25519" else None
+        read = Ed25519PublicKey.from_public_bytes(raw) if raw else load_pem_public_key(public.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        return public.encode()
+    return read.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

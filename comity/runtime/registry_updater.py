@@ -16,9 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from msgspec import Struct
 from tuf.api.exceptions import (
     DownloadError,
@@ -33,6 +30,7 @@ from tuf.ngclient.fetcher import FetcherInterface
 
 from comity.errors import Code, ComityError, Malformed
 from comity.ports import Fetcher, FetchRequest
+from comity.runtime import registry_keys
 from comity.trust.documents import MAX_DOCUMENT_BYTES
 from comity.trust.placement import TOP_ROLE, Alert, RoleListing, is_role_name, place, shown
 
@@ -311,22 +309,8 @@ def _loaded(delegated: DelegatedRole, parent: VerifiedRole, load: Callable[[str,
 
 def _has_repeated_key(keyids: list[str], keys: Mapping[str, Key]) -> bool:
     """Say whether two of ``keyids`` stand for the same key."""
-    material = [_material(keys[keyid]) for keyid in keyids if keyid in keys]
+    material = [registry_keys.material(keys[keyid]) for keyid in keyids if keyid in keys]
     return len(set(material)) != len(material)
-
-
-def _material(key: Key) -> bytes:
-    """Return the public key itself, however it is written: hexadecimal in either case, a point compressed or not.
-
-    What cannot be read as a key verifies nothing, so its own text will do.
-    """
-    public = str(key.to_dict()["keyval"]["public"])
-    try:
-        raw = bytes.fromhex(public) if key.keytype == "ed25519" else None
-        read = Ed25519PublicKey.from_public_bytes(raw) if raw else load_pem_public_key(public.encode())
-    except (ValueError, UnsupportedAlgorithm):
-        return public.encode()
-    return read.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _ignored(name: str, why: str) -> Alert:
