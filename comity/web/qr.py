@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from comity import base64url
 from comity.errors import Code, Malformed
 
 if TYPE_CHECKING:
@@ -53,6 +54,30 @@ def outline(text: str) -> Outline:
     rows = _code(text, 1).get_matrix()
     runs = [f"M{start} {y}h{length}v1h-{length}z" for y, row in enumerate(rows) for start, length in _runs(row)]
     return Outline(size=len(rows), path="".join(runs))
+
+
+class Bitmap(Struct, frozen=True, kw_only=True):
+    """A QR code as bits, for a script that draws many of them.
+
+    Attributes:
+        size: width and height in modules, quiet zone included.
+        bits: row by row, the most significant bit first, 1 for dark, without padding between rows; base64url.
+    """
+
+    size: int
+    bits: str
+
+
+def bitmap(text: str) -> Bitmap:
+    """Return ``text`` as a QR code in bits; as :func:`png`.
+
+    Raises:
+        Malformed: ``too_large``: the text does not fit into a QR code.
+    """
+    rows = _code(text, 1).get_matrix()
+    dark = "".join("1" if module else "0" for row in rows for module in row)
+    octets = -(-len(dark) // 8)
+    return Bitmap(size=len(rows), bits=base64url.encode(int(dark.ljust(octets * 8, "0"), 2).to_bytes(octets, "big")))
 
 
 def _runs(row: Sequence[bool]) -> Iterator[tuple[int, int]]:

@@ -5,9 +5,11 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from comity.web import i18n, scan, scanning
+from comity.web import i18n, parts, scan, scanning
 from comity.web.forms import Form
+from comity.web.parts import Gathered
 from comity.web.scan import Kind
+from verifier.counter import gathering
 from verifier.counter.face import Face, place_name
 from verifier.counter_store import Device
 
@@ -36,8 +38,13 @@ def router(face: Face) -> APIRouter:
         offered = {each.policy: each for each in face.presets(device) if each.is_scannable}
         policy = form.choice("policy", offered)
         text = await _shown(form)
+        gathered = gathering.add(form, text) if form.is_ok and parts.is_part(text) else None
         if not form.is_ok:
             return _page(face, request, device, form, status=422)
+        if gathered is not None:
+            if gathered.text is None:
+                return _page(face, request, device, form, gathered=gathered)
+            text = gathered.text
         found = scan.read(text)
         if found.kind not in _CREDENTIALS or found.problem is not None:
             return _page(face, request, device, form, status=422, other=_about(found.kind, pages.language(request)))
@@ -73,7 +80,14 @@ def _about(kind: Kind, language: str) -> _Other:
 
 
 def _page(
-    face: Face, request: Request, device: Device, form: Form, *, status: int = 200, other: _Other | None = None
+    face: Face,
+    request: Request,
+    device: Device,
+    form: Form,
+    *,
+    status: int = 200,
+    other: _Other | None = None,
+    gathered: Gathered | None = None,
 ) -> Response:
     language, place = face.pages.language(request), face.place(device)
     questions = [face.question(each.policy, place, language) for each in face.presets(device) if each.is_scannable]
@@ -84,6 +98,7 @@ def _page(
         status=status,
         form=form,
         other_code=other,
+        gathered=gathered,
         questions=questions,
         chosen=chosen,
         place=place_name(place, language),

@@ -1,10 +1,15 @@
 """What is scanned is never green, whatever it is."""
 
+import html
+import io
+import re
+
 import pytest
+from PIL import Image
 
 from comity.credential import Format, Status
 from comity.demo.pocket import tampered
-from comity.web import qr
+from comity.web import parts, qr
 from tests.services.verifier.deployed import Deployed
 from tests.services.verifier.federation import CANARY, LICENCE, PERSON
 from tests.services.verifier.till import Till, paired, words
@@ -116,6 +121,63 @@ async def test_a_pdf_that_was_mailed_is_read_too(till: Till, verifier: Deployed,
         )
         assert answer.status_code == (422 if seen else 303), words(answer.text)
         assert seen in words(answer.text)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+async def test_a_code_in_parts_is_gathered_scan_by_scan(till: Till, verifier: Deployed, language: str) -> None:
+    till.language = language
+    read = {"en": "{} of {} parts read", "fr": "Parties lues : {} sur {}"}[language]
+    *most, last = parts.cut(verifier.held(LICENCE).encoded)
+    count, gathered = len(most) + 1, ""
+    for number, part in enumerate([most[0], *reversed(most)], 1):
+        answer = await till.post(
+            "/counter/scan", {"policy": "drivers-licence-valid", "text": part, "gathered": gathered}
+        )
+        assert answer.status_code == 200
+        assert read.format(min(number, len(most)), count) in words(answer.text)
+        gathered = html.unescape(re.search(r'name="gathered" value="([^"]*)"', answer.text)[1])  # type: ignore[index]
+        assert re.search(r'id="f-text" name="text"[^>]* value=""', answer.text), "the field is ready for the next part"
+    answer = await till.post("/counter/scan", {"policy": "drivers-licence-valid", "text": last, "gathered": gathered})
+    assert answer.status_code == 303
+    assert CANARY in await till.read(str(answer.headers["location"])[3:])
+
+
+async def test_the_parts_of_a_revoked_document_are_red(till: Till, verifier: Deployed) -> None:
+    authority, index = verifier.federation.on, 4243  # nobody else's
+    authority.bits.set(index, Status.REVOKED.value)
+    verifier.network.documents[authority.list_uri()] = authority.token_list().encode()
+    revoked = verifier.held(LICENCE, index=index).encoded
+    assert "The authority has revoked this document." in await scanned(till, " ".join(parts.cut(revoked)))
+
+
+async def test_parts_that_make_no_code_are_refused_and_forgotten(till: Till, verifier: Deployed) -> None:
+    first, *rest = parts.cut(verifier.held(LICENCE).encoded)
+    other, *_ = parts.cut(verifier.held(PERSON).encoded)
+    policy = {"policy": "drivers-licence-valid"}
+    wrong = await till.post("/counter/scan", {**policy, "text": " ".join([first[:-1] + "~", *rest])})
+    assert wrong.status_code == 422
+    assert "These parts do not make one code" in words(wrong.text)
+    assert 'name="gathered" value=""' in wrong.text
+    anew = await till.post("/counter/scan", {**policy, "text": other, "gathered": " ".join([first, *rest[1:]])})
+    assert anew.status_code == 200
+    assert f'name="gathered" value="{other}"' in anew.text, "a part of another code begins anew"
+    whole = await till.post("/counter/scan", {**policy, "text": " ".join(parts.cut("no-credential"))})
+    assert whole.status_code == 422
+    assert 'name="gathered" value=""' in whole.text
+
+
+async def test_a_picture_of_all_parts_is_read_at_once(till: Till, verifier: Deployed) -> None:
+    drawn = [
+        Image.open(io.BytesIO(qr.png(each, pixels_per_module=4))) for each in parts.cut(verifier.held(LICENCE).encoded)
+    ]
+    sheet = Image.new("L", (sum(each.width for each in drawn), max(each.height for each in drawn)), 255)
+    for number, each in enumerate(drawn):
+        sheet.paste(each, (sum(before.width for before in drawn[:number]), 0))
+    picture = io.BytesIO()
+    sheet.save(picture, "PNG")
+    sent = {"policy": "drivers-licence-valid", "text": ""}
+    answer = await till.post("/counter/scan", sent, files={"image": ("sheet.png", picture.getvalue())})
+    assert answer.status_code == 303, words(answer.text)
 
 
 async def test_frames_are_read_for_counters_only(till: Till, verifier: Deployed) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from comity import base64url
 from comity.errors import Code, Malformed
 from comity.web import pictures, qr
 
@@ -22,6 +23,20 @@ LINK = "openid4vp://?client_id=x509_hash%3AWl7_mGmXjzXDvJm&request_uri=https%3A%
 )
 def test_what_is_drawn_is_read_back(text: str) -> None:
     assert qr.read(qr.png(text)) == text
+
+
+@pytest.mark.parametrize("text", [LINK, "A", "x" * 350])
+def test_bits_are_the_modules(text: str) -> None:
+    drawn = qr.bitmap(text)
+    octets = base64url.decode(drawn.bits)
+    assert len(octets) == -(-drawn.size * drawn.size // 8)
+    picture = Image.new("L", (drawn.size, drawn.size), 255)
+    for place in range(drawn.size * drawn.size):
+        if octets[place // 8] >> (7 - place % 8) & 1:
+            picture.putpixel((place % drawn.size, place // drawn.size), 0)
+    out = io.BytesIO()
+    picture.resize((drawn.size * 4, drawn.size * 4)).save(out, "PNG")
+    assert qr.read(out.getvalue()) == text
 
 
 @pytest.mark.good_twin("Q10")
