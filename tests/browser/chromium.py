@@ -49,15 +49,19 @@ def find(playwright: Playwright) -> Path:
     raise NoChromium(f"no Chromium for the browser tests; tried: {'; '.join(name for name, _ in ways)}")
 
 
-def filmed(code: bytes, *, frames: int = 24) -> bytes:
-    """Return an ``.mjpeg`` film of a QR code (PNG) held before a camera: tilted, blurred, after a while without it."""
-    drawn = Image.open(io.BytesIO(code)).convert("RGB").resize((420, 420))
+def filmed(*codes: bytes, frames: int = 24, pixels: int = 420) -> bytes:
+    """Return an ``.mjpeg`` film of QR codes (PNG) held before a camera: tilted, blurred, after a while without any.
+
+    Several take turns, each for as many pictures as the film of one has.
+    """
+    shown = [Image.open(io.BytesIO(code)).convert("RGB").resize((pixels, pixels)) for code in codes]
     film = []
-    for number in range(frames):
+    for number in range(frames * len(shown)):
+        drawn = shown[number // frames]
         scene = Image.new("RGB", (1280, 720), (96, 104, 112))
         if number >= EMPTY_FRAMES:
             tilted = drawn.rotate(-8 + number % 5, expand=True, fillcolor=(96, 104, 112))
-            scene.paste(tilted, (400 + 4 * (number % 3), 120))
+            scene.paste(tilted, (400 + 4 * (number % 3), (720 - tilted.height) // 2))
             scene = scene.filter(ImageFilter.GaussianBlur(1.0))
         frame = io.BytesIO()
         scene.save(frame, "JPEG", quality=80)

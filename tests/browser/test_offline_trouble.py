@@ -57,7 +57,7 @@ async def test_a_copy_that_is_not_renewed_or_is_damaged_is_told_of(visitor: NewV
     async def fail(route: Route) -> None:
         await route.fulfill(status=502, body="")
 
-    await maya.at.page.route("**/offline/copy", fail)
+    await maya.at.page.route("**/offline/copy?*", fail)
     await maya.go("/")
     await maya.at.page.get_by_text("The copy on this device could not be renewed.").wait_for()
     assert await maya.at.evaluate(DAMAGE)

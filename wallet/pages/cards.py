@@ -18,7 +18,8 @@ from wallet.holdings import Held
 from wallet.watching import state_of
 
 SOON = timedelta(days=30)
-_HOLDER = ("given_names", "family_name")
+NAME = ("given_names", "family_name")
+"""The claims that are drawn on a card as its holder's name."""
 _BAD_UNTIL_CHANGED = {Code.SUSPENDED.value}
 
 
@@ -48,7 +49,7 @@ def card(held: Held, language: str, now: datetime, snapshot: RegistrySnapshot | 
         title=held.title(language),
         issuer=name,
         initials=initials(issuer, name, snapshot),
-        holder=" ".join(str(held.processed.claims[each]) for each in _HOLDER if each in held.processed.claims),
+        holder=" ".join(str(held.processed.claims[each]) for each in NAME if each in held.processed.claims),
         badge=badge(held, language, now),
         href=href,
         meaning="" if state == Code.OK.value else shown.words(state, language),

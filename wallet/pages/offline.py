@@ -2,9 +2,11 @@
 
 The service worker keeps static files and one page without anybody's data (:mod:`wallet.pages.installing`). What is
 kept besides is sealed by ``offline.js`` with a passphrase that never comes here (decision 0034). A copy is for
-reading: it holds no holder key, nothing signed, and nothing that a verifier would take.
+reading: it holds no holder key, and nothing signed unless the person wants codes for a counter
+(:mod:`wallet.pages.offline_codes`).
 """
 
+import asyncio
 import hashlib
 from datetime import datetime
 from typing import Any
@@ -13,12 +15,14 @@ from fastapi import APIRouter, Request
 from msgspec.structs import asdict
 from starlette.responses import JSONResponse, Response
 
+from comity.errors import Code, Malformed
 from comity.trust.snapshot import RegistrySnapshot
 from comity.web import i18n, shown_text
 from wallet import holdings
 from wallet.holdings import Held
-from wallet.pages import cards
+from wallet.pages import cards, offline_codes
 from wallet.pages.face import Face
+from wallet.pages.offline_codes import Tells
 
 _OWNER_LENGTH = 22
 
@@ -39,14 +43,30 @@ def router(face: Face) -> APIRouter:
     @routes.get("/offline/copy")
     async def copy(request: Request) -> Response:
         """Answer everything that is readable without network, for the page's script to seal."""
-        wallet = await face.wallet(request)
-        held, now, snapshot = await holdings.all_held(wallet), face.deployment.clock.now(), face.snapshot()
-        drawn = {
-            each: [_readable(one, each, now, snapshot) for one in reversed(held)] for each in sorted(i18n.LANGUAGES)
-        }
-        return JSONResponse({"owner": owner(wallet.citizen), "taken_at": now.isoformat(), "cards": drawn})
+        wallet, tells = await face.wallet(request), _tells(request)
+        held = list(reversed(await holdings.all_held(wallet)))
+        now, snapshot = face.deployment.clock.now(), face.snapshot()
+        drawn = {each: [_readable(one, each, now, snapshot) for one in held] for each in sorted(i18n.LANGUAGES)}
+        told = {"owner": owner(wallet.citizen), "taken_at": now.isoformat(), "cards": drawn}
+        if tells is not Tells.NOTHING:
+            told["codes"] = await _codes(held, tells, request.query_params.get("drawn", ""))
+        return JSONResponse(told)
 
     return routes
+
+
+def _tells(request: Request) -> Tells:
+    try:
+        return Tells(request.query_params.get("tells", Tells.NOTHING))
+    except ValueError:
+        raise Malformed(Code.MALFORMED, "codes tell nothing, the least or the most") from None
+
+
+async def _codes(held: list[Held], tells: Tells, drawn: str) -> dict[str, Any]:
+    """Return the codes in the order of the cards, and their mark; ``codes`` is None when the browser has drawn them."""
+    mark = offline_codes.mark(held, tells)
+    codes = None if mark == drawn else await asyncio.to_thread(offline_codes.draw, held, tells)
+    return {"mark": mark, "codes": codes}
 
 
 def owner(citizen: str) -> str:

@@ -4,6 +4,7 @@
 
 const DATABASE = "comity-offline", STORE = "copies", NAME = "mine";
 const ROUNDS = 600_000, LEAST = 12, LOCK_AFTER_MS = 300_000;
+const EACH_PART_MS = 450, MODULE_PIXELS = 6; // fewer than three a second (WCAG 2.3.1)
 const CURVE = { name: "ECDH", namedCurve: "P-256" };
 const CONTEXT = new TextEncoder().encode("comity wallet offline copy 1");
 
@@ -56,14 +57,22 @@ async function begin(passphrase) {
   return { salt, rounds: ROUNDS, wrapIv, wrapped, to: await crypto.subtle.exportKey("raw", pair.publicKey) };
 }
 
-async function seal(lock, told) {
+async function seal(lock, value) {
   const to = await crypto.subtle.importKey("raw", lock.to, CURVE, false, []);
   const once = await crypto.subtle.generateKey(CURVE, false, ["deriveBits"]);
   const iv = random(12);
-  const words = new TextEncoder().encode(JSON.stringify(told));
+  const words = new TextEncoder().encode(JSON.stringify(value));
   const sealed = await crypto.subtle.encrypt(sealing(iv), await contentKey(once.privateKey, to), words);
   const from = await crypto.subtle.exportKey("raw", once.publicKey);
-  return { ...lock, owner: told.owner, takenAt: told.taken_at, iv, from, sealed };
+  return { iv, from, sealed };
+}
+
+// Codes are drawn anew, and sealed anew, only when they changed: `mark` says for which cards they are.
+async function copied(lock, told, before) {
+  const { codes, ...readable } = told;
+  const mark = codes?.mark;
+  const drawn = codes?.codes ? await seal(lock, codes) : mark && before?.mark === mark ? before.codes : undefined;
+  return { ...lock, owner: told.owner, takenAt: told.taken_at, mark, codes: drawn, ...await seal(lock, { ...readable, mark }) };
 }
 
 // Fails for a wrong passphrase; what fails after it is a damaged copy.
@@ -78,8 +87,9 @@ async function unseal(copy, own) {
   return JSON.parse(new TextDecoder().decode(words));
 }
 
-async function current(path) {
-  const answer = await fetch(path, { headers: { accept: "application/json" }, redirect: "error" });
+async function current(path, lock) {
+  const wanted = new URLSearchParams({ tells: lock.tells ?? "nothing", drawn: lock.mark ?? "" });
+  const answer = await fetch(`${path}?${wanted}`, { headers: { accept: "application/json" }, redirect: "error" });
   if (!answer.ok) throw new Error("no copy to be had");
   return answer.json();
 }
@@ -118,8 +128,8 @@ async function keeping(form) {
     if ([...field.value].length < LEAST) return;
     said.textContent = form.dataset.working;
     try {
-      const told = await current(form.dataset.told);
-      await save(await seal(await begin(field.value), told));
+      const lock = { ...await begin(field.value), tells: form.elements.tells.value };
+      await save(await copied(lock, await current(form.dataset.told, lock)));
       field.value = said.textContent = "";
       await show();
     } catch {
@@ -156,8 +166,12 @@ async function reading(form) {
       const own = await unwrapped(copy, form.elements.passphrase.value);
       try {
         const told = await unseal(copy, own);
-        const cards = told.cards[document.documentElement.lang.slice(0, 2)];
-        list.replaceChildren(...cards.map((each) => drawn(each, opened.dataset.ended)));
+        const language = document.documentElement.lang.slice(0, 2);
+        const drawnFor = copy.codes && await unseal(copy.codes, own);
+        const codes = told.mark && drawnFor?.mark === told.mark ? drawnFor.codes : [];
+        list.replaceChildren(...told.cards[language].map((each, number) => drawn(each, opened.dataset.ended, codes[number], language)));
+        opened.querySelector("[data-with-codes]").hidden = !codes.some(Boolean);
+        opened.querySelector("[data-without-codes]").hidden = codes.some(Boolean);
       } catch {
         said.textContent = "";
         tell("damaged");
@@ -177,7 +191,7 @@ async function reading(form) {
   form.hidden = false;
 }
 
-function drawn(card, ended) {
+function drawn(card, ended, code, language) {
   const place = document.querySelector("[data-card]").content.cloneNode(true);
   for (const part of place.querySelectorAll("[data-text]")) part.textContent = card[part.dataset.text];
   if (card.css) place.querySelector("[data-css]").classList.add(...card.css.split(" "));
@@ -200,7 +214,51 @@ function drawn(card, ended) {
     line.append(name, said);
     place.querySelector("[data-claims]").append(line);
   }
+  const shown = place.querySelector("[data-code]");
+  if (code) showing(shown, code, language);
+  else shown.remove();
   return place;
+}
+
+// --- a code in parts (record 0043): its frames one after the other, or one at a time for who wants no motion
+
+function showing(place, code, language) {
+  const canvas = place.querySelector("canvas"), at = place.querySelector("[data-at]"), pause = place.querySelector("[data-pause]");
+  let number = 0, timer;
+  const show = (next) => {
+    number = (next + code.frames.length) % code.frames.length;
+    paint(canvas, ...code.frames[number]);
+    at.textContent = at.dataset.words.replace("##", code.frames.length).replace("#", number + 1);
+  };
+  const run = (runs) => {
+    clearInterval(timer);
+    if (runs) timer = setInterval(() => (canvas.isConnected ? show(number + 1) : clearInterval(timer)), EACH_PART_MS);
+    pause.setAttribute("aria-pressed", String(!runs));
+  };
+  pause.addEventListener("click", () => run(pause.getAttribute("aria-pressed") === "true"));
+  place.querySelector("[data-previous]").addEventListener("click", () => { run(false); show(number - 1); });
+  place.querySelector("[data-next]").addEventListener("click", () => { run(false); show(number + 1); });
+  place.querySelector("[data-facts]").replaceChildren(...code.facts[language].map((fact) => {
+    const line = document.createElement("li");
+    line.textContent = fact;
+    return line;
+  }));
+  place.addEventListener("toggle", () => run(place.open && !matchMedia("(prefers-reduced-motion: reduce)").matches));
+  show(0);
+}
+
+function paint(canvas, size, bits) {
+  const octets = Uint8Array.from(atob(bits.replaceAll("-", "+").replaceAll("_", "/")), (each) => each.charCodeAt(0));
+  canvas.width = canvas.height = size * MODULE_PIXELS;
+  const pen = canvas.getContext("2d");
+  pen.fillStyle = "#fff";
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+  pen.fillStyle = "#000";
+  for (let place = 0; place < size * size; place += 1) {
+    if (octets[place >> 3] >> (7 - (place & 7)) & 1) {
+      pen.fillRect((place % size) * MODULE_PIXELS, Math.floor(place / size) * MODULE_PIXELS, MODULE_PIXELS, MODULE_PIXELS);
+    }
+  }
 }
 
 // --- any page of the open wallet that shows cards: what is kept follows them, in the background
@@ -208,8 +266,8 @@ function drawn(card, ended) {
 async function renewing(path) {
   const copy = await find();
   if (!copy) return;
-  const told = await current(path);
-  if (told.owner === copy.owner) await save(await seal(copy, told));
+  const told = await current(path, copy);
+  if (told.owner === copy.owner) await save(await copied(copy, told, copy));
 }
 
 if (canKeep) {
