@@ -118,10 +118,10 @@ def read(credential_type: CredentialType, typed: Mapping[str, str], *, today: da
         if text:
             claims[each.name] = _value(each, text)
     claims |= _ages(credential_type, claims, today)
-    return Reading(claims=claims, problems=_unborn(claims, today) | _problems(credential_type, claims))
+    return Reading(claims=claims, problems=unborn(claims, today) | _problems(credential_type, claims))
 
 
-def _unborn(claims: Mapping[str, Any], today: date) -> dict[str, str]:
+def unborn(claims: Mapping[str, Any], today: date) -> dict[str, str]:
     """Return a problem for a date of birth after ``today``; a date that is none is the schema's to tell."""
     try:
         born = date.fromisoformat(str(claims.get(_BIRTHDATE, "")))

@@ -14,7 +14,7 @@ from comity.openid.issuance.offer import (
     TransactionCode,
 )
 from comity.record import Discreet
-from issuer import catalog
+from issuer import catalog, fields
 from issuer.authorities import Authority
 from issuer.deployment import Deployment
 from issuer.secrecy import hashed, no_code
@@ -100,7 +100,10 @@ async def prepare_offer(deployment: Deployment, wanted: Wanted) -> CreatedOffer:
     claims = await _claims(deployment, wanted, credential_type.slug)
     catalog.check_claims(credential_type, claims)
     now = deployment.now()
-    ends_at = catalog.end_of_validity(credential_type, claims, wanted.valid_until, datetime.fromtimestamp(now, tz=UTC))
+    at = datetime.fromtimestamp(now, tz=UTC)
+    if fields.unborn(claims, at.date()):
+        raise Malformed(Code.CLAIMS_INVALID, "the claims do not fit the type: birthdate: future")
+    ends_at = catalog.end_of_validity(credential_type, claims, wanted.valid_until, at)
     secrecy, offer_id = deployment.secrecy, credentials.new_id()
     code_hash = hashed(secrecy.code_of(offer_id))
     asks = wanted.transaction_code or wanted.is_for_later

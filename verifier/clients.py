@@ -227,7 +227,9 @@ def _keys(jwks: Mapping[str, Any]) -> dict[str, Jwk]:
         if _is_of_another_kind(each):
             continue
         bare = keys.public_jwk(keys.public_key(each))
-        found[str(each.get("kid") or keys.thumbprint(bare))] = bare
+        kid = str(each.get("kid") or keys.thumbprint(bare))
+        if found.setdefault(kid, bare) != bare:
+            raise Malformed(Code.MALFORMED_KEY, "two different keys of the JWK Set have one kid")
     if not found:
         raise Malformed(Code.MALFORMED_KEY, "no key of the JWK Set is one for ES256, ES384 or EdDSA")
     return found

@@ -28,6 +28,7 @@ SHORTEST_TTL_SECONDS = 60
 LONGEST_TTL_SECONDS = 24 * 3600
 MAX_BYTES = 5 << 20
 MAX_REDIRECTS = 3
+MAX_ETAG = 256
 _IN_MEMORY = 256
 
 _log = structlog.get_logger("comity.status_cache")
@@ -274,12 +275,18 @@ def _answered(uri: str, fetched: Fetched, copy: _Copy | None) -> tuple[_Copy, So
         raise Unreachable(Code.UNREACHABLE, f"the host answered with status {fetched.status}")
     fresh = _Copy(
         uri=uri,
-        etag=fetched.headers.get("etag"),
+        etag=_etag(fetched),
         content_type=fetched.content_type,
         fetched_at=fetched.fetched_at,
         body=fetched.body,
     )
     return fresh, Source.FETCHED
+
+
+def _etag(fetched: Fetched) -> str | None:
+    """Return the answer's ETag, unless it is none that can be sent back (RFC 9110 §8.8.3, visible ASCII here)."""
+    etag = fetched.headers.get("etag")
+    return etag if etag is not None and etag.isascii() and etag.isprintable() and len(etag) <= MAX_ETAG else None
 
 
 def _keep(table: "OrderedDict[str, Any]", key: str, value: Any) -> None:

@@ -26,6 +26,7 @@ from comity.runtime.logging import without_message
 from comity.runtime.settings import ServiceSettings
 from comity.web import counted, i18n, metrics, problems
 from comity.web.admission import ALWAYS_ANSWERED, Admission, Full, Room
+from comity.web.body import is_within
 from comity.web.later import OF_EVERY_SERVICE, loading_later
 from comity.web.metrics import Metrics
 from comity.web.pages import Pages, is_page
@@ -207,7 +208,7 @@ class _Base:
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         most = self._max_page_bytes if scope["path"].startswith(_PAGES) else self._max_body_bytes
-        if not declared.isdigit() or int(declared) > most:
+        if not is_within(declared.decode("latin-1"), most):
             if not counted.hand_over(scope, _too_large()):
                 answer = await _answer(Request(scope, receive), _too_large())
                 await answer(scope, receive, send)

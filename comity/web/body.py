@@ -10,9 +10,16 @@ from comity import strict_json
 from comity.errors import Code, Malformed
 
 MAX_FIELDS = 64
+_LENGTH_DIGITS = 18
 _JSON_TYPE = re.compile(r"application/(?:json|[a-z0-9.+-]+\+json)\Z")
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def is_within(declared: str, most: int) -> bool:
+    """Say whether a ``Content-Length`` is a number of octets, and of ``most`` at most (RFC 9110 §8.6)."""
+    # Python refuses to read more than 4,300 digits, and reads digits that are not ASCII.
+    return declared.isascii() and declared.isdigit() and len(declared) <= _LENGTH_DIGITS and int(declared) <= most
 
 
 def media_type(request: Request) -> str:

@@ -21,7 +21,7 @@ from starlette.requests import Request
 
 from comity import base64url
 from comity.errors import Code, Malformed
-from comity.web.body import media_type
+from comity.web.body import is_within, media_type
 
 TOKEN = "form_token"
 ONCE = "form_once"
@@ -124,7 +124,7 @@ async def read(request: Request, *, max_bytes: int = MAX_FORM_BYTES) -> Form:
     if media_type(request) not in _TYPES:
         raise Malformed(Code.UNSUPPORTED_MEDIA_TYPE, "this is not a form")
     declared = request.headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared) > max_bytes:
+    if not is_within(declared, max_bytes):
         raise Malformed(Code.TOO_LARGE, "the form is larger than allowed")
     try:
         sent = await request.form(max_files=4, max_fields=MAX_FIELDS, max_part_size=max_bytes)

@@ -88,6 +88,7 @@ async def test_only_who_may_issue_sees_the_link_of_an_open_offer(issuer: Deploye
         ({"claims": {}}, 400, "claims_invalid", "birthdate: required"),
         ({"claims": {**PERSON, "pet": "x"}}, 400, "claims_invalid", "pet: additionalProperties"),
         ({"claims": {**PERSON, "birthdate": "yesterday"}}, 400, "claims_invalid", "birthdate: format"),
+        ({"claims": {**PERSON, "birthdate": "2091-01-01"}}, 400, "claims_invalid", "birthdate: future"),
         ({"claims": None}, 400, "claims_invalid", "claims are needed"),
         ({"claims": None, "record_reference": "nobody"}, 404, "not_found", "no such record"),
         ({"record_reference": "a\nb"}, 400, "request_invalid", "printable"),

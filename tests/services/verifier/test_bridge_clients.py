@@ -58,7 +58,7 @@ RSA = {"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "another", "use": "sig", "
 
 async def test_what_cannot_be_registered_is_not(verifier: Deployed) -> None:
     clients = verifier.deployment.signing_in.clients
-    key = dict(KeySigner.generate().public_jwk)
+    key, other = (dict(KeySigner.generate().public_jwk) for _ in range(2))
     wrong: list[dict[str, Any]] = [
         {"name": {"en": "Shop", "fr": ""}},
         {"name": {"en": "Shop\u202e", "fr": "Boutique"}},
@@ -75,6 +75,7 @@ async def test_what_cannot_be_registered_is_not(verifier: Deployed) -> None:
         {"method": "private_key_jwt", "jwks": {"keys": [key, {**RSA, "d": "AAAA"}]}},
         {"method": "private_key_jwt", "jwks": {"keys": [key, {**key, "x": "AAAA"}]}},
         {"method": "private_key_jwt", "jwks": {"keys": [RSA, {**key, "use": "enc"}]}},
+        {"method": "private_key_jwt", "jwks": {"keys": [{**key, "kid": "1"}, {**other, "kid": "1"}]}},
         {"subject_claim": "class"},
         {"subject_claim": "certification_number"},
         {"subject_claim": "family_name", "policies": ("server-and-person",)},

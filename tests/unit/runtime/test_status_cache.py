@@ -104,6 +104,14 @@ async def test_without_an_etag_everything_is_fetched_again(cache: StatusCache, h
     assert host.requests[-1].etag is None
 
 
+@pytest.mark.parametrize("etag", ['"é"', '"\r\nx: y"', '"' + "a" * 300 + '"'])
+async def test_an_etag_that_cannot_be_sent_back_is_not_kept(cache: StatusCache, host: Host, etag: str) -> None:
+    host.etag = etag
+    await ask(cache)
+    assert (await ask(cache, 0)).source is Source.FETCHED
+    assert host.requests[-1].etag is None
+
+
 async def test_the_lists_own_ttl_counts_where_nothing_else_is_asked(
     cache: StatusCache, host: Host, clock: FixedClock
 ) -> None:
