@@ -14,14 +14,18 @@ from comity.web import i18n
 from wallet import type_names
 from wallet.records import PENDING, Kept, OpenWallet
 
+LONGEST_INTERVAL = 30 * 24 * 3600
+"""Seconds after which an issuer is asked again at the latest, however long it told the wallet to wait."""
+
 
 def waiting(line: Mapping[str, Any], told: Deferred, now: datetime) -> dict[str, Any]:
     """Return a line that waits for what the issuer promised."""
-    ask_after = now + timedelta(seconds=told.interval)
+    interval = min(told.interval, LONGEST_INTERVAL)
+    ask_after = now + timedelta(seconds=interval)
     return {
         **line,
         "transaction_id": told.transaction_id,
-        "interval": told.interval,
+        "interval": interval,
         "ask_after": ask_after.isoformat(),
     }
 

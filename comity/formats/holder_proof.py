@@ -77,7 +77,7 @@ def check_issued_now(payload: Mapping[str, Any], *, at: datetime) -> None:
     if not at - MAX_AGE <= numeric_date(payload["iat"]) <= at + MAX_SKEW:
         raise Malformed(Code.HOLDER_PROOF_EXPIRED, "the holder's proof was not made just now")
     expires, begins = optional_numeric_date(payload, "exp"), optional_numeric_date(payload, "nbf")
-    if expires is not None and at >= expires + MAX_SKEW:
+    if expires is not None and at - MAX_SKEW >= expires:
         raise Malformed(Code.HOLDER_PROOF_EXPIRED, "the holder's proof has expired")
     if begins is not None and at < begins - MAX_SKEW:
         raise Malformed(Code.HOLDER_PROOF_EXPIRED, "the holder's proof is not valid yet")

@@ -89,9 +89,10 @@ def require_valid(found: Stated, came: Read, *, at: datetime) -> StatusList:
         raise Malformed(Code.STATUS_LIST_INVALID, "the status list is dated in the future")
     if came.newest_issued_at is not None and listed.issued_at < came.newest_issued_at:
         raise Malformed(Code.STATUS_LIST_ROLLED_BACK, "the status list is older than one seen before")
-    if listed.expires_at is not None and listed.expires_at + CLOCK_SKEW <= at:
+    if listed.expires_at is not None and listed.expires_at <= at - CLOCK_SKEW:
         raise Malformed(Code.STATUS_LIST_EXPIRED, "the status list has ended")
-    lasts = LONGEST if listed.ttl_seconds is None else min(timedelta(seconds=listed.ttl_seconds), LONGEST)
+    most = LONGEST.total_seconds()
+    lasts = timedelta(seconds=most if listed.ttl_seconds is None else min(listed.ttl_seconds, most))
     if came.confirmed_at + max(lasts, CLOCK_SKEW) < at:
         raise Malformed(Code.STATUS_STALE, "the status list is older than it may be, and its host does not answer")
     # Steps 4 and 7: the list that was named, and what it says at this place.

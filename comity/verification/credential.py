@@ -247,7 +247,7 @@ def _validity_period(processed: ProcessedCredential, at: datetime) -> Check:
     """Check 5, on instants and with the one clock skew."""
     name = CheckName.VALIDITY_PERIOD
     facts: dict[str, Any] = {"valid_from": _iso(processed.valid_from), "valid_until": _iso(processed.valid_until)}
-    if processed.valid_until is not None and processed.valid_until + CLOCK_SKEW <= at:
+    if processed.valid_until is not None and processed.valid_until <= at - CLOCK_SKEW:
         return failed(name, Code.EXPIRED, "the credential's validity has ended", **facts)
     begun, issued, latest = processed.valid_from, processed.issued_at, at + CLOCK_SKEW
     if (begun is not None and begun > latest) or (issued is not None and issued > latest):

@@ -144,7 +144,7 @@ def _outdated(listed: StatusList, obtained: Obtained, at: datetime, told: dict[s
         detail = "the list is older than one seen before"
         return failed(CheckName.STATUS, Code.STATUS_LIST_ROLLED_BACK, detail, **told, unfit=[listed.uri])
     # Profile 3.4: how old may the statement be?
-    if listed.expires_at is not None and listed.expires_at + CLOCK_SKEW <= at:
+    if listed.expires_at is not None and listed.expires_at <= at - CLOCK_SKEW:
         detail = "the only list at hand has ended"
         return unknown(CheckName.STATUS, Code.STATUS_UNAVAILABLE, detail, **told, unfit=[listed.uri])
     return None

@@ -285,8 +285,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "comity/verification/credential.py",
-        "processed.valid_until + CLOCK_SKEW <= at:",
-        "processed.valid_until + CLOCK_SKEW < at:",
+        "processed.valid_until <= at - CLOCK_SKEW:",
+        "processed.valid_until < at - CLOCK_SKEW:",
         f"{VALIDITY}::test_the_second_at_which_it_ends",
     ),
     Mutant(

@@ -143,7 +143,7 @@ def verify(shown: Shown, trusted: Sequence[Jwk], *, subject: str, at: datetime) 
     # §12: exp is REQUIRED and MUST NOT have passed; nbf and iat, where present, must have come.
     claims = _members(shown)
     begins = [moment for name in ("nbf", "iat") if (moment := claims.optional_instant(name)) is not None]
-    if found.expires_at + CLOCK_SKEW <= at or any(moment > at + CLOCK_SKEW for moment in begins):
+    if found.expires_at <= at - CLOCK_SKEW or any(moment > at + CLOCK_SKEW for moment in begins):
         raise _REFUSE("the attestation does not hold at this time", Code.VERIFIER_ATTESTATION_EXPIRED)
     return found
 
