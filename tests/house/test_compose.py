@@ -154,7 +154,7 @@ def test_no_text_is_put_into_a_container_that_is_read_only() -> None:
     it has to be in the repository, and readable by the user of the image.
     """
     sources = {each["source"] for service in SERVICES.values() for each in service.get("configs", [])}
-    assert {name: set(each) for name, each in COMPOSE["configs"].items()} == dict.fromkeys(sources, {"file"})
+    assert {name: set(each) for name, each in COMPOSE["configs"].items()} == {each: {"file"} for each in sources}
     assert "secrets" not in COMPOSE
     assert [path for path in CONFIGS.values() if not path.is_file() or not path.stat().st_mode & 0o004] == []
 
@@ -195,7 +195,17 @@ def test_our_containers_may_do_little(name: str) -> None:
     assert service["user"] == "10001:10001"
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert (ROOT / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_the_image_is_built_once_and_never_asked_for_elsewhere() -> None:
+    """A `build` at each service makes Docker Compose build the same image once for each.
+
+    The builder is in no profile, since `docker compose build` leaves services of a profile out.
+    """
+    (builder,) = [service for service in SERVICES.values() if "build" in service]
+    assert "profiles" not in builder
+    assert {(service["image"], service["pull_policy"]) for service in OURS.values()} == {(builder["image"], "never")}
+    assert (ROOT / builder["build"]["context"] / builder["build"]["dockerfile"]).is_file()
 
 
 def test_private_registry_keys_are_mounted_only_where_they_sign() -> None:
