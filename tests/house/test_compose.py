@@ -208,6 +208,12 @@ def test_the_image_is_built_once_and_never_asked_for_elsewhere() -> None:
     assert (ROOT / builder["build"]["context"] / builder["build"]["dockerfile"]).is_file()
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_a_stop_ends_every_container_at_once(name: str) -> None:
+    """Process 1 ignores SIGTERM unless it handles it; the re-signer does not, and was killed after ten seconds."""
+    assert SERVICES[name]["init"] is True
+
+
 def test_private_registry_keys_are_mounted_only_where_they_sign() -> None:
     assert {name for name in SERVICES if "registry-keys" in mounts(name).values()} == {"registry-signer", "setup"}
     writers = {name for name in OURS if "registry:/data/registry" in SERVICES[name].get("volumes", [])}
