@@ -317,3 +317,8 @@ def test_the_image_has_a_health_check_and_exposes_the_ports() -> None:
 
 def test_the_entry_point_is_the_command() -> None:
     assert values("ENTRYPOINT") == ['["comity"]']
+
+
+def test_no_volume_without_a_name_is_left_behind_by_every_container() -> None:
+    """`docker compose down` keeps what a `VOLUME` of the image made, one for each container of each start."""
+    assert values("VOLUME") == []
