@@ -26,7 +26,6 @@ ENV PATH=/opt/comity/bin:$PATH \
     HEALTH_URL=http://localhost:8101/healthz
 USER 10001:10001
 WORKDIR /data
-VOLUME /data
 EXPOSE 8101 8102 8103 8104 8105
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(os.environ['HEALTH_URL'], timeout=4)"]

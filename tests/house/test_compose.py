@@ -1,4 +1,4 @@
-"""No engine runs the image here, so everything it and the compose file name is checked against code and tree."""
+"""No engine runs at a test, so everything the image and the compose file name is checked against code and tree."""
 
 import json
 import re
@@ -37,6 +37,7 @@ SETTINGS: Mapping[str, type[ServiceSettings]] = {
     "VERIFIER_": VerifierSettings,
 }
 PORTS = {"issuer": "8101", "wallet": "8102", "verifier": "8103", "registry": "8104", "status": "8105"}
+CONFIGS = {name: ROOT / each.get("file", "") for name, each in COMPOSE["configs"].items()}
 DOCKERFILE = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
 INSTRUCTIONS = [line.split(maxsplit=1) for line in DOCKERFILE.splitlines() if line and not line.startswith(("#", " "))]
 OTHER_VARIABLES = {"HEALTH_URL", "POSTGRES_USER", "POSTGRES_PASSWORD"}
@@ -146,6 +147,18 @@ def test_every_volume_and_config_is_declared_and_used() -> None:
     assert sources == {*COMPOSE["volumes"], *COMPOSE["configs"]}
 
 
+def test_no_text_is_put_into_a_container_that_is_read_only() -> None:
+    """Docker Compose copies inline `content` (and `environment`) into the container, which the engine refuses there.
+
+    "container rootfs is marked read-only" ended `setup` and `issuer`. A file is bound in, read-only container or not;
+    it has to be in the repository, and readable by the user of the image.
+    """
+    sources = {each["source"] for service in SERVICES.values() for each in service.get("configs", [])}
+    assert {name: set(each) for name, each in COMPOSE["configs"].items()} == {each: {"file"} for each in sources}
+    assert "secrets" not in COMPOSE
+    assert [path for path in CONFIGS.values() if not path.is_file() or not path.stat().st_mode & 0o004] == []
+
+
 def test_ports_are_those_of_the_house() -> None:
     assert set(LISTENING) == set(PORTS)
     for name in LISTENING:
@@ -182,7 +195,23 @@ def test_our_containers_may_do_little(name: str) -> None:
     assert service["user"] == "10001:10001"
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert (ROOT / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+
+
+def test_the_image_is_built_once_and_never_asked_for_elsewhere() -> None:
+    """A `build` at each service makes Docker Compose build the same image once for each.
+
+    The builder is in no profile, since `docker compose build` leaves services of a profile out.
+    """
+    (builder,) = [service for service in SERVICES.values() if "build" in service]
+    assert "profiles" not in builder
+    assert {(service["image"], service["pull_policy"]) for service in OURS.values()} == {(builder["image"], "never")}
+    assert (ROOT / builder["build"]["context"] / builder["build"]["dockerfile"]).is_file()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_stop_ends_every_container_at_once(name: str) -> None:
+    """Process 1 ignores SIGTERM unless it handles it; the re-signer does not, and was killed after ten seconds."""
+    assert SERVICES[name]["init"] is True
 
 
 def test_private_registry_keys_are_mounted_only_where_they_sign() -> None:
@@ -192,7 +221,7 @@ def test_private_registry_keys_are_mounted_only_where_they_sign() -> None:
 
 
 def test_the_databases_are_created() -> None:
-    created = set(re.findall(r"CREATE DATABASE (\w+)", COMPOSE["configs"]["databases"]["content"]))
+    created = set(re.findall(r"CREATE DATABASE (\w+)", CONFIGS["databases"].read_text(encoding="utf-8")))
     used = {
         urlsplit(value).path.strip("/")
         for name in OURS
@@ -202,23 +231,21 @@ def test_the_databases_are_created() -> None:
     assert created == used == {"issuer", "wallet", "verifier"}
 
 
-def test_the_authorities_can_be_read(tmp_path: Path) -> None:
-    content = COMPOSE["configs"]["authorities"]["content"]
-    file = tmp_path / "authorities.json"
-    file.write_text(content, encoding="utf-8")
-    descriptions = authorities.load(file)
-    assert len(json.loads(content)) == len(descriptions) == 9
+def test_the_authorities_can_be_read() -> None:
+    descriptions = authorities.load(CONFIGS["authorities"])
+    assert len(json.loads(CONFIGS["authorities"].read_text(encoding="utf-8"))) == len(descriptions) == 9
 
 
 def test_the_members_can_be_admitted(tmp_path: Path) -> None:
     repository = RegistryRepository.create(tmp_path, SystemClock(), name_en="Demo", name_fr="Démo")
     repository.apply([authoring.type_edit(f"{slug}/{version}") for slug, version in schemas.all_types()])
-    repository.apply(authoring.plan(json.loads(COMPOSE["configs"]["members"]["content"])))
+    repository.apply(authoring.plan(json.loads(CONFIGS["members"].read_text(encoding="utf-8"))))
     assert len(repository.documents()["federation.json"]["members"]) == 8
 
 
 def test_every_authority_is_entered_in_the_registry_with_its_types() -> None:
-    described = {each["authority"]: each["types"] for each in json.loads(COMPOSE["configs"]["authorities"]["content"])}
+    content = json.loads(CONFIGS["authorities"].read_text(encoding="utf-8"))
+    described = {each["authority"]: each["types"] for each in content}
     entered = {
         line[line.index("--authority") + 1]: [line[i + 1] for i, part in enumerate(line) if part == "--type"]
         for name, line in COMMANDS
@@ -290,3 +317,8 @@ def test_the_image_has_a_health_check_and_exposes_the_ports() -> None:
 
 def test_the_entry_point_is_the_command() -> None:
     assert values("ENTRYPOINT") == ['["comity"]']
+
+
+def test_no_volume_without_a_name_is_left_behind_by_every_container() -> None:
+    """`docker compose down` keeps what a `VOLUME` of the image made, one for each container of each start."""
+    assert values("VOLUME") == []

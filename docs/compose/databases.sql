@@ -1,0 +1,3 @@
+CREATE DATABASE issuer;
+CREATE DATABASE wallet;
+CREATE DATABASE verifier;
