@@ -155,7 +155,7 @@ async def test_a_clerk_s_session_that_is_about_to_end_asks_first(visitor: NewVis
     assert not await asks.is_visible()
     await clerk.page.clock.fast_forward("00:02")
     await asks.wait_for()
-    await require_focus(clerk, "Stay")
+    await require_focus(clerk, "Stay", "your session ends")
     assert await clerk.findings() == []
     async with clerk.page.expect_response(f"{stage.urls['issuer']}/en/") as kept:
         await clerk.page.keyboard.press("Enter")

@@ -167,11 +167,14 @@ async def test_an_idle_page_locks_the_wallet(visitor: NewVisitor, play: Play) ->
 
 
 @pytest.mark.parametrize(
-    ("language", "title", "stay"),
-    [("en", "Are you still there?", "Stay"), ("fr", "Êtes-vous encore là?", "Rester")],
+    ("language", "title", "stay", "why"),
+    [
+        ("en", "Are you still there?", "Stay", "your wallet locks itself"),
+        ("fr", "Êtes-vous encore là?", "Rester", "votre portefeuille se verrouille"),
+    ],
 )
 async def test_a_wallet_that_is_about_to_lock_asks_first(
-    visitor: NewVisitor, play: Play, language: str, title: str, stay: str
+    visitor: NewVisitor, play: Play, language: str, title: str, stay: str, why: str
 ) -> None:
     """WCAG 2.2.1: one press goes on, the focus is on it and comes back to where it was."""
     maya = await at_wallet(visitor, play)
@@ -185,7 +188,7 @@ async def test_a_wallet_that_is_about_to_lock_asks_first(
         assert not await asks.is_visible()
         await maya.at.page.clock.fast_forward("00:02")
         await asks.wait_for()
-        await require_focus(maya.at, stay)
+        await require_focus(maya.at, stay, why)
         assert await maya.at.findings() == []
         async with maya.at.page.expect_response("**/settings") as kept:
             await maya.at.page.keyboard.press("Enter")
@@ -196,6 +199,7 @@ async def test_a_wallet_that_is_about_to_lock_asks_first(
     await asks.wait_for()
     await maya.at.page.clock.fast_forward("01:00")
     await maya.at.page.wait_for_url("**/sign-in?locked=yes")
+    await require_focus(maya.at, {"en": "Your wallet is locked", "fr": "Votre portefeuille est verrouillé"}[language])
     maya.at.check_quiet()
 
 
