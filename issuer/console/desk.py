@@ -85,6 +85,7 @@ def context_of(request: Request, pages: Callable[[], Pages]) -> Mapping[str, Any
         "nav_items": [] if clerk is None else _navigation(clerk, here, language),
         "can": lambda right: clerk is not None and signing_in.may(clerk, Right(right)),
         "word": word,
+        "idle_seconds": signing_in.IDLE_SECONDS,
         "reason": lambda text: _reason(text, language),
         "type_name": lambda credential_type: fields.type_name(credential_type, language),
         "card_class": lambda credential_type: card_class(credential_type.slug, credential_type.version),

@@ -37,8 +37,10 @@ async def require_told(at: Visitor, heading: str) -> str:
     language = at.path[1:3]
     assert await at.page.locator("html").get_attribute("lang") == f"{language}-CA"
     # An empty field with "required" is told as invalid by Firefox before anything was typed (Orca, 2026-11-23).
-    early = await at.page.locator("input[required]:not([type=file]), textarea[required], select[required]").count()
+    early = await at.page.locator("input[required], textarea[required], select[required]").count()
     assert early == 0, f"{at.path}: {early} fields are told as wrong before anybody typed"
+    silent = await at.page.locator("[role=status]:empty").count()  # read as "status bar" where nothing is told
+    assert silent == 0, f"{at.path}: {silent} empty status bars"
     nameless = [kind for kind, name in _LINE.findall(tree) if not name.strip()]
     assert nameless == [], f"{at.path}: {nameless}"
     foreign = {name for _, name in _LINE.findall(tree)} & _only_in("fr" if language == "en" else "en")
@@ -54,7 +56,8 @@ async def require_focus(at: Visitor, *words: str) -> None:
 
 async def wait_announced(at: Visitor, words: str) -> None:
     """Wait until a live region that was there before says ``words``."""
-    await at.page.locator("[role=status]").get_by_text(words).and_(at.page.locator(":visible")).first.wait_for()
+    told_of = at.page.locator("[role=status], [aria-live=polite]").get_by_text(words)
+    await told_of.and_(at.page.locator(":visible")).first.wait_for()
 
 
 @cache

@@ -6,6 +6,7 @@ from comity.demo import cast
 from comity.demo.play import Play
 from tests.browser.conftest import NewVisitor
 from tests.browser.counters import Till
+from tests.browser.listening import require_focus
 from tests.browser.test_counter import customer, till_at
 from tests.browser.visitor import Visitor
 
@@ -35,6 +36,7 @@ async def test_pages_of_an_open_counter(visitor: NewVisitor, play: Play) -> None
         await look(till.at, f"counter{path.removeprefix('/counter').replace('/', '-') or '-choose'}")
     await till.scan("WIFI:S:cafe;;")
     await till.at.page.locator(".notice-warn").wait_for()
+    await require_focus(till.at, await till.at.page.locator(".notice-warn .notice-title").inner_text())
     await till.at.shoot("counter-scan-other")
     await till.at.check()
 

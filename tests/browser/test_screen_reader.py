@@ -24,6 +24,7 @@ REVIEW = "main form.panel button.button-primary"
 DESK = {
     "en": {
         "home": "At the desk",
+        "steps": "Choose (done) - listitem: Fill in (current step) - listitem: Review - listitem",
         "issue": "Issue a credential",
         "fill": "Issue: Resident and health coverage card",
         "error": "Error: Issue",
@@ -37,6 +38,7 @@ DESK = {
     },
     "fr": {
         "home": "Au guichet",
+        "steps": "Choisir (faite) - listitem: Remplir (étape en cours) - listitem: Vérifier - listitem",
         "issue": "Délivrer une attestation",
         "fill": "Carte de résident et d’assurance-santé",
         "error": "Erreur",
@@ -64,6 +66,8 @@ POCKET = {
         "sent": "Shared",
         "history": "History",
         "entry": 'heading "Shown to Corner store (DEMO)"',
+        "entry_gone": "The entry is deleted",
+        "card_gone": "The card is deleted",
         "delete": 'button "Delete entry Shown to Corner store (DEMO), ',
     },
     "fr": {
@@ -75,6 +79,8 @@ POCKET = {
         "sent": "Communiqué",
         "history": "Historique",
         "entry": 'heading "Communiqué à Dépanneur du coin (DÉMO)"',
+        "entry_gone": "L’entrée est supprimée",
+        "card_gone": "La carte est supprimée",
         "delete": 'button "Supprimer l’entrée Communiqué à Dépanneur du coin (DÉMO), ',
     },
 }
@@ -109,9 +115,12 @@ async def test_a_clerk_who_listens_issues(visitor: NewVisitor, stage: Stage, lan
     says, clerk = DESK[language], await visitor(window=DESKTOP)
     await hands.enter(clerk, stage, "clerk.ca-pe", language=language)
     await require_told(clerk, says["home"])
+    await require_focus(clerk, says["home"])  # a field has it, and the page's title is told with the field
     await clerk.press(says["issue"])
     await clerk.page.locator("#f-record").wait_for()
-    await require_told(clerk, says["fill"])
+    tree = await require_told(clerk, says["fill"])
+    await require_focus(clerk, says["fill"])
+    assert says["steps"] in re.sub(r"\s+", " ", tree)
     await clerk.page.locator(REVIEW).click()
     await clerk.page.get_by_role("alert").wait_for()
     await require_told(clerk, says["fill"])
@@ -134,6 +143,24 @@ async def test_a_clerk_who_listens_issues(visitor: NewVisitor, stage: Stage, lan
     offer_id = clerk.page.url.rpartition("/")[2]
     await hands.collect(stage, Offered(offer_id=offer_id, link=link.strip(), transaction_code=code, qr=b""))
     await wait_announced(clerk, says["collected"])
+
+
+async def test_a_clerk_s_session_that_is_about_to_end_asks_first(visitor: NewVisitor, stage: Stage) -> None:
+    clerk = await visitor(window=DESKTOP)
+    await hands.enter(clerk, stage, "clerk.ca-pe")
+    await clerk.page.clock.install()
+    await clerk.go(f"{stage.urls['issuer']}/en/help")
+    asks = clerk.page.get_by_role("alertdialog", name="Are you still there?")
+    await clerk.page.clock.fast_forward("18:59")
+    assert not await asks.is_visible()
+    await clerk.page.clock.fast_forward("00:02")
+    await asks.wait_for()
+    await require_focus(clerk, "Stay", "your session ends")
+    assert await clerk.findings() == []
+    async with clerk.page.expect_response(f"{stage.urls['issuer']}/en/") as kept:
+        await clerk.page.keyboard.press("Enter")
+    assert (await kept.value).ok
+    assert not await asks.is_visible()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -167,6 +194,16 @@ async def test_a_citizen_who_listens_collects_presents_and_reads(
     tree = await require_told(maya.at, says["history"])
     assert says["entry"] in tree
     assert says["delete"] in tree
+    await maya.at.page.locator("form[action*='/history/'][action$=delete] button").first.click()
+    await maya.at.page.wait_for_url("**/history?gone=yes")
+    await require_focus(maya.at, says["entry_gone"])
+    await maya.go("/")
+    await maya.at.page.locator(".card-title a").first.click()
+    await maya.at.page.locator("a[href$='/delete']").click()
+    await maya.at.page.locator("main form button.button-danger").click()
+    await maya.at.page.wait_for_url("**/?gone=yes")
+    await require_told(maya.at, "")
+    await require_focus(maya.at, says["card_gone"])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

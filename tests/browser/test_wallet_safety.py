@@ -4,6 +4,7 @@ import pytest
 
 from comity.demo.play import Play
 from tests.browser.conftest import NewVisitor
+from tests.browser.listening import require_focus
 from tests.browser.test_wallet_pages import look
 from tests.browser.visitor import Visitor
 from tests.browser.wallets import Citizen, person_offer
@@ -163,6 +164,53 @@ async def test_an_idle_page_locks_the_wallet(visitor: NewVisitor, play: Play) ->
     await maya.at.page.clock.fast_forward("15:01")
     await maya.at.page.wait_for_url("**/sign-in?locked=yes")
     assert "Your wallet is locked" in await maya.text()
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "stay", "why"),
+    [
+        ("en", "Are you still there?", "Stay", "your wallet locks itself"),
+        ("fr", "Êtes-vous encore là?", "Rester", "votre portefeuille se verrouille"),
+    ],
+)
+async def test_a_wallet_that_is_about_to_lock_asks_first(
+    visitor: NewVisitor, play: Play, language: str, title: str, stay: str, why: str
+) -> None:
+    """WCAG 2.2.1: one press goes on, the focus is on it and comes back to where it was."""
+    maya = await at_wallet(visitor, play)
+    maya.language = language
+    await maya.at.page.clock.install()
+    await maya.go("/door")
+    await maya.at.page.locator("#f-text").focus()
+    asks = maya.at.page.get_by_role("alertdialog", name=title)
+    for _ in range(2):
+        await maya.at.page.clock.fast_forward("13:59")
+        assert not await asks.is_visible()
+        await maya.at.page.clock.fast_forward("00:02")
+        await asks.wait_for()
+        await require_focus(maya.at, stay, why)
+        assert await maya.at.findings() == []
+        async with maya.at.page.expect_response("**/settings") as kept:
+            await maya.at.page.keyboard.press("Enter")
+        assert (await kept.value).ok, "the service keeps the session too"
+        assert not await asks.is_visible()
+        assert await maya.at.evaluate("document.activeElement.id") == "f-text"
+    await maya.at.page.clock.fast_forward("14:01")
+    await asks.wait_for()
+    await maya.at.page.clock.fast_forward("01:00")
+    await maya.at.page.wait_for_url("**/sign-in?locked=yes")
+    await require_focus(maya.at, {"en": "Your wallet is locked", "fr": "Votre portefeuille est verrouillé"}[language])
+    maya.at.check_quiet()
+
+
+async def test_staying_in_a_session_that_is_over_locks_the_page(visitor: NewVisitor, play: Play) -> None:
+    maya = await at_wallet(visitor, play)
+    await maya.at.page.clock.install()
+    await maya.go("/history")
+    await maya.at.page.clock.fast_forward("14:01")
+    await maya.at.context.clear_cookies(name=COOKIE)
+    await maya.at.press("Stay", exact=True)
+    await maya.at.page.wait_for_url("**/sign-in?**")
 
 
 async def test_without_network_the_shell_says_so(visitor: NewVisitor, play: Play) -> None:

@@ -53,6 +53,7 @@ def _add_home(routes: APIRouter, face: Face) -> None:
             damaged=len(damaged),
             messages=await _messages(wallet, language),
             on_the_way=on_the_way,
+            is_gone="gone" in request.query_params,
         )
         # Afterwards: an issuer that is down must not hold the page for what nobody waits for.
         answer.background = BackgroundTasks(
@@ -147,4 +148,4 @@ def _add_deletion(routes: APIRouter, face: Face) -> None:
             return pages.to(request, f"/cards/{credential_id}/delete")
         with suppress(NotFound):  # the form was sent twice: it is gone already
             await holdings.forget(wallet, credential_id)
-        return pages.to(request, "/")
+        return pages.to(request, "/?gone=yes")

@@ -39,7 +39,8 @@ def router(face: Face) -> APIRouter:
         wallet, language = await face.wallet(request), face.language(request)
         held = {each.id: each for each in await holdings.all_held(wallet)}
         lines = [_line(each, held, language) for each in reversed(await wallet.all(HISTORY))]
-        return pages.render(request, "history.html", lines=lines, is_kept=await wallet.keeps_history())
+        is_kept, is_gone = await wallet.keeps_history(), "gone" in request.query_params
+        return pages.render(request, "history.html", lines=lines, is_kept=is_kept, is_gone=is_gone)
 
     @routes.post("/history/switch")
     async def switch(request: Request) -> Response:
@@ -57,6 +58,7 @@ def router(face: Face) -> APIRouter:
         line = await wallet.find(HISTORY, request.path_params["line_id"])
         if form.is_genuine and line is not None and _may_go(line):
             await wallet.delete(HISTORY, line.id)
+            return pages.to(request, "/history?gone=yes")
         return pages.to(request, "/history")
 
     return routes

@@ -1,5 +1,5 @@
 // What every page has: forms that are sent once, copy buttons, passphrases made visible, focus on what is wrong,
-// a lock after idle time, live states. Without scripts each page works all the same.
+// an end after idle time with a warning, live states. Without scripts each page works all the same.
 
 for (const form of document.querySelectorAll("form:not([data-again])")) {
   form.addEventListener("submit", (event) => {
@@ -25,7 +25,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   // A name that changes is seen, not heard: the same words stand in a live region for a while.
   const heard = document.createElement("span");
   heard.className = "only-read";
-  heard.setAttribute("role", "status");
+  heard.setAttribute("aria-live", "polite");
   button.after(heard);
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
@@ -59,18 +59,32 @@ for (const time of document.querySelectorAll("time[datetime*=T]")) {
 
 document.querySelector("[data-focus]")?.focus();
 
-// <meta name="auto-lock" content="#form or /path" data-seconds>: after that long without a sign of life.
-const lock = document.querySelector("meta[name=auto-lock]");
-if (lock) {
-  let timer;
-  const restart = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      const form = lock.content.startsWith("#") ? document.querySelector(lock.content) : null;
-      if (form) form.requestSubmit(); else location.assign(lock.content);
-    }, Number(lock.dataset.seconds) * 1000);
+// <dialog data-idle="seconds" data-stays="/path" data-ends="#form or nothing">: after that long without a sign of life
+// the form is sent; a minute before, the dialog asks. Who stays or goes on keeps the service's session too.
+const idle = document.querySelector("dialog[data-idle]");
+if (idle) {
+  const lasts = Number(idle.dataset.idle) * 1000;
+  let timers = [], toldAt = Date.now();
+  const end = () => {
+    if (idle.dataset.ends) document.querySelector(idle.dataset.ends).requestSubmit();
   };
-  for (const sign of ["pointerdown", "keydown", "scroll"]) addEventListener(sign, restart, { passive: true });
+  const restart = () => {
+    timers.forEach(clearTimeout);
+    timers = [setTimeout(() => idle.showModal(), lasts - Math.min(60000, lasts / 2)), setTimeout(end, lasts)];
+  };
+  const stay = async () => {
+    toldAt = Date.now();
+    restart();
+    const answer = await fetch(idle.dataset.stays, { redirect: "manual" }).catch(() => null);
+    if (answer && !answer.ok) end();
+  };
+  const alive = () => {
+    if (idle.open) return;
+    if (Date.now() - toldAt > lasts / 3) stay(); else restart();
+  };
+  for (const sign of ["pointerdown", "keydown", "scroll"]) addEventListener(sign, alive, { passive: true });
+  idle.querySelector("button").addEventListener("click", () => { idle.close(); stay(); });
+  idle.addEventListener("cancel", stay);
   restart();
 }
 
