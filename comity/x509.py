@@ -49,6 +49,16 @@ __all__ = [
 _UNDERSTOOD = frozenset(
     {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.SUBJECT_ALTERNATIVE_NAME}
 )  # fmt: skip
+_FOREIGN = frozenset(
+    {
+        ExtendedKeyUsageOID.CODE_SIGNING,
+        ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        ExtendedKeyUsageOID.OCSP_SIGNING,
+        ExtendedKeyUsageOID.TIME_STAMPING,
+    }
+)
+"""Purposes that a certificate for credentials and requests does not have alone. Those of TLS are not among them:
+verifiers sign requests with the certificate of their web server (OpenID4VP §5.9.3, ``x509_san_dns``)."""
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
@@ -175,6 +185,9 @@ def _check_authority(certificate: Certificate, *, below: int) -> None:
     usage = extension_of(certificate, pkix.KeyUsage)
     if usage is None or not usage.key_cert_sign:
         raise _untrusted("an authority in the chain may not sign certificates")
+    # 4.2.1.10: what narrows the names below is not processed here, and is not passed over where it is not critical.
+    if extension_of(certificate, pkix.NameConstraints) is not None:
+        raise _untrusted("an authority in the chain is constrained to certain names, which is not supported")
 
 
 @lru_cache(maxsize=KEPT)  # what it refuses it raises, and that is not kept
@@ -185,6 +198,9 @@ def _check_leaf(certificate: Certificate) -> None:
     usage = extension_of(certificate, pkix.KeyUsage)
     if usage is not None and not usage.digital_signature:
         raise _untrusted("the signing certificate may not sign data")
+    purposes = extension_of(certificate, pkix.ExtendedKeyUsage)
+    if purposes is not None and _FOREIGN.issuperset(purposes):  # 4.2.1.12
+        raise _untrusted("the signing certificate is for another purpose")
     keys.supported(certificate.public_key())
 
 

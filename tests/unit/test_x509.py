@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509 as pkix
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from comity import keys, x509
 from comity.errors import Code, Malformed
@@ -213,6 +214,33 @@ def test_nothing_critical_may_be_left_unprocessed() -> None:
     assert refusal([leaf()], [anchor(extra=((unknown, True),))]) is Code.CERTIFICATE_UNTRUSTED
     alternative = pkix.SubjectAlternativeName([pkix.DNSName("a.example")])
     x509.validate_chain([leaf(extra=((unknown, False), (alternative, True)))], [ANCHOR], NOW)
+
+
+def test_constraints_of_names_are_not_passed_over() -> None:
+    names = pkix.NameConstraints([pkix.DNSName("elsewhere.example")], None)
+    assert refusal([leaf("Middle", MIDDLE_SIGNER), middle(extra=((names, False),))]) is Code.CERTIFICATE_UNTRUSTED
+    assert refusal([leaf()], [anchor(extra=((names, False),))]) is Code.CERTIFICATE_UNTRUSTED
+
+
+@pytest.mark.parametrize(
+    ("purposes", "is_good"),
+    [
+        ([ExtendedKeyUsageOID.CODE_SIGNING], False),
+        ([ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.TIME_STAMPING], False),
+        ([ExtendedKeyUsageOID.OCSP_SIGNING], False),
+        ([ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE], True),
+        ([ExtendedKeyUsageOID.CODE_SIGNING, pkix.ObjectIdentifier("1.0.18013.5.1.2")], True),
+        ([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH], True),
+    ],
+)
+def test_a_certificate_for_another_purpose_signs_nothing_here(
+    purposes: list[pkix.ObjectIdentifier], is_good: bool
+) -> None:
+    chain = [leaf(extra=((pkix.ExtendedKeyUsage(purposes), False),))]
+    if is_good:
+        x509.validate_chain(chain, [ANCHOR], NOW)
+    else:
+        assert refusal(chain) is Code.CERTIFICATE_UNTRUSTED
 
 
 def test_weak_hashes_and_foreign_keys_are_refused() -> None:
