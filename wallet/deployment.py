@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from comity.errors import Code, Misconfigured
 from comity.ports import Clock, Fetcher
@@ -20,6 +20,7 @@ from wallet.custody import Custody
 from wallet.deletions import Deletions
 from wallet.opening import Opening
 from wallet.outbound import Outbound
+from wallet.patience import Patience
 from wallet.presenting import Presenting
 from wallet.receiving import Receiving
 from wallet.refilling import Refilling
@@ -43,6 +44,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     presenting: Presenting
     watching: Watching
     documents: StatusCache
+    patience: Patience = field(default_factory=Patience)
 
     async def close(self) -> None:
         """Let go of connections, threads and files."""

@@ -1,4 +1,4 @@
-"""Patience: asking issuers on behalf of a page that does not wait long for them.
+"""Patience: asking issuers on behalf of a page, or of the JSON interface, which do not wait long for them.
 
 An issuer that is down must hold nobody's page. What a page asks for goes on when the page is out, and what comes is
 kept even then; of a person's pages that look at once, one asks, and the others wait for that one's answer.

@@ -60,10 +60,10 @@ def _add_receiving(routes: APIRouter, deployment: Deployment, public_url: str) -
         return JSONResponse({"credentials": credentials, "on_the_way": waiting}, 201)
 
     @routes.get("/on-the-way")
-    async def on_the_way(request: Request) -> dict[str, Any]:
-        """List what issuers have promised, after asking those whose interval is over; what came is kept."""
+    async def on_the_way(request: Request, afterwards: BackgroundTasks) -> dict[str, Any]:
+        """List what issuers have promised, after asking those whose interval is over; nobody waits long for them."""
         wallet, language = await wallet_of(request, custody), language_of(request)
-        await receiving.collect(wallet)
+        afterwards.add_task(await deployment.patience.ask(wallet, receiving.collect))
         return {"on_the_way": [deferred.document(each, language) for each in await deferred.on_the_way(wallet)]}
 
     @routes.delete("/on-the-way/{line_id}")
@@ -126,7 +126,7 @@ def _add_looking(routes: APIRouter, deployment: Deployment, public_url: str) -> 
     async def list_credentials(request: Request, afterwards: BackgroundTasks) -> dict[str, Any]:
         """List what is held, after looking again at what was not looked at for a while; copies are refilled later."""
         wallet, language = await wallet_of(request, custody), language_of(request)
-        await deployment.receiving.collect(wallet)
+        afterwards.add_task(await deployment.patience.ask(wallet, deployment.receiving.collect))
         afterwards.add_task(deployment.refilling.refill, wallet)
         await watching.look_if_due(wallet)
         held, damaged = await holdings.survey(wallet)

@@ -131,7 +131,7 @@ async def let_in(face: Face, request: Request, wallet: OpenWallet, form: Form) -
     """Begin a new session, whatever session the browser brought along, and go on where the person was."""
     custody, pages = face.deployment.custody, face.pages
     await end_session(request, custody)
-    asked = await face.patience.ask(wallet, face.deployment.receiving.recover)
+    asked = await face.deployment.patience.ask(wallet, face.deployment.receiving.recover)
     cookie = await custody.begin_session(wallet)
     target = next_path(form.values.get("next", ""), f"/{face.language(request)}/")
     typed = {name.removeprefix(_KEPT): value for name, value in form.typed().items() if name.startswith(_KEPT)}

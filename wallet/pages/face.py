@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
-from msgspec import Struct, field
+from msgspec import Struct
 
 from comity.errors import Unreachable
 from comity.trust.snapshot import RegistrySnapshot
@@ -14,7 +14,6 @@ from comity.web.pages import Pages
 from wallet.api.session import COOKIE, wallet_of
 from wallet.deployment import Deployment
 from wallet.passkeys import Passkeys
-from wallet.patience import Patience
 from wallet.records import DOOR, OpenWallet
 from wallet.settings_shown import Shown
 
@@ -30,7 +29,6 @@ class Face(Struct, frozen=True, kw_only=True):
     pages: Pages
     passkeys: Passkeys
     shown: Shown
-    patience: Patience = field(default_factory=Patience)
 
     @classmethod
     def of(cls, deployment: Deployment, shown: Shown) -> "Face":

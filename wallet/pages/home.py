@@ -38,7 +38,7 @@ def _add_home(routes: APIRouter, face: Face) -> None:
         wallet, language = await face.wallet(request), face.language(request)
         await deployment.watching.look_if_due(wallet)
         # What was promised is asked after (§9.2: no sooner than the issuer says), and the page does not wait long.
-        asked = await face.patience.ask(wallet, deployment.receiving.collect)
+        asked = await deployment.patience.ask(wallet, deployment.receiving.collect)
         on_the_way = await waiting.shown(face, wallet, language)
         held, damaged = await holdings.survey(wallet)
         now, snapshot = deployment.clock.now(), face.snapshot()

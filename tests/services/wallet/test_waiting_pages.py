@@ -86,6 +86,9 @@ async def test_an_issuer_that_stalls_holds_neither_the_sign_in_nor_the_page(
         town.clock.advance(timedelta(seconds=60))  # the interval is over, and the first asking is not
         for _ in range(2):
             assert "On its way: " in (await client.get("/en/")).text
+        for path in ("credentials", "on-the-way"):  # nor the JSON interface, which says what is known
+            listed = await asyncio.wait_for(client.get(f"/api/v1/{path}"), 20)
+            assert len(listed.json()["on_the_way"]) == 1
         assert asked.empty(), "nobody asks while somebody asks"
         assert not all(each.done() for each in running)
     answers.set()
