@@ -272,11 +272,18 @@ def _check_presenter(proof: HolderProof, holder_jwk: Jwk) -> None:
     """Refuse a presentation whose key id, holder or iss names somebody else than the key it is checked with."""
     named_did = str(proof.jws.header.get("kid", "")).partition("#")[0]
     named = _key_of_did(named_did)
-    if named is not None and keys.thumbprint(named) != keys.thumbprint(holder_jwk):
+    if named is not None and not _is_one_key(named, holder_jwk):
         raise Malformed(Code.HOLDER_KEY_MISMATCH, "the presentation is signed by another key than the credential's")
     payload = proof.payload
     if "holder" not in payload:
         return
     holder = vcdm.issuer_id(payload, "holder")
-    if payload.get("iss", holder) != holder or (named is not None and holder != named_did):
+    held = _key_of_did(holder)
+    # One key can be written as several did:jwk; of other DIDs only the text can be compared here.
+    is_same = named is None or holder == named_did if held is None else _is_one_key(held, holder_jwk)
+    if payload.get("iss", holder) != holder or not is_same:
         raise Malformed(Code.HOLDER_PROOF_MALFORMED, "the presentation names two different holders")
+
+
+def _is_one_key(one: Jwk, other: Jwk) -> bool:
+    return keys.thumbprint(one) == keys.thumbprint(other)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from comity import did, jose, keys
+from comity import base64url, did, jose, keys, strict_json
 from comity.errors import Code
 from comity.formats import vc_jwt as module
 from tests.unit.formats.made import (
@@ -209,6 +209,19 @@ class TestProof:
     def test_two_different_holders_named(self, changes: dict[str, Any]) -> None:
         with refused(Code.HOLDER_PROOF_MALFORMED):
             proved(vp(**changes))
+
+    def test_one_key_written_as_two_dids_is_one_holder(self) -> None:
+        other = strict_json.serialise({"use": "sig", **dict(reversed(HOLDER.public_jwk.items()))})
+        written = f"did:jwk:{base64url.encode(other)}"
+        assert written != HOLDER_DID
+        proved(vp(holder=written))
+        proved(vp({"kid": f"{written}#0"}))
+        proved(vp({"kid": None}, holder=written))
+
+    @pytest.mark.parametrize("kid", [None, "key-1"])
+    def test_another_holder_named_beside_no_key(self, kid: str | None) -> None:
+        with refused(Code.HOLDER_PROOF_MALFORMED):
+            proved(vp({"kid": kid}, holder=STRANGER_DID))
 
     def test_no_holder_named_or_one_by_object(self) -> None:
         proved(vp(holder={"id": HOLDER_DID}))
