@@ -211,7 +211,7 @@ class TestProof:
             proved(vp(**changes))
 
     def test_one_key_written_as_two_dids_is_one_holder(self) -> None:
-        other = strict_json.serialise({"use": "sig", **dict(reversed(HOLDER.public_jwk.items()))})
+        other = strict_json.serialise({"use": "sig", **dict(reversed(list(HOLDER.public_jwk.items())))})
         written = f"did:jwk:{base64url.encode(other)}"
         assert written != HOLDER_DID
         proved(vp(holder=written))
