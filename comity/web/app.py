@@ -8,7 +8,7 @@ import asyncio
 import functools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -105,7 +105,13 @@ def create_base(
 def _and_later(lifespan: Lifespan, modules: tuple[str, ...]) -> Lifespan:
     @asynccontextmanager
     async def both(app: FastAPI) -> AsyncIterator[None]:
-        async with lifespan(app), loading_later(modules):
+        async with AsyncExitStack() as running:
+            try:
+                await running.enter_async_context(lifespan(app))
+                await running.enter_async_context(loading_later(modules))
+            except ComityError as error:  # the trace that the server logs has no messages in it
+                _log.error("could not start", code=error.code.value, why=error.detail)
+                raise
             yield
 
     return both

@@ -14,7 +14,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from comity.errors import Code, Conflict, Unreachable
+from comity.errors import Code, Conflict, Misconfigured, Unreachable
 from comity.openid.refusal import OAuthError
 from comity.runtime.settings import ServiceSettings
 from comity.web import app as module
@@ -167,6 +167,22 @@ async def test_the_unforeseen_is_500_without_detail(environment: str) -> None:
     (record,) = logs
     assert record["error_type"] == "ValueError"
     assert ("Marguerite" in str(record)) == (environment == "development")
+
+
+async def test_why_it_could_not_start_is_in_the_log() -> None:
+    @asynccontextmanager
+    async def refusing(app: FastAPI) -> AsyncIterator[None]:
+        if app.title == "lamp":
+            raise Misconfigured(Code.MISCONFIGURED, "a certificate names another URL")
+        yield
+
+    app = build(lifespan=refusing)
+    with structlog.testing.capture_logs() as logs, pytest.raises(Misconfigured):
+        async with app.router.lifespan_context(app):
+            pass
+    (record,) = logs
+    assert (record["event"], record["code"]) == ("could not start", "misconfigured")
+    assert record["why"] == "a certificate names another URL"
 
 
 async def test_an_answer_that_broke_half_way_is_not_followed_by_another() -> None:
