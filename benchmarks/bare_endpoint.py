@@ -108,10 +108,10 @@ class Sqlite:
 def _in_savepoint(connection: sqlite3.Connection, token_hash: str | None, unit: Unit) -> Any:
     connection.execute("SAVEPOINT one")
     try:
-        row = None if token_hash is None else connection.execute(_numbered(_OFFER), (token_hash,)).fetchone()
+        row = None if token_hash is None else _execute(connection, _OFFER, (token_hash,)).fetchone()
         for statement, values in unit(row):
-            connection.execute(_numbered(statement), values)
-    except (sqlite3.Error, TypeError) as error:
+            _execute(connection, statement, values)
+    except Exception as error:  # noqa: BLE001  (its waiter is told: if the thread ended, all would wait for ever)
         connection.execute("ROLLBACK TO one")
         return error
     finally:
@@ -119,9 +119,14 @@ def _in_savepoint(connection: sqlite3.Connection, token_hash: str | None, unit: 
     return row
 
 
+def _execute(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+    return connection.execute(_named(statement), {f"v{number}": value for number, value in enumerate(values, 1)})
+
+
 @functools.cache
-def _numbered(statement: str) -> str:
-    return statement.replace("$", "?")
+def _named(statement: str) -> str:
+    # Not ``?1``: Python 3.12 takes that for a name, and warns of a sequence of values.
+    return statement.replace("$", ":v")
 
 
 def _tell(answers: list[tuple["asyncio.Future[Any]", Any]]) -> None:

@@ -1,5 +1,6 @@
 """The yardstick of the credential endpoint really commits: an unknown token and a proof it saw change nothing."""
 
+import asyncio
 import os
 import sqlite3
 from pathlib import Path
@@ -50,6 +51,19 @@ async def test_a_unit_is_made_once_and_as_a_whole(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT digest FROM nonces").fetchall() == [("offer first",)]
     connection.close()
+
+
+async def test_whoever_waits_is_told_of_any_failure_and_the_writer_goes_on(path: Path) -> None:
+    database = Sqlite(str(path))
+    await database.open()
+
+    def failing(_row: Any) -> Statements:
+        raise LookupError("none of those that are expected")
+
+    async with asyncio.timeout(20):
+        with pytest.raises(LookupError):
+            await database.commit("token", failing)
+        assert (await database.commit("token", lambda _row: []))[0] == "offer"
 
 
 def test_a_proof_is_verified_by_the_key_it_names() -> None:
