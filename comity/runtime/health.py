@@ -180,7 +180,7 @@ def _of_lists(lists: list[tuple[timedelta, StatusList | None]], clock: Clock) ->
     ages = [age for age, _ in lists]
     unreadable = sum(each is None for _, each in lists)
     ended = sum(
-        each.expires_at is not None and each.expires_at + CLOCK_SKEW <= clock.now() for _, each in lists if each
+        each.expires_at is not None and each.expires_at <= clock.now() - CLOCK_SKEW for _, each in lists if each
     )
     facts = {"count": len(lists), "newest": min(ages), "oldest": max(ages), "ended": ended, "unreadable": unreadable}
     return _unwell("lists_unfit", **facts) if ended or unreadable else _well("lists", **facts)

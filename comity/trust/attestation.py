@@ -106,7 +106,7 @@ def read(encoded: str, snapshot: RegistrySnapshot, *, client_id: str, at: dateti
         raise Malformed(Code.ENTITLEMENT_INVALID, "the entitlement is that of another verifier")
     # 4: now.
     issued_at = _instant(claims["iat"])
-    if issued_at > at + CLOCK_SKEW or found.expires_at + CLOCK_SKEW <= at:
+    if issued_at > at + CLOCK_SKEW or found.expires_at <= at - CLOCK_SKEW:
         raise Malformed(Code.ENTITLEMENT_EXPIRED, "the entitlement does not hold at this time")
     if found.expires_at - issued_at > LONGEST:
         raise Malformed(Code.ENTITLEMENT_INVALID, "the entitlement holds for longer than any may")

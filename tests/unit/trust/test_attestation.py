@@ -106,12 +106,13 @@ def test_its_time_to_the_second(moment: datetime, code: Code | None) -> None:
         refused(signed(), code, at=moment)
 
 
-def test_it_holds_for_no_longer_than_any_may() -> None:
+@pytest.mark.parametrize("exp", [int((AT + timedelta(days=4000)).timestamp()), 253_402_300_799])
+def test_it_holds_for_no_longer_than_any_may(exp: int) -> None:
     with pytest.raises(Malformed):
         signed(until=AT + timedelta(days=401))
     with pytest.raises(Malformed):
         signed(until=AT)
-    claims = {**jose.payload_object(jose.parse(signed())), "exp": int((AT + timedelta(days=4000)).timestamp())}
+    claims = {**jose.payload_object(jose.parse(signed())), "exp": exp}
     header = {"typ": attestation.TYP, "kid": keys.thumbprint(SIGNER.public_jwk)}
     refused(jose.sign(header, claims, SIGNER), Code.ENTITLEMENT_INVALID)
 
