@@ -92,6 +92,8 @@ async def _revoke_at_once(place: Place, first: Service, second: Service, referen
         at_both, at_one = asked
         once = [(number % 2, card) for number, card in enumerate(at_one)]
         await storm.revoke([*once, *((which, card) for card in at_both for which in (0, 1))])
-        assert first.is_dead()
+        async with asyncio.timeout(10):  # who was killed is not dead yet, on a busy machine
+            while not first.is_dead():
+                await asyncio.sleep(0.05)
         assert storm.told[1] == {card for which, card in once if which} | set(at_both)  # nobody hindered this one
         await storm.judge(reference, [*at_both, *at_one], untouched)
